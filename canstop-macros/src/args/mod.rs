@@ -1,0 +1,190 @@
+//! Options: one reader and one table for all of the crate's macros.
+
+mod duration;
+mod entry;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod value;
+mod words;
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+use syn::Path;
+
+pub(crate) use entry::Entry;
+pub(crate) use value::SomeFunctions;
+pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Positive};
+pub(crate) use words::{Allowances, Flavor, Ready, Restart};
+
+use crate::diag::Errors;
+use crate::tokens;
+use suggest::{nearest, one_of};
+use value::Value;
+
+/// The macro that an option is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Main,
+    Service,
+    Session,
+    BlockingSession,
+}
+
+impl Place {
+    /// The macro as users write it.
+    pub(crate) fn spelled(self) -> &'static str {
+        match self {
+            Self::Main => "#[canstop::main]",
+            Self::Service => "#[canstop::service]",
+            Self::Session => "spawn_session!",
+            Self::BlockingSession => "spawn_blocking_session!",
+        }
+    }
+}
+
+/// An option that was given, with the key that messages about it point at.
+pub(crate) struct Given<T> {
+    pub(crate) key: Ident,
+    pub(crate) value: T,
+}
+
+/// What a message can say of an option.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) takes: &'static str,
+    pub(crate) form: &'static str,
+}
+
+/// Writes the table out as a struct with a field for each option and a reader for all of them.
+macro_rules! options {
+    ($($name:literal $field:ident: $type:ty, [$($place:ident)*], $takes:literal, $form:literal;)*) => {
+        /// The options that were given and could be read.
+        #[derive(Default)]
+        pub(crate) struct Options {
+            $(pub(crate) $field: Option<Given<$type>>,)*
+            /// The names that were given, readable or not: a second one is a fault either way.
+            seen: Vec<String>,
+        }
+
+        /// Every option, and where it may stand.
+        const TABLE: &[(Row, &[Place])] = &[
+            $((Row { name: $name, takes: $takes, form: $form }, &[$(Place::$place),*]),)*
+        ];
+
+        impl Options {
+            /// Reads the value of an option that is known to be in its place.
+            fn fill(&mut self, entry: &Entry, row: &Row) -> syn::Result<()> {
+                match row.name {
+                    $($name => {
+                        let value = <$type>::read(entry, row)?;
+                        self.$field = Some(Given { key: entry.key.clone(), value });
+                    })*
+                    _ => unreachable!("rows come from the same table"),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+options! {
+    "grace" grace: Positive, [Main Service Session BlockingSession], "a duration", r#"grace = "5s""#;
+    "drain_delay" drain_delay: Duration, [Main], "a duration", r#"drain_delay = "2s""#;
+    "flavor" flavor: Flavor, [Main], r#""multi_thread" or "current_thread""#, r#"flavor = "multi_thread""#;
+    "worker_threads" worker_threads: Count, [Main], "a number", "worker_threads = 2";
+    "services" services: Functions, [Main], "a list of services", "services(http, writer)";
+    "link" link: Crates, [Main], "a list of crates", "link(my_lib)";
+    "name" name: Name, [Service], "a name", r#"name = "http""#;
+    "restart" restart: Restart, [Service], r#""on-failure", "always" or "never""#, r#"restart = "always""#;
+    "backoff" backoff: Backoff, [Service], "two durations", r#"backoff = "100ms..10s""#;
+    "limit" limit: Limit, [Service], "a number of failures in a duration", r#"limit = "5 in 30s""#;
+    "start_timeout" start_timeout: Positive, [Service], "a duration", r#"start_timeout = "30s""#;
+    "ready" ready: Ready, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
+    "after" after: SomeFunctions, [Service], "a list of services", "after(writer)";
+    "manual" manual: Flag, [Service], "no value", "manual";
+    "optional" optional: Flag, [Service], "no value", "optional";
+    "cancel" cancel: Flag, [Service], "no value", "cancel";
+    "blocking" blocking: Flag, [Service], "no value", "blocking";
+    "allow" allow: Allowances, [Service], "`raw_spawn` or `blocking_call`", "allow(raw_spawn)";
+    "crate" krate: Path, [Main Service], "a path without quotes", "crate = ::canstop";
+}
+
+impl Options {
+    /// Reads an attribute's arguments. What cannot be read is told, and is then as if absent.
+    pub(crate) fn read(arguments: TokenStream, place: Place, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        let example = match place {
+            Place::Main | Place::Session | Place::BlockingSession => r#"grace = "5s""#,
+            Place::Service => r#"name = "http""#,
+        };
+        for piece in tokens::split(arguments) {
+            match Entry::read(&piece, example) {
+                Ok(entry) => options.set(&entry, place, errors),
+                Err(error) => errors.push(error),
+            }
+        }
+        options
+    }
+
+    /// Takes one option in.
+    pub(crate) fn set(&mut self, entry: &Entry, place: Place, errors: &mut Errors) {
+        let name = entry.name();
+        let Some((row, places)) = TABLE.iter().find(|(row, _)| row.name == name) else {
+            errors.at(&entry.key, unknown(&name, place));
+            return;
+        };
+        if !places.contains(&place) {
+            errors.at(&entry.key, misplaced(&name, place, places));
+            return;
+        }
+        if self.seen.contains(&name) {
+            errors.at(&entry.key, format!("`{name}` is given twice; keep one of them"));
+            return;
+        }
+        if let Err(error) = self.fill(entry, row) {
+            errors.push(error);
+        }
+        self.seen.push(name);
+    }
+
+    /// Whether a failure is never answered by a restart.
+    pub(crate) fn restarts_never(&self) -> bool {
+        let restart = self.restart.as_ref();
+        restart.is_some_and(|given| given.value == Restart::Never)
+    }
+
+    /// Whether an option of that name can stand in that macro.
+    pub(crate) fn knows(name: &str, place: Place) -> bool {
+        names(place).any(|known| known == name)
+    }
+}
+
+fn names(place: Place) -> impl Iterator<Item = &'static str> {
+    let rows = TABLE.iter().filter(move |(_, places)| places.contains(&place));
+    rows.map(|(row, _)| row.name)
+}
+
+fn unknown(name: &str, place: Place) -> String {
+    if let Some(meant) = nearest(name, names(place)) {
+        return format!("unknown option `{name}`; did you mean `{meant}`?");
+    }
+    let known: Vec<String> = names(place).map(|name| format!("`{name}`")).collect();
+    let (known, spelled) = (known.join(", "), place.spelled());
+    match place {
+        Place::Main | Place::Service => {
+            format!("unknown option `{name}`; `{spelled}` takes {known}")
+        }
+        Place::Session | Place::BlockingSession => format!(
+            "unknown option `{name}`; `{spelled}` takes {known}, and a field goes after the work, \
+             as in `{spelled}(work, {name} = ..)`"
+        ),
+    }
+}
+
+fn misplaced(name: &str, place: Place, places: &[Place]) -> String {
+    let homes: Vec<String> = places.iter().map(|home| format!("`{}`", home.spelled())).collect();
+    let (homes, spelled) = (one_of(&homes), place.spelled());
+    format!("`{name}` is an option of {homes}, not of `{spelled}`")
+}

@@ -1,0 +1,149 @@
+//! The option reader, through the table.
+
+use super::{Options, Place, Ready, Restart, TABLE};
+use crate::diag::Errors;
+use crate::testing::{faults, mutations, tokens};
+
+fn read(arguments: &str, place: Place) -> (Options, Vec<String>) {
+    let mut errors = Errors::new();
+    let options = Options::read(tokens(arguments), place, &mut errors);
+    (options, errors.finish().map(|found| faults(&found)).unwrap_or_default())
+}
+
+#[track_caller]
+fn refuses(arguments: &str, place: Place, part: &str) {
+    let (_, faults) = read(arguments, place);
+    assert!(matches!(&faults[..], [only] if only.contains(part)), "{arguments}: {faults:#?}");
+}
+
+#[test]
+fn every_row_shows_a_form_that_can_be_read() {
+    for (row, places) in TABLE {
+        for place in *places {
+            let (options, faults) = read(row.form, *place);
+            assert!(faults.is_empty(), "{}: {faults:?}", row.form);
+            assert!(options.seen == [row.name], "{} is not `{}`", row.form, row.name);
+        }
+    }
+}
+
+#[test]
+fn the_options_of_the_design_are_read() {
+    let main = r#"grace = "5s", drain_delay = "0s", flavor = "current_thread", services(a, b::c), link(lib_crate),
+        crate = ::my::canstop,"#;
+    assert_eq!(read(main, Place::Main).1, Vec::<String>::new());
+    let service = r#"name = "web", restart = "on-failure", backoff = "100ms..10s", limit = "5 in 30s", grace = "2s",
+        start_timeout = "30s", ready = "started", after(db, a::b::<u8, u8>), manual, optional, cancel, blocking,
+        allow(raw_spawn, blocking_call), crate = canstop"#;
+    let (options, faults) = read(service, Place::Service);
+    assert_eq!(faults, Vec::<String>::new());
+    assert!(options.restart.is_some_and(|given| given.value == Restart::OnFailure));
+    assert!(options.ready.is_some_and(|given| given.value == Ready::Started));
+    assert_eq!(options.after.map(|given| given.value.0.len()), Some(2));
+    let limit = options.limit.expect("a limit").value;
+    assert_eq!((limit.failures, limit.window.as_secs()), (5, 30));
+    let backoff = options.backoff.expect("a backoff").value;
+    assert_eq!((backoff.min.as_millis(), backoff.max.as_millis()), (100, 10_000));
+}
+
+#[test]
+fn an_unknown_option_gets_the_nearest_name_or_the_whole_list() {
+    refuses(r#"graec = "5s""#, Place::Service, "unknown option `graec`; did you mean `grace`?");
+    refuses(r#"colour = "red""#, Place::Main, "takes `grace`, `drain_delay`, `flavor`");
+    refuses("bound_to(x)", Place::Service, "unknown option `bound_to`");
+    refuses("id = 7", Place::Session, "`spawn_session!(work, id = ..)`");
+}
+
+#[test]
+fn an_option_of_another_macro_is_told_its_home() {
+    refuses(r#"flavor = "x""#, Place::Service, "is an option of `#[canstop::main]`, not of `#[canstop::service]`");
+    refuses("manual", Place::Session, "is an option of `#[canstop::service]`, not of `spawn_session!`");
+}
+
+#[test]
+fn each_ill_typed_value_gets_its_mend() {
+    let service = [
+        ("grace", "`grace` needs a value, a duration: write `grace = \"5s\"`"),
+        ("grace =", "`grace` needs a value"),
+        ("grace = GRACE", "write `grace = \"5s\"`"),
+        ("grace = 5", "in quotes: write `grace = \"5s\"`"),
+        ("grace = 250ms", "in quotes: write `grace = \"250ms\"`"),
+        ("grace(\"5s\")", "write `grace = \"5s\"`"),
+        ("grace = \"0s\"", "that is no time at all"),
+        ("grace = \"5\"", "write \"5s\""),
+        ("grace = \"5s\" manual", "expected a comma before this"),
+        ("grace \"5s\"", "after `grace`"),
+        ("grace == \"5s\"", "after `grace`"),
+        ("manual = true", "`manual` takes no value: write `manual`"),
+        ("name = \" \"", "the name is empty"),
+        ("name = http", "write `name = \"http\"`"),
+        ("restart = \"allways\"", "\"always\" or \"never\", not \"allways\"; did you mean \"always\"?"),
+        ("restart = \"on_failure\"", "did you mean \"on-failure\"?"),
+        ("restart = never", "in quotes: write `restart = \"never\"`"),
+        ("restart = \"x\"", "takes \"on-failure\", \"always\" or \"never\", not \"x\""),
+        ("backoff = \"5s\"", "there is no `..` in it"),
+        ("backoff = \"1s..=5s\"", "the upper bound is always included"),
+        ("backoff = \"10s..1s\"", "write `backoff = \"1s..10s\"`"),
+        ("backoff = \"0s..1s\"", "a wait that begins at zero never grows"),
+        ("backoff = \"1..5s\"", "write \"1s\""),
+        ("limit = \"0 in 30s\"", "write `restart = \"never\"` instead"),
+        ("limit = \"5 per 30s\"", "write for example `limit = \"5 in 30s\"`"),
+        ("limit = \"x in 30s\"", "\"x\" is not a number of failures"),
+        ("limit = \"5 in 0s\"", "that is no time at all"),
+        ("limit = \"5 in 30\"", "write \"30s\""),
+        ("after", "write `after(writer)`"),
+        ("after = writer", "write `after(writer)`"),
+        ("after()", "names nothing"),
+        ("after(a, a)", "names `a` twice"),
+        ("after(a())", "without calling it"),
+        ("after(\"a\")", "without quotes"),
+        ("after(a,, b)", "expected a name before this comma"),
+        ("allow(raw_spwan)", "did you mean `raw_spawn`?"),
+        ("allow()", "names nothing"),
+        ("crate = \"canstop\"", "write `crate = ::canstop`"),
+        ("crate = a::<b>", "a path without quotes"),
+        ("\"http\"", "expected an option here"),
+        (",", "expected an option before this comma"),
+        ("manual, manual", "`manual` is given twice"),
+        ("grace = 5, grace = \"5s\"", ""),
+    ];
+    for (arguments, part) in service {
+        if part.is_empty() {
+            assert_eq!(read(arguments, Place::Service).1.len(), 2, "an unreadable first does not excuse a second");
+        } else {
+            refuses(arguments, Place::Service, part);
+        }
+    }
+    for (arguments, part) in [
+        ("worker_threads = 0", "must be at least 1"),
+        ("worker_threads = \"4\"", "write `worker_threads = 4`"),
+        ("worker_threads = -1", "write `worker_threads = 2`"),
+        ("worker_threads = 1.5", "write `worker_threads = 2`"),
+        ("worker_threads = 4 services(a)", "expected a comma before this"),
+        ("flavor = \"multi-thread\"", "did you mean \"multi_thread\"?"),
+        ("services(a, a)", "names `a` twice"),
+        ("link(my-lib)", "write `link(my_lib)`"),
+        ("link(a::b)", "write `link(my_lib)`"),
+        ("link()", "names nothing"),
+    ] {
+        refuses(arguments, Place::Main, part);
+    }
+}
+
+#[test]
+fn all_faults_are_told_together_and_the_rest_is_kept() {
+    let (options, faults) = read(r#"graec = "1s", restart = "x", name = "web", limit = "5""#, Place::Service);
+    assert_eq!(faults.len(), 3);
+    assert_eq!(options.name.map(|given| given.value.0).as_deref(), Some("web"));
+}
+
+#[test]
+fn no_arguments_however_odd_make_the_reader_panic() {
+    let service =
+        r#"name = "web", restart = "always", backoff = "1s..2s", after(a, b::c), crate = ::c, allow(raw_spawn)"#;
+    for odd in mutations(&tokens(service)) {
+        let mut errors = Errors::new();
+        Options::read(odd, Place::Service, &mut errors);
+        errors.finish();
+    }
+}

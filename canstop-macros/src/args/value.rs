@@ -1,0 +1,289 @@
+//! What an option's value can be, and how each kind is read.
+
+use std::time::Duration;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::Parser as _;
+use syn::{Ident, LitInt, LitStr, Path};
+
+use super::Row;
+use super::duration;
+use super::entry::{Entry, Form, forgotten_comma};
+use super::words::joined;
+use crate::tokens;
+
+/// A kind of value. A fault is told on the user's own token, with what to write instead.
+pub(crate) trait Value: Sized {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self>;
+}
+
+/// An option that is only there or not.
+pub(crate) struct Flag;
+
+impl Value for Flag {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        match entry.form {
+            Form::Alone => Ok(Self),
+            Form::Value(_) | Form::List(_) => {
+                Err(syn::Error::new_spanned(entry, format!("`{}` takes no value: write `{}`", row.name, row.form)))
+            }
+        }
+    }
+}
+
+/// A name for people to read.
+pub(crate) struct Name(pub(crate) String);
+
+impl Value for Name {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let text = entry.text(row)?;
+        let name = text.value();
+        if name.trim().is_empty() {
+            return Err(refused(&text, row, "the name is empty"));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// A duration of which zero is a sensible value.
+impl Value for Duration {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let text = unquoted_or_text(entry, row)?;
+        duration::read(&text.value()).map_err(|why| refused_as(&text, row, &why))
+    }
+}
+
+/// A duration of which zero would mean that nothing could ever work.
+pub(crate) struct Positive(pub(crate) Duration);
+
+impl Value for Positive {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let duration = Duration::read(entry, row)?;
+        if duration.is_zero() {
+            let text = entry.text(row)?;
+            return Err(refused(&text, row, "that is no time at all"));
+        }
+        Ok(Self(duration))
+    }
+}
+
+/// The bounds of the wait before a restart.
+pub(crate) struct Backoff {
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Value for Backoff {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let text = entry.text(row)?;
+        let written = text.value();
+        let Some((min_text, max_text)) = written.split_once("..") else {
+            return Err(refused(&text, row, "there is no `..` in it"));
+        };
+        let bound = |part: &str| duration::read(part).map_err(|why| refused_as(&text, row, &why));
+        if max_text.starts_with('=') {
+            return Err(refused(&text, row, "the upper bound is always included"));
+        }
+        let (min, max) = (bound(min_text)?, bound(max_text)?);
+        if min.is_zero() {
+            return Err(refused(&text, row, "a wait that begins at zero never grows"));
+        }
+        if min > max {
+            return Err(syn::Error::new_spanned(
+                &text,
+                format!(
+                    "`{0}` goes from the shorter to the longer: write `{0} = \"{max_text}..{min_text}\"`",
+                    row.name
+                ),
+            ));
+        }
+        Ok(Self { min, max })
+    }
+}
+
+/// How many failures in how long.
+pub(crate) struct Limit {
+    pub(crate) failures: u32,
+    pub(crate) window: Duration,
+}
+
+impl Value for Limit {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let text = entry.text(row)?;
+        let written = text.value();
+        let words: Vec<&str> = written.split_whitespace().collect();
+        let [count, "in", window] = words.as_slice() else {
+            return Err(refused(&text, row, "it is not a number, `in` and a duration"));
+        };
+        let Ok(failures) = count.parse::<u32>() else {
+            return Err(refused(&text, row, &format!("\"{count}\" is not a number of failures")));
+        };
+        if failures == 0 {
+            return Err(syn::Error::new_spanned(
+                &text,
+                "no failure can stay under a limit of 0: to stop at the first one, write \
+                 `restart = \"never\"` instead",
+            ));
+        }
+        let window = duration::read(window).map_err(|why| refused_as(&text, row, &why))?;
+        if window.is_zero() {
+            return Err(refused(&text, row, "that is no time at all"));
+        }
+        Ok(Self { failures, window })
+    }
+}
+
+/// A number of things, at least one.
+pub(crate) struct Count(pub(crate) usize);
+
+impl Value for Count {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let value = entry.value(row)?;
+        if let Some(text) = tokens::text(value)
+            && text.value().parse::<usize>().is_ok()
+        {
+            let (name, number) = (row.name, text.value());
+            return Err(syn::Error::new_spanned(
+                text,
+                format!("`{name}` takes a number without quotes: write `{name} = {number}`"),
+            ));
+        }
+        if let [TokenTree::Literal(_), second, ..] = value {
+            return Err(forgotten_comma(second));
+        }
+        let number = tokens::literal(value)
+            .and_then(|literal| syn::parse2::<LitInt>(literal.into_token_stream()).ok())
+            .ok_or_else(|| entry.ill_typed(row))?;
+        match number.base10_parse::<usize>() {
+            Ok(0) => Err(syn::Error::new_spanned(
+                number,
+                format!("`{}` must be at least 1; leave it out for one per core", row.name),
+            )),
+            Ok(count) => Ok(Self(count)),
+            Err(_) => Err(entry.ill_typed(row)),
+        }
+    }
+}
+
+/// A path to a module or crate.
+impl Value for Path {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let value: TokenStream = entry.value(row)?.iter().cloned().collect();
+        Path::parse_mod_style.parse2(value).map_err(|_| entry.ill_typed(row))
+    }
+}
+
+/// Functions by their paths, each once. Whether the list may be empty is the option's affair.
+pub(crate) struct Functions(pub(crate) Vec<Path>);
+
+impl Value for Functions {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let paths = distinct(entry, row, |written| {
+            syn::parse2::<Path>(written.clone()).map_err(|_| {
+                let mend = match written.clone().into_iter().next() {
+                    Some(TokenTree::Ident(_)) => "name the function without calling it",
+                    Some(TokenTree::Literal(_)) => "name the function without quotes",
+                    _ => "name the function",
+                };
+                let (name, form) = (row.name, row.form);
+                syn::Error::new_spanned(written, format!("`{name}` takes paths: {mend}, as in `{form}`"))
+            })
+        })?;
+        Ok(Self(paths))
+    }
+}
+
+/// Functions, at least one.
+pub(crate) struct SomeFunctions(pub(crate) Vec<Path>);
+
+impl Value for SomeFunctions {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let Functions(paths) = Functions::read(entry, row)?;
+        not_empty(entry, row, paths).map(Self)
+    }
+}
+
+/// Crates by their names, at least one.
+pub(crate) struct Crates(pub(crate) Vec<Ident>);
+
+impl Value for Crates {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let crates = distinct(entry, row, |written| {
+            syn::parse2::<Ident>(written.clone()).map_err(|_| {
+                let (name, form) = (row.name, row.form);
+                let dashed = written.to_string().replace(' ', "");
+                let mend = if dashed.contains('-') && !dashed.contains('"') {
+                    format!("{name}({})", dashed.replace('-', "_"))
+                } else {
+                    form.to_owned()
+                };
+                syn::Error::new_spanned(written, format!("`{name}` takes crates as code names them: write `{mend}`"))
+            })
+        })?;
+        not_empty(entry, row, crates).map(Self)
+    }
+}
+
+/// Reads a list in which nothing may stand twice; reports every odd element.
+fn distinct<T: ToTokens>(
+    entry: &Entry,
+    row: &Row,
+    read: impl Fn(&TokenStream) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut seen: Vec<String> = Vec::new();
+    let mut read_ones = Vec::new();
+    let mut faults: Option<syn::Error> = None;
+    for written in entry.list(row)? {
+        let text = written.to_string();
+        let fault = if seen.contains(&text) {
+            let spoken = text.replace(' ', "");
+            let name = row.name;
+            Some(syn::Error::new_spanned(&written, format!("`{name}` names `{spoken}` twice; remove one")))
+        } else {
+            read(&written).map(|one| read_ones.push(one)).err()
+        };
+        seen.push(text);
+        faults = [faults, fault].into_iter().flatten().reduce(joined);
+    }
+    faults.map_or(Ok(read_ones), Err)
+}
+
+fn not_empty<T>(entry: &Entry, row: &Row, list: Vec<T>) -> syn::Result<Vec<T>> {
+    if list.is_empty() {
+        let Row { name, form, .. } = row;
+        return Err(syn::Error::new_spanned(
+            &entry.key,
+            format!("`{name}` names nothing: write `{form}`, or leave it out"),
+        ));
+    }
+    Ok(list)
+}
+
+/// A string, or the mend of a duration written without its quotes.
+fn unquoted_or_text(entry: &Entry, row: &Row) -> syn::Result<LitStr> {
+    if let Some(literal) = tokens::literal(entry.value(row)?) {
+        let bare = literal.to_string();
+        let meant = if bare.ends_with(|c: char| c.is_ascii_digit()) { format!("{bare}s") } else { bare };
+        if duration::read(&meant).is_ok() {
+            let name = row.name;
+            return Err(syn::Error::new_spanned(
+                literal,
+                format!("`{name}` takes a duration in quotes: write `{name} = \"{meant}\"`"),
+            ));
+        }
+    }
+    entry.text(row)
+}
+
+/// A fault of a value that has the right shape and no sense, with the row's example as mend.
+fn refused(text: &LitStr, row: &Row, why: &str) -> syn::Error {
+    let Row { name, takes, form } = row;
+    syn::Error::new_spanned(text, format!("`{name}` takes {takes}, and {why}: write for example `{form}`"))
+}
+
+/// The same, where the reason brings its own mend.
+fn refused_as(text: &LitStr, row: &Row, why: &str) -> syn::Error {
+    let Row { name, takes, .. } = row;
+    syn::Error::new_spanned(text, format!("`{name}` takes {takes}, and {why}"))
+}

@@ -1,0 +1,87 @@
+//! Judges a `main`, and makes of it everything that the expansion needs.
+
+use quote::ToTokens as _;
+use syn::FnArg;
+
+use super::parse::Declaration;
+use crate::args::{Flavor, Options};
+use crate::diag::Errors;
+use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
+use crate::paths::Crate;
+
+/// A `main`, understood. Of an unsound one the expansion takes only the shape.
+pub(super) struct Plan {
+    pub(super) function: Function,
+    pub(super) options: Options,
+    pub(super) attributes: Sorted,
+    pub(super) krate: Crate,
+}
+
+pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
+    let Declaration { options, function } = declaration;
+    signature(&function, errors);
+    conflicts(&options, errors);
+    Plan {
+        attributes: Sorted::new(&function.attrs),
+        krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
+        options,
+        function,
+    }
+}
+
+fn signature(function: &Function, errors: &mut Errors) {
+    let sig = &function.sig;
+    let ident = &sig.ident;
+    qualifiers(sig, "`main`", errors);
+    foreign_attributes(&function.attrs, errors);
+    if sig.asyncness.is_none() {
+        errors.at(
+            sig.fn_token,
+            format!(
+                "`#[canstop::main]` builds the runtime and needs a body that runs on it: write \
+                 `async fn {ident}`"
+            ),
+        );
+    }
+    if !sig.generics.params.is_empty() {
+        errors.at(&sig.generics, "nothing calls `main` with type arguments: remove the generics");
+    } else if let Some(clause) = &sig.generics.where_clause {
+        errors.at(clause, "`main` has nothing to constrain: remove the `where` clause");
+    }
+    if let Some(receiver) = sig.receiver() {
+        errors.at(receiver, "`main` is a free function: move it out of the `impl` block");
+    } else if !sig.inputs.is_empty() {
+        let takes_lifecycle = sig.inputs.iter().any(|input| match input {
+            FnArg::Typed(typed) => crate::tokens::mentions(typed.ty.to_token_stream(), "Lifecycle"),
+            FnArg::Receiver(_) => false,
+        });
+        let mend = if takes_lifecycle {
+            "remove the parameter, and ask `Lifecycle::current()` in the body"
+        } else {
+            "remove the parameters, and read `std::env::args()` in the body"
+        };
+        errors.at(&sig.inputs, format!("nothing calls `main` with arguments: {mend}"));
+    }
+}
+
+/// Options that contradict each other.
+fn conflicts(options: &Options, errors: &mut Errors) {
+    if let (Some(flavor), Some(threads)) = (&options.flavor, &options.worker_threads)
+        && flavor.value == Flavor::CurrentThread
+    {
+        errors.at(
+            &threads.key,
+            "a `current_thread` runtime has no worker threads: remove `worker_threads`, or write \
+             `flavor = \"multi_thread\"`",
+        );
+    }
+    if let (Some(delay), Some(grace)) = (&options.drain_delay, &options.grace)
+        && delay.value >= grace.value.0
+    {
+        errors.at(
+            &delay.key,
+            "`drain_delay` is a part of `grace` and leaves nothing of it: write a shorter delay \
+             or a longer grace",
+        );
+    }
+}

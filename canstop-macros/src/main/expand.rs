@@ -1,0 +1,96 @@
+//! The `fn main` that takes the async one's place.
+
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::{ReturnType, Signature};
+
+use super::check::Plan;
+use crate::paths::{duration, local_like, located, place_of};
+
+/// The whole function. The user's own stands inside under the same name.
+pub(super) fn program(plan: &Plan) -> TokenStream {
+    let head = head(plan);
+    let inner = inner(plan, &plan.function.sig);
+    let linked = linked(plan).map(|krate| quote!(use #krate as _;));
+    let app = described(plan);
+    let ident = &plan.function.sig.ident;
+    // What the compiler says of what `main` gives, it says here.
+    let place = match &plan.function.sig.output {
+        ReturnType::Default => ident.span(),
+        ReturnType::Type(_, written) => place_of(written),
+    };
+    let main = local_like(ident, place);
+    let call = quote_spanned!(located(place)=> #main());
+    let future = if plan.function.is_endless() { quote!(async { #call.await }) } else { call };
+    quote! {
+        #head {
+            #inner
+            #(#linked)*
+            #app.run(#future)
+        }
+    }
+}
+
+/// What is left of a faulty `main`, so that nothing is told but the faults.
+pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
+    let head = head(plan);
+    let inner = plan.function.mended(true).map(|sig| inner(plan, &sig));
+    quote! {
+        #head {
+            #faults
+            #inner
+            loop {}
+        }
+    }
+}
+
+fn head(plan: &Plan) -> TokenStream {
+    let outer = &plan.attributes.outer;
+    let vis = &plan.function.vis;
+    let (fn_token, ident) = (&plan.function.sig.fn_token, &plan.function.sig.ident);
+    quote!(#(#outer)* #vis #fn_token #ident() -> ::std::process::ExitCode)
+}
+
+fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
+    let inner = &plan.attributes.inner;
+    let body = &plan.function.body;
+    quote!(#(#inner)* #sig #body)
+}
+
+fn linked(plan: &Plan) -> impl Iterator<Item = &Ident> {
+    plan.options.link.iter().flat_map(|given| &given.value.0)
+}
+
+/// The options that were written, each a call on the app.
+fn described(plan: &Plan) -> TokenStream {
+    let Plan { krate, options, .. } = plan;
+    let app = krate.item("App");
+    let mut calls = TokenStream::new();
+    match &options.services {
+        // Exactly these: not what else this crate has registered.
+        Some(services) => calls.extend(services.value.0.iter().map(|path| quote!(.service(#path())))),
+        None => calls.extend(quote!(.link(::core::module_path!()))),
+    }
+    for linked in linked(plan) {
+        let name = linked.unraw().to_string();
+        calls.extend(quote!(.link(#name)));
+    }
+    if let Some(grace) = &options.grace {
+        let grace = duration(grace.value.0);
+        calls.extend(quote!(.grace(#grace)));
+    }
+    if let Some(drain_delay) = &options.drain_delay {
+        let drain_delay = duration(drain_delay.value);
+        calls.extend(quote!(.drain_delay(#drain_delay)));
+    }
+    if let Some(flavor) = &options.flavor {
+        let (flavor, variant) = (krate.item("Flavor"), flavor.value.variant());
+        calls.extend(quote!(.flavor(#flavor::#variant)));
+    }
+    if let Some(threads) = &options.worker_threads {
+        let threads = Literal::usize_unsuffixed(threads.value.0);
+        calls.extend(quote!(.worker_threads(#threads)));
+    }
+    quote!(#app::new() #calls)
+}

@@ -1,0 +1,130 @@
+//! From an attribute to its expansion.
+
+use proc_macro2::TokenStream;
+use syn::ItemFn;
+
+use super::attribute;
+use crate::testing::{assert_contains, assert_fault, assert_same, begins_with, contains};
+use crate::testing::{faults, mutations, tokens, unqualified};
+
+fn main(arguments: &str, item: &str) -> TokenStream {
+    attribute(tokens(arguments), tokens(item))
+}
+
+const PLAIN: &str = "async fn main() {}";
+
+#[test]
+fn the_body_runs_under_an_app() {
+    assert_same(
+        &main("", "#[instrument] #[doc = \"x\"] async fn main() -> Result<(), E> { body() }"),
+        r#"#[doc = "x"] fn main() -> ::std::process::ExitCode {
+            #[instrument] async fn main() -> Result<(), E> { body() }
+            ::canstop::App::new().link(::core::module_path!()).run(main())
+        }"#,
+    );
+}
+
+#[test]
+fn every_option_becomes_the_call_that_it_stands_for() {
+    let options = r#"grace = "5s", drain_delay = "1s", flavor = "multi_thread", worker_threads = 2, link(a, r#b),
+        crate = my::canstop"#;
+    assert_same(
+        &main(options, PLAIN),
+        r#"fn main() -> ::std::process::ExitCode {
+            async fn main() {}
+            use a as _;
+            use r#b as _;
+            my::canstop::App::new()
+                .link(::core::module_path!())
+                .link("a")
+                .link("b")
+                .grace(::core::time::Duration::from_nanos(5000000000))
+                .drain_delay(::core::time::Duration::from_nanos(1000000000))
+                .flavor(my::canstop::Flavor::MultiThread)
+                .worker_threads(2)
+                .run(main())
+        }"#,
+    );
+}
+
+#[test]
+fn services_named_outright_are_all_that_start() {
+    let expansion = main("services(a, b::c)", PLAIN);
+    assert_contains(&expansion, "::canstop::App::new().service(a()).service(b::c()).run(main())");
+    assert_contains(&main("services()", PLAIN), "::canstop::App::new().run(main())");
+}
+
+#[test]
+fn it_may_have_another_name_and_never_end() {
+    let expansion = main("", "pub async fn r#loop() -> ! { x }");
+    assert!(begins_with(&expansion, "pub fn r#loop() -> ::std::process::ExitCode {"), "{expansion}");
+    assert_contains(&expansion, ".run(async { r#loop().await })");
+}
+
+#[test]
+fn each_fault_is_told_once_and_main_stays() {
+    for (arguments, item, part) in [
+        ("graec = \"5s\"", PLAIN, "did you mean `grace`?"),
+        ("flavor = \"multi\"", PLAIN, "`flavor` takes \"multi_thread\" or \"current_thread\""),
+        ("worker_threads = 0", PLAIN, "must be at least 1"),
+        ("worker_threads = 1, flavor = \"current_thread\"", PLAIN, "has no worker threads"),
+        ("services(a, a)", PLAIN, "names `a` twice"),
+        ("grace = \"1s\", drain_delay = \"2s\"", PLAIN, "`drain_delay` is a part of `grace`"),
+        ("restart = \"never\"", PLAIN, "is an option of `#[canstop::service]`"),
+        ("", "fn main() { x.await }", "write `async fn main`"),
+        ("", "async fn main(l: Lifecycle) {}", "ask `Lifecycle::current()`"),
+        ("", "async fn main(args: Vec<String>) {}", "read `std::env::args()`"),
+        ("", "async fn main(&self) {}", "a free function"),
+        ("", "async fn main<T>() {}", "remove the generics"),
+        ("", "async fn main() where u8: Copy {}", "remove the `where` clause"),
+        ("", "async unsafe fn main() {}", "remove `unsafe`"),
+        ("", "#[tokio::main] async fn main() {}", "remove `#[tokio::main]`"),
+    ] {
+        let expansion = main(arguments, item);
+        assert_fault(&expansion, part);
+        let shape: ItemFn = syn::parse2(expansion).expect(item);
+        assert!(shape.sig.ident == "main" && shape.sig.inputs.is_empty() && shape.sig.asyncness.is_none());
+    }
+}
+
+#[test]
+fn faults_of_options_and_of_the_function_are_told_together() {
+    assert_eq!(faults(&main("graec, worker_threads = 0", "fn main(x: u8) {}")).len(), 4);
+}
+
+#[test]
+fn what_is_no_function_comes_back_as_it_was() {
+    let expansion = main("", "mod m { fn f() {} }");
+    assert_fault(&expansion, "`#[canstop::main]` goes on a function, not on a module");
+    assert!(begins_with(&expansion, "mod m { fn f() {} }"));
+}
+
+#[test]
+fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
+    let options = r#"grace = "5s", flavor = "multi_thread", services(a), link(b)"#;
+    for item in [PLAIN, "async fn main() -> ! { x }", "fn main() {}"] {
+        let found = unqualified(&main(options, item), &[&tokens(item), &tokens(options)]);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn no_tokens_however_odd_make_it_panic_or_lose_the_item() {
+    let arguments = tokens(r#"grace = "5s", services(a), link(b), worker_threads = 1"#);
+    let item = tokens("#[a] pub async fn main() -> R<()> { x }");
+    let inputs = mutations(&arguments).into_iter().map(|odd| (odd, item.clone()));
+    let items = mutations(&item).into_iter().map(|odd| (arguments.clone(), odd));
+    for (arguments, item) in inputs.chain(items) {
+        let expansion = attribute(arguments, item.clone());
+        match syn::parse2::<ItemFn>(item.clone()) {
+            Ok(function) => {
+                let shape: ItemFn = syn::parse2(expansion).expect("one function");
+                assert_eq!(shape.sig.ident, function.sig.ident);
+            }
+            Err(_) => {
+                let kept = contains(&expansion, "ExitCode") || begins_with(&expansion, &item.to_string());
+                assert!(kept, "{item} became {expansion}");
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What generated code names.
+//!
+//! Everything is absolute, so that a user's own `Result`, `Some`, `std` or `canstop` changes
+//! nothing, and every local is `mixed_site`, so that it neither sees nor is seen by the user's.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+/// The path of the runtime crate: `::canstop`, or what `crate = path` says.
+pub(crate) struct Crate(TokenStream);
+
+impl Crate {
+    pub(crate) fn new(path: Option<&syn::Path>) -> Self {
+        Self(path.map_or_else(|| quote!(::canstop), ToTokens::to_token_stream))
+    }
+
+    /// For the function-like macros, whose `macro_rules!` half hands over its `$crate`.
+    pub(crate) fn from_tokens(path: TokenStream) -> Self {
+        Self(path)
+    }
+
+    /// A public item.
+    pub(crate) fn item(&self, name: &str) -> TokenStream {
+        self.item_at(name, Span::call_site())
+    }
+
+    /// A public item, named at `place`: what the compiler says of it is said there.
+    pub(crate) fn item_at(&self, name: &str, place: Span) -> TokenStream {
+        let krate = self.at(place);
+        let name = local(name, place);
+        quote_spanned!(located(place)=> #krate::#name)
+    }
+
+    /// An item behind the only door for generated code.
+    pub(crate) fn private(&self, name: &str) -> TokenStream {
+        self.private_at(name, Span::call_site())
+    }
+
+    /// An item behind that door, named at `place`.
+    pub(crate) fn private_at(&self, name: &str, place: Span) -> TokenStream {
+        let krate = self.at(place);
+        let name = local(name, place);
+        quote_spanned!(located(place)=> #krate::private::#name)
+    }
+
+    /// The path with each token moved to `place`. A token keeps its own hygiene, without which
+    /// `$crate` would mean another crate.
+    fn at(&self, place: Span) -> TokenStream {
+        let tokens = self.0.clone().into_iter();
+        let moved = tokens.map(|mut token| {
+            token.set_span(token.span().located_at(place));
+            token
+        });
+        moved.collect()
+    }
+}
+
+/// A generated local, shown at `place` in what the compiler says.
+pub(crate) fn local(name: &str, place: Span) -> Ident {
+    Ident::new(name, located(place))
+}
+
+/// A word of the user's as a generated local at `place`. A raw one stays raw.
+pub(crate) fn local_like(word: &Ident, place: Span) -> Ident {
+    let mut word = word.clone();
+    word.set_span(located(place));
+    word
+}
+
+/// Generated code's hygiene, the user's place.
+pub(crate) fn located(place: Span) -> Span {
+    Span::mixed_site().located_at(place)
+}
+
+/// A duration as a constant expression.
+pub(crate) fn duration(duration: Duration) -> TokenStream {
+    // The reader refuses what does not fit, so nothing is ever saturated here.
+    let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let nanos = Literal::u64_unsuffixed(nanos);
+    quote!(::core::time::Duration::from_nanos(#nanos))
+}
+
+/// The first token's place: stable Rust cannot join spans.
+pub(crate) fn place_of(tokens: impl ToTokens) -> Span {
+    let first = tokens.to_token_stream().into_iter().next();
+    first.map_or_else(Span::call_site, |token| token.span())
+}

@@ -1,0 +1,108 @@
+//! Judges a declaration, and makes of it everything that the expansion needs.
+
+use syn::GenericParam;
+use syn::ext::IdentExt as _;
+
+use super::output::Output;
+use super::parameters::Parameters;
+use super::parse::Declaration;
+use crate::args::Options;
+use crate::diag::Errors;
+use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
+use crate::paths::Crate;
+
+/// A service, understood. It can be made of any function, sound or not: of an unsound one the
+/// expansion takes only the shape.
+pub(super) struct Plan {
+    pub(super) function: Function,
+    pub(super) options: Options,
+    pub(super) attributes: Sorted,
+    pub(super) krate: Crate,
+    pub(super) name: String,
+    pub(super) parameters: Parameters,
+    pub(super) output: Output,
+    /// Whether it starts by itself.
+    pub(super) registered: bool,
+    /// Whether one function item stands for it, so that `after(..)` can name it.
+    pub(super) named: bool,
+}
+
+pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
+    let Declaration { options, function } = declaration;
+    qualifiers(&function.sig, "a service", errors);
+    foreign_attributes(&function.attrs, errors);
+    let parameters = Parameters::of(&function, &options, errors);
+    let output = Output::of(&function, errors);
+    kind(&options, &function, &output, errors);
+    conflicts(&options, &function, errors);
+    let generic = function.sig.generics.params.iter().any(is_type_or_const);
+    Plan {
+        attributes: Sorted::new(&function.attrs),
+        krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
+        name: match &options.name {
+            Some(given) => given.value.0.clone(),
+            None => function.sig.ident.unraw().to_string(),
+        },
+        registered: parameters.state.is_empty() && !generic && options.manual.is_none(),
+        named: !generic && parameters.state.iter().all(|state| state.is_named()),
+        parameters,
+        output,
+        options,
+        function,
+    }
+}
+
+fn is_type_or_const(parameter: &GenericParam) -> bool {
+    !matches!(parameter, GenericParam::Lifetime(_))
+}
+
+/// A service is `async`, gives a future, or says that it is `blocking`: one of the three.
+fn kind(options: &Options, function: &Function, output: &Output, errors: &mut Errors) {
+    let is_async = function.sig.asyncness.is_some();
+    match &options.blocking {
+        Some(blocking) if is_async => errors.at(
+            &blocking.key,
+            "`blocking` is for a function that holds its thread, and this one is `async`: remove \
+             one of the two",
+        ),
+        Some(blocking) if output.promised => errors.at(
+            &blocking.key,
+            "`blocking` is for a function that has done its work when it returns, and this one \
+             gives a future: remove `blocking`",
+        ),
+        None if !is_async && !output.promised => {
+            let ident = &function.sig.ident;
+            errors.at(
+                function.sig.fn_token,
+                format!(
+                    "a service is async: write `async fn {ident}`, or say \
+                     `#[canstop::service(blocking)]` if it holds its thread"
+                ),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// Options that contradict each other or the function.
+fn conflicts(options: &Options, function: &Function, errors: &mut Errors) {
+    if let (Some(cancel), Some(_)) = (&options.cancel, &options.blocking) {
+        errors.at(
+            &cancel.key,
+            "`cancel` drops a service at its next `.await`, and a `blocking` one has none: \
+             remove `cancel`, take `lifecycle: Lifecycle` and ask `lifecycle.is_stopping()`",
+        );
+    }
+    if options.restarts_never() {
+        let backoff = options.backoff.as_ref().map(|given| &given.key);
+        let limit = options.limit.as_ref().map(|given| &given.key);
+        for key in backoff.into_iter().chain(limit) {
+            errors.at(key, format!("nothing uses `{key}` where `restart = \"never\"`: remove one of the two"));
+        }
+    }
+    for path in options.after.iter().flat_map(|given| &given.value.0) {
+        if path.is_ident(&function.sig.ident) {
+            errors.at(path, "a service cannot come after itself: remove it from `after`");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The constructor that takes a service function's place.
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::{ReturnType, Signature};
+
+use super::check::Plan;
+use super::parameters::State;
+use crate::args::Ready;
+use crate::paths::{duration, local, local_like, located, place_of};
+
+/// The whole function: same name, attributes, visibility and generics as the user's, whose own
+/// stands inside under the same name, so that the compiler's messages speak of what they know.
+pub(super) fn service(plan: &Plan) -> TokenStream {
+    let ident = &plan.function.sig.ident;
+    let head = head(plan, &plan.output.ty, None);
+    let registration = registration(plan);
+    let inner = inner(plan, &plan.function.sig);
+    let made = made(plan);
+    let service = local("service", Span::call_site());
+    let described = described(plan, service.to_token_stream());
+    let declared = if plan.named {
+        let declare = plan.krate.private("declare");
+        quote!(#declare(#described, ::core::file!(), ::core::line!(), #ident))
+    } else {
+        let declare = plan.krate.private("declare_anonymous");
+        quote!(#declare(#described, ::core::file!(), ::core::line!()))
+    };
+    quote! {
+        #head {
+            #registration
+            let #service = { #inner #made };
+            #declared
+        }
+    }
+}
+
+/// What is left of a faulty service: enough that its callers compile and its body is checked, so
+/// that nothing is told but the faults.
+pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
+    let receiver = plan.function.sig.receiver().map(|receiver| quote!(#receiver,));
+    let head = head(plan, &plan.output.named(), receiver);
+    let awaits = plan.options.blocking.is_none() && !plan.output.promised;
+    let inner = plan.function.mended(awaits).map(|sig| inner(plan, &sig));
+    // What is taken and not used would be warned of.
+    let names = plan.parameters.state.iter().map(|state| &state.name);
+    quote! {
+        #head {
+            #faults
+            #inner
+            _ = (#(&#names,)*);
+            loop {}
+        }
+    }
+}
+
+/// All of the constructor but its body.
+fn head(plan: &Plan, output: &TokenStream, receiver: Option<TokenStream>) -> TokenStream {
+    let outer = &plan.attributes.outer;
+    let vis = &plan.function.vis;
+    let sig = &plan.function.sig;
+    let (fn_token, ident) = (&sig.fn_token, &sig.ident);
+    let (generics, _, where_clause) = sig.generics.split_for_impl();
+    let state = plan.parameters.state.iter().map(|State { name, ty }| quote!(#name: #ty));
+    let service = plan.krate.item("Service");
+    quote! {
+        #(#outer)*
+        #vis #fn_token #ident #generics (#receiver #(#state),*) -> #service<#output> #where_clause
+    }
+}
+
+/// The user's own function.
+fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
+    let inner = &plan.attributes.inner;
+    let body = &plan.function.body;
+    quote!(#(#inner)* #sig #body)
+}
+
+/// What makes the service known before `main` runs.
+fn registration(plan: &Plan) -> Option<TokenStream> {
+    let ident = &plan.function.sig.ident;
+    let inventory = plan.krate.private("inventory");
+    let registration = plan.krate.private("Registration");
+    let any_service = plan.krate.private_at("any_service", outcome_place(plan));
+    plan.registered.then(|| {
+        quote! {
+            #inventory::submit! {
+                #registration::new(::core::module_path!(), || #any_service(#ident()))
+            }
+        }
+    })
+}
+
+/// Where the compiler shall speak of what the service gives, and of whether it may cross threads.
+fn outcome_place(plan: &Plan) -> Span {
+    match &plan.function.sig.output {
+        ReturnType::Default => plan.function.sig.ident.span(),
+        ReturnType::Type(_, written) => place_of(written),
+    }
+}
+
+/// `Service::new("http", move |lifecycle| http(lifecycle, state))`
+fn made(plan: &Plan) -> TokenStream {
+    let Plan { krate, name, parameters, output, options, function, .. } = plan;
+    let blocking = options.blocking.is_some();
+    let once = options.restarts_never();
+    let constructor = match (blocking, once) {
+        (false, false) => "new",
+        (false, true) => "once",
+        (true, false) => "blocking",
+        (true, true) => "blocking_once",
+    };
+    let place = outcome_place(plan);
+    let constructor = local(constructor, place);
+    let service = krate.item_at("Service", place);
+    let lifecycle_type = krate.item("Lifecycle");
+    let lifecycle = local("lifecycle", Span::call_site());
+
+    // The type of either argument is left to be found out: a type written once is misspelt once.
+    let own = parameters.lifecycle.as_ref().map(|ty| {
+        let place = place_of(ty);
+        let (convert, lifecycle) = (krate.private_at("lifecycle_parameter", place), local("lifecycle", place));
+        quote_spanned!(located(place)=> #convert(#lifecycle))
+    });
+    let state =
+        parameters.state.iter().map(|state| if once { state.name.to_token_stream() } else { cloned(plan, state) });
+    let arguments = own.iter().cloned().chain(state);
+    let heard = match own {
+        Some(_) => lifecycle.to_token_stream(),
+        None => quote!(_),
+    };
+    let ident = &function.sig.ident;
+    let (_, generics, _) = function.sig.generics.split_for_impl();
+    let turbofish = (!function.sig.generics.params.is_empty()).then(|| generics.as_turbofish());
+    let call = quote!(#ident #turbofish (#(#arguments),*));
+    // `!` cannot be named as a service's type, but where a block gives it, it becomes whatever is
+    // asked for.
+    let body = match (output.endless, blocking) {
+        (false, _) => call,
+        (true, true) => quote!({ #call }),
+        (true, false) => quote!(async move { #call.await }),
+    };
+    quote_spanned! {located(place)=>
+        #service::#constructor(#name, move |#heard: #lifecycle_type| #body)
+    }
+}
+
+/// A copy of a parameter for one run. The trait behind it says on the parameter what is missing.
+fn cloned(plan: &Plan, state: &State) -> TokenStream {
+    let place = place_of(&state.ty);
+    let clone_state = plan.krate.private_at("clone_state", place);
+    let name = local_like(&state.name, place);
+    quote_spanned!(located(place)=> #clone_state(&#name))
+}
+
+/// The options that were written, each a call on the service.
+fn described(plan: &Plan, service: TokenStream) -> TokenStream {
+    let Plan { krate, options, .. } = plan;
+    let mut calls = TokenStream::new();
+    if let Some(restart) = &options.restart {
+        let (restart, variant) = (krate.item("Restart"), restart.value.variant());
+        calls.extend(quote!(.restart(#restart::#variant)));
+    }
+    if let Some(backoff) = &options.backoff {
+        let (min, max) = (duration(backoff.value.min), duration(backoff.value.max));
+        calls.extend(quote!(.backoff(#min, #max)));
+    }
+    if let Some(limit) = &options.limit {
+        let failures = Literal::u32_unsuffixed(limit.value.failures);
+        let window = duration(limit.value.window);
+        calls.extend(quote!(.limit(#failures, #window)));
+    }
+    if let Some(grace) = &options.grace {
+        let grace = duration(grace.value.0);
+        calls.extend(quote!(.grace(#grace)));
+    }
+    if let Some(start_timeout) = &options.start_timeout {
+        let start_timeout = duration(start_timeout.value.0);
+        calls.extend(quote!(.start_timeout(#start_timeout)));
+    }
+    let ready = options.ready.as_ref().map(|given| given.value);
+    if let Some(ready) = ready.or(plan.parameters.notifies.then_some(Ready::Notify)) {
+        let (ready, variant) = (krate.item("Ready"), ready.variant());
+        calls.extend(quote!(.ready(#ready::#variant)));
+    }
+    for path in options.after.iter().flat_map(|given| &given.value.0) {
+        calls.extend(quote!(.after(#path)));
+    }
+    if options.optional.is_some() {
+        calls.extend(quote!(.optional()));
+    }
+    if options.cancel.is_some() {
+        calls.extend(quote!(.cancel()));
+    }
+    quote!(#service #calls)
+}

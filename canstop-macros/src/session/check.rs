@@ -1,0 +1,89 @@
+//! Judges a call, and makes of it everything that the expansion needs.
+
+use std::time::Duration;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
+
+use super::parse::Call;
+use super::{Work, fields};
+use crate::diag::Errors;
+use crate::paths::Crate;
+use crate::tokens::{self, is_punct};
+
+/// A session, understood. After a fault it is one that compiles, so that nothing else is told.
+pub(super) struct Plan {
+    pub(super) work: Work,
+    pub(super) krate: Crate,
+    pub(super) name: Option<String>,
+    pub(super) grace: Option<Duration>,
+    /// The user's future or closure.
+    pub(super) spawned: TokenStream,
+    pub(super) fields: Vec<TokenTree>,
+}
+
+pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
+    let faulty = spawned(work, &call, errors);
+    let mut fields = call.fields;
+    if faulty {
+        fields.clear();
+    } else {
+        let before = errors.count();
+        fields::check(&fields, work, errors);
+        // tracing would tell the same again, at length.
+        if errors.count() > before {
+            fields.clear();
+        }
+    }
+    if let Some(name) = &call.name
+        && name.value().trim().is_empty()
+    {
+        errors.at(name, "the name is empty: write for example `\"resize image\"`");
+    }
+    Plan {
+        work,
+        krate: call.krate,
+        name: call.name.map(|name| name.value()),
+        grace: call.options.grace.map(|given| given.value.0),
+        spawned: if faulty { placeholder(work) } else { call.work.into_iter().collect() },
+        fields,
+    }
+}
+
+/// Whether nothing was given that could be spawned.
+fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
+    let spelled = work.place().spelled();
+    let (noun, example) = match work {
+        Work::Future => ("a future", "async move { .. }"),
+        Work::Closure => ("a closure", "move || { .. }"),
+    };
+    match call.work.as_slice() {
+        [] => {
+            let message = format!("{noun} is missing: write `{spelled}({example})`");
+            match &call.name {
+                Some(name) if call.fields.is_empty() => errors.at(
+                    name,
+                    format!("{noun} is missing after the name: write `{spelled}({}, {example})`", name.token()),
+                ),
+                _ => errors.at(TokenStream::new(), message),
+            }
+            true
+        }
+        [first, ..] if is_punct(first, '%') || is_punct(first, '?') => {
+            errors.at(first, format!("a field goes after the work: write `{spelled}({example}, %field)`"));
+            true
+        }
+        work if tokens::text(work).is_some() => {
+            errors.at(&work[0], format!("the name goes first: write `{spelled}({}, ..)`", work[0]));
+            true
+        }
+        _ => false,
+    }
+}
+
+fn placeholder(work: Work) -> TokenStream {
+    match work {
+        Work::Future => quote!(::core::future::pending::<()>()),
+        Work::Closure => quote!(|| ()),
+    }
+}

@@ -1,0 +1,101 @@
+//! The expression that a macro call becomes.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::Work;
+use super::check::Plan;
+use crate::paths::{duration, local, located, place_of};
+
+/// `match work { work => spawn(&SITE, work, observer) }`
+///
+/// A `match`, as a call would do, keeps the temporaries of the user's expression to the end and
+/// shows it none of the items in the arm. The work is bound to a name that stands where the user
+/// wrote it, so what the compiler says of its type it says there.
+pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
+    let spawned = &plan.spawned;
+    let place = place_of(spawned);
+    let work = local("work", place);
+    let arm = arm(plan, place);
+    let call = quote_spanned!(located(place)=> match #spawned { #work => #arm });
+    let call = match span(plan) {
+        None => call,
+        // The fields are read first: the work may take away what they show.
+        Some(made) => {
+            let span = local("span", place);
+            quote!(match #made { #span => #call })
+        }
+    };
+    match faults {
+        None => call,
+        Some(faults) => quote!({ #faults #call }),
+    }
+}
+
+/// What happens once the work is there.
+fn arm(plan: &Plan, place: Span) -> TokenStream {
+    let krate = &plan.krate;
+    let (spawn, probe, in_span) = match plan.work {
+        Work::Future => ("spawn_session", "Probe", "in_span"),
+        Work::Closure => ("spawn_blocking_session", "BlockingProbe", "blocking_in_span"),
+    };
+    // Imported, so that the call itself has one name at one place: of a path through `$crate` the
+    // compiler would speak at the whole macro.
+    let (spawn, imported) = (local(spawn, place), krate.private(spawn));
+    let (probe, observe) = (krate.private(probe), krate.private("observe"));
+    let (work, observer) = (local("work", place), local("observer", place));
+    let site = site(plan);
+    let spawned = if plan.fields.is_empty() {
+        quote!(#work)
+    } else {
+        let (in_span, span) = (krate.private_at(in_span, place), local("span", place));
+        quote_spanned!(located(place)=> #in_span(#work, #span))
+    };
+    let call = quote_spanned!(located(place)=> #spawn(&SITE, #spawned, #observer));
+    quote! {{
+        use #imported;
+        #site
+        let #observer = {
+            use #observe::*;
+            (&&&&&#probe::of(&#work)).observer()
+        };
+        #call
+    }}
+}
+
+/// The place in the source, once for all sessions from here. The function that stands beside it
+/// is named by the compiler after the one around it.
+fn site(plan: &Plan) -> TokenStream {
+    let site = plan.krate.private("Site");
+    let function_of = plan.krate.private("function_of");
+    let name = optional(plan.name.as_ref().map(|name| quote!(#name)));
+    let grace = optional(plan.grace.map(duration));
+    quote! {
+        fn here() -> &'static ::core::primitive::str {
+            #function_of(here)
+        }
+        static SITE: #site = #site::new(
+            #name,
+            ::core::file!(),
+            ::core::line!(),
+            ::core::module_path!(),
+            here,
+            #grace,
+        );
+    }
+}
+
+fn optional(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        None => quote!(::core::option::Option::None),
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+    }
+}
+
+/// The span that the fields are shown in.
+fn span(plan: &Plan) -> Option<TokenStream> {
+    let fields = &plan.fields;
+    let tracing = plan.krate.private("tracing");
+    let name = plan.name.as_deref().unwrap_or("session");
+    (!fields.is_empty()).then(|| quote!(#tracing::info_span!(#name, #(#fields)*)))
+}

@@ -1,0 +1,104 @@
+//! Takes the arguments apart: a name, options, the work, fields.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Expr, LitStr};
+
+use super::Work;
+use crate::args::{Entry, Options};
+use crate::diag::Errors;
+use crate::paths::Crate;
+use crate::tokens::{self, Piece, is_assignment, is_punct};
+
+/// What the user wrote.
+pub(super) struct Call {
+    pub(super) krate: Crate,
+    pub(super) name: Option<LitStr>,
+    pub(super) options: Options,
+    /// The future or closure: the user's tokens, not parsed more than it takes to find their end.
+    pub(super) work: Vec<TokenTree>,
+    pub(super) fields: Vec<TokenTree>,
+}
+
+pub(super) fn parse(work: Work, input: TokenStream, errors: &mut Errors) -> Call {
+    let (krate, mut rest) = crate_path(input);
+    let name = take_name(&mut rest);
+    let options = take_options(work, &mut rest, errors);
+    let (work, fields) = take_work(rest);
+    Call { krate, name, options, work, fields }
+}
+
+/// The bracketed path with which the `macro_rules!` half begins.
+fn crate_path(input: TokenStream) -> (Crate, Vec<TokenTree>) {
+    let mut tokens: Vec<TokenTree> = input.into_iter().collect();
+    match tokens.first() {
+        Some(TokenTree::Group(path)) if path.delimiter() == Delimiter::Bracket => {
+            let krate = Crate::from_tokens(path.stream());
+            tokens.remove(0);
+            (krate, tokens)
+        }
+        _ => (Crate::new(None), tokens),
+    }
+}
+
+/// A string before a comma, or alone, is a name.
+fn take_name(rest: &mut Vec<TokenTree>) -> Option<LitStr> {
+    let name = tokens::text(rest.get(..1)?)?;
+    match rest.get(1) {
+        None => rest.clear(),
+        Some(next) if is_punct(next, ',') => drop(rest.drain(..2)),
+        Some(_) => return None,
+    }
+    Some(name)
+}
+
+/// Everything of the form `word = ..` before the work is an option: an assignment gives `()`,
+/// which is no work, so nothing else can be meant.
+fn take_options(work: Work, rest: &mut Vec<TokenTree>, errors: &mut Errors) -> Options {
+    let mut options = Options::default();
+    while let [TokenTree::Ident(_), sign, ..] = rest.as_slice()
+        && is_assignment(sign, rest.get(2))
+    {
+        let end = rest.iter().position(|token| is_punct(token, ','));
+        let piece = Piece { tokens: rest.drain(..end.unwrap_or(rest.len())).collect(), comma: None };
+        if end.is_some() {
+            rest.remove(0);
+        }
+        match Entry::read(&piece, r#"grace = "2s""#) {
+            Ok(entry) => options.set(&entry, work.place(), errors),
+            Err(error) => errors.push(error),
+        }
+    }
+    options
+}
+
+/// Splits at the comma after the work.
+fn take_work(mut rest: Vec<TokenTree>) -> (Vec<TokenTree>, Vec<TokenTree>) {
+    let end = end_of_work(&rest);
+    let fields = rest.split_off(end);
+    (rest, fields.into_iter().skip(1).collect())
+}
+
+fn end_of_work(rest: &[TokenTree]) -> usize {
+    let first_comma = rest.iter().position(|token| is_punct(token, ',')).unwrap_or(rest.len());
+    // Only type arguments and closure parameters have commas outside of any bracket. Without
+    // them the work stays as opaque as it is long.
+    let ambiguous = rest[..first_comma].iter().any(|token| is_punct(token, '<') || is_punct(token, '|'));
+    if !ambiguous {
+        return first_comma;
+    }
+    let after_expression = |input: ParseStream<'_>| {
+        input.parse::<Expr>()?;
+        input.parse::<TokenStream>()
+    };
+    let tokens: TokenStream = rest.iter().cloned().collect();
+    let end = match after_expression.parse2(tokens) {
+        Ok(after) => rest.len().saturating_sub(after.into_iter().count()),
+        Err(_) => return first_comma,
+    };
+    match rest.get(end) {
+        None => end,
+        Some(next) if is_punct(next, ',') => end,
+        Some(_) => first_comma,
+    }
+}

@@ -1,0 +1,136 @@
+//! From a call to the expression that it becomes.
+
+use proc_macro2::TokenStream;
+use syn::Expr;
+
+use super::{Work, spawn};
+use crate::testing::{assert_contains, assert_fault, assert_same, begins_with};
+use crate::testing::{faults, mutations, tokens, unqualified};
+
+fn future(call: &str) -> TokenStream {
+    spawn(Work::Future, tokens(&format!("[::canstop] {call}")))
+}
+
+fn closure(call: &str) -> TokenStream {
+    spawn(Work::Closure, tokens(&format!("[::canstop] {call}")))
+}
+
+#[test]
+fn a_future_is_bound_outside_of_everything_generated() {
+    assert_same(
+        &future("serve(socket)"),
+        r"match serve(socket) {
+            work => {
+                use ::canstop::private::spawn_session;
+                fn here() -> &'static ::core::primitive::str { ::canstop::private::function_of(here) }
+                static SITE: ::canstop::private::Site = ::canstop::private::Site::new(
+                    ::core::option::Option::None,
+                    ::core::file!(),
+                    ::core::line!(),
+                    ::core::module_path!(),
+                    here,
+                    ::core::option::Option::None,
+                );
+                let observer = {
+                    use ::canstop::private::observe::*;
+                    (&&&&&::canstop::private::Probe::of(&work)).observer()
+                };
+                spawn_session(&SITE, work, observer)
+            }
+        }",
+    );
+}
+
+#[test]
+fn a_name_and_a_grace_go_to_the_site() {
+    let expansion = future("\"resize\", grace = \"2s\", async move { 1 },");
+    assert_contains(&expansion, "match async move { 1 }");
+    assert_contains(&expansion, "::core::option::Option::Some(\"resize\"), ::core::file!()");
+    assert_contains(&expansion, "here, ::core::option::Option::Some(::core::time::Duration::from_nanos(2000000000)),");
+}
+
+#[test]
+fn fields_are_read_before_the_work_takes_them_away() {
+    let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
+    assert!(begins_with(&expansion, "match ::canstop::private::tracing::info_span!("), "{expansion}");
+    assert_contains(&expansion, "info_span!(\"serve\", %peer, id = 7, a.b = ?c)");
+    assert_contains(&expansion, "spawn_session(&SITE, ::canstop::private::in_span(work, span), observer)");
+    assert_contains(&future("f(), ?x"), "info_span!(\"session\", ?x)");
+}
+
+#[test]
+fn a_closure_goes_to_the_blocking_pool() {
+    let expansion = closure("\"hash\", move || hash(x), %x");
+    assert_contains(&expansion, "match move || hash(x)");
+    assert_contains(&expansion, "use ::canstop::private::spawn_blocking_session;");
+    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(&work)");
+    assert_contains(&expansion, "::canstop::private::blocking_in_span(work, span)");
+}
+
+#[test]
+fn the_work_ends_at_its_own_comma() {
+    for (call, work) in [
+        ("f::<A, B>(x), id = 1", "f::<A, B>(x)"),
+        ("<A as B<C, D>>::run(x), id = 1", "<A as B<C, D>>::run(x)"),
+        ("(|a, b| g(a, b))(1, 2), id = 1", "(|a, b| g(a, b))(1, 2)"),
+        ("async { a < b, }, id = a < b", "async { a < b, }"),
+        ("x == y, id = 1", "x == y"),
+        ("\"a\".run(), id = 1", "\"a\".run()"),
+    ] {
+        let expansion = future(call);
+        assert!(faults(&expansion).is_empty(), "{call}");
+        assert_contains(&expansion, &format!("match {work} {{ work => "));
+    }
+}
+
+#[test]
+fn each_fault_is_told_once_and_a_session_stays() {
+    for (call, part) in [
+        ("", "a future is missing: write `spawn_session!(async move { .. })`"),
+        ("\"name\"", "a future is missing after the name"),
+        ("\"name\", grace = \"2s\"", "a future is missing after the name"),
+        ("grace = \"2s\"", "a future is missing"),
+        ("\"\", f()", "the name is empty"),
+        ("graec = \"2s\", f()", "unknown option `graec`; did you mean `grace`?"),
+        ("grace = 2, f()", "write `grace = \"2s\"`"),
+        ("grace = G, f()", "`grace` takes a duration"),
+        ("grace = \"2s\", grace = \"2s\", f()", "`grace` is given twice"),
+        ("id = 7, f()", "a field goes after the work"),
+        ("%peer, f()", "a field goes after the work"),
+        ("grace = \"2s\", \"name\", f()", "the name goes first"),
+        ("f(), \"name\"", "the name goes first"),
+        ("f(), grace = \"2s\"", "`grace` goes before the work"),
+        ("f(), g()", "expected a field"),
+        ("f(), a + 1", "expected a field"),
+        ("f(), %", "a name goes after this sign"),
+        ("f(), , x", "before this comma"),
+        ("f(), id =", "`id` needs a value"),
+        ("f(), a.", "expected a field"),
+    ] {
+        let expansion = future(call);
+        assert_fault(&expansion, part);
+        assert!(syn::parse2::<Expr>(expansion.clone()).is_ok(), "{expansion}");
+        assert_contains(&expansion, "spawn_session(&SITE, work, observer)");
+    }
+    assert_fault(&closure(""), "a closure is missing: write `spawn_blocking_session!(move || { .. })`");
+}
+
+#[test]
+fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
+    let call = "\"name\", grace = \"1s\", serve(socket), %peer";
+    let locals = ["SITE", "here", "observer", "span", "spawn_session", "work"].map(str::to_owned);
+    let found = unqualified(&future(call), &[&tokens(call)]);
+    let odd: Vec<_> = found.into_iter().filter(|word| !locals.contains(word)).collect();
+    assert_eq!(odd, Vec::<String>::new());
+}
+
+#[test]
+fn no_tokens_however_odd_make_it_panic_or_lose_the_expression() {
+    for call in ["[::canstop] \"name\", grace = \"2s\", f::<A, B>(x), %peer, id = 7, a.b = ?c", "[$] |a, b| x, y"] {
+        for odd in mutations(&tokens(call)) {
+            for work in [Work::Future, Work::Closure] {
+                assert_contains(&spawn(work, odd.clone()), "(&SITE, ");
+            }
+        }
+    }
+}

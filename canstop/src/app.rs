@@ -1,0 +1,232 @@
+//! [`App`]: what `#[canstop::main]` expands to.
+
+use std::fmt;
+use std::io;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
+use crate::machine::{Allowance, Ending, Event, Exit};
+use crate::registry::{AnyService, Outcome, Service, ending_of, hand_over, registered_in};
+use crate::session::{Body, Message, Supervisor, install_hook};
+
+/// Which of tokio's runtimes the data plane is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flavor {
+    /// Worker threads, as many as the machine has cores unless said otherwise.
+    #[default]
+    MultiThread,
+    /// Everything on the main thread.
+    CurrentThread,
+}
+
+type ConfigureRuntime = Box<dyn FnOnce(&mut Builder)>;
+
+/// A program under supervision, by hand.
+///
+/// ```
+/// use std::time::Duration;
+/// use canstop::{App, Service};
+///
+/// # fn main() -> std::process::ExitCode {
+/// App::new()
+///     .grace(Duration::from_secs(5))
+///     .service(Service::new("greeter", |_lifecycle| async { println!("hello") }))
+///     .run(async {
+///         println!("set up");
+///     })
+/// # }
+/// ```
+#[must_use = "an app does nothing until it is run"]
+pub struct App {
+    grace: Duration,
+    drain_delay: Duration,
+    flavor: Flavor,
+    worker_threads: Option<usize>,
+    linked: Vec<&'static str>,
+    services: Vec<AnyService>,
+    configure_runtime: Vec<ConfigureRuntime>,
+}
+
+impl App {
+    /// A program with a grace of five seconds on tokio's multi-threaded runtime.
+    pub fn new() -> Self {
+        Self {
+            grace: Duration::from_secs(5),
+            drain_delay: Duration::ZERO,
+            flavor: Flavor::default(),
+            worker_threads: None,
+            linked: Vec::new(),
+            services: Vec::new(),
+            configure_runtime: Vec::new(),
+        }
+    }
+
+    /// The total time from a stop request to the exit; five seconds unless said otherwise.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How much of the grace everything goes on serving and accepting, so that load balancers can
+    /// look away; none unless said otherwise.
+    pub fn drain_delay(mut self, drain_delay: Duration) -> Self {
+        self.drain_delay = drain_delay;
+        self
+    }
+
+    /// Which of tokio's runtimes to run on.
+    pub fn flavor(mut self, flavor: Flavor) -> Self {
+        self.flavor = flavor;
+        self
+    }
+
+    /// How many worker threads the multi-threaded runtime has; as many as cores unless said otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn worker_threads(mut self, worker_threads: usize) -> Self {
+        assert!(worker_threads > 0, "`worker_threads` must be at least 1");
+        self.worker_threads = Some(worker_threads);
+        self
+    }
+
+    /// Starts the services that a crate has registered: those that need nothing but their lifecycle.
+    /// Give `module_path!()` for your own, and a library's name, as it stands in `use`, for its own.
+    pub fn link(mut self, krate: &'static str) -> Self {
+        self.linked.push(krate);
+        self
+    }
+
+    /// Starts this service.
+    pub fn service<R: Outcome>(mut self, service: Service<R>) -> Self {
+        self.services.push(service.into_any());
+        self
+    }
+
+    /// Sets anything else that tokio's builder has. It is called last, so that it has its way. If
+    /// it sets `on_thread_start`, its own is called and the data plane's threads are recognised by
+    /// their runtime, which is a little slower for each session they spawn.
+    pub fn configure_runtime(mut self, configure: impl FnOnce(&mut Builder) + 'static) -> Self {
+        self.configure_runtime.push(Box::new(configure));
+        self
+    }
+
+    /// Runs `main` and the services, until a stop was requested and all is drained or the grace is
+    /// over. The future need not be `Send`: it stays on this thread.
+    ///
+    /// Return the code from `main`. If this thread cannot return by the deadline, the process exits
+    /// with it all the same.
+    ///
+    /// A program has one of these. It may run several in a row, for what that is worth.
+    pub fn run<F>(self, main: F) -> ExitCode
+    where
+        F: Future,
+        F::Output: Outcome,
+    {
+        match self.launch() {
+            Ok((runtime, control)) => drive(runtime, control, main).into(),
+            Err(error) => {
+                eprintln!("canstop: cannot start: {error}");
+                Exit::Failed.into()
+            }
+        }
+    }
+
+    /// Signals first, then the runtime.
+    fn launch(self) -> io::Result<(Runtime, ControlPlane)> {
+        if self.drain_delay >= self.grace && !self.drain_delay.is_zero() {
+            let Self { grace, drain_delay, .. } = self;
+            return Err(io::Error::other(format!(
+                "the drain_delay of {drain_delay:?} leaves nothing of the grace of {grace:?}; it is part of it, so make it shorter"
+            )));
+        }
+        if self.flavor == Flavor::CurrentThread && self.worker_threads.is_some() {
+            return Err(io::Error::other(
+                "worker_threads is for the multi-threaded runtime; take it or the current_thread flavor away",
+            ));
+        }
+        install_hook();
+        let control = control::launch(Settings {
+            allowance: Allowance { grace: self.grace, drain_delay: self.drain_delay },
+        })?;
+        let supervisor = control.supervisor;
+        for service in registered_in(&self.linked).into_iter().chain(self.services) {
+            hand_over(supervisor, service, false);
+        }
+        let mut builder = match self.flavor {
+            Flavor::MultiThread => Builder::new_multi_thread(),
+            Flavor::CurrentThread => Builder::new_current_thread(),
+        };
+        if let Some(worker_threads) = self.worker_threads {
+            builder.worker_threads(worker_threads);
+        }
+        builder.enable_all().on_thread_start(|| supervisor.edge().adopt_thread());
+        for configure in self.configure_runtime {
+            configure(&mut builder);
+        }
+        let runtime = builder.build()?;
+        supervisor.attach_data_plane(runtime.handle());
+        Ok((runtime, control))
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("grace", &self.grace)
+            .field("drain_delay", &self.drain_delay)
+            .field("flavor", &self.flavor)
+            .field("worker_threads", &self.worker_threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The main thread: the body of `main`, then whatever the data plane needs it for, then the code.
+fn drive<F>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let ControlPlane { supervisor, drop_main, finished, exit } = control;
+    {
+        let _edge = supervisor.edge().enter();
+        runtime.block_on(async {
+            let ending = run_body(supervisor, main, drop_main.cancelled()).await;
+            supervisor.event(Event::MainEnded(ending));
+            // Nothing is ever sent: the other end is dropped when all is decided.
+            let _ = finished.await;
+        });
+    }
+    runtime.shutdown_timeout(DATA_PLANE_LIMIT);
+    supervisor.send(Message::DataPlaneGone);
+    // The control thread answers within its limits, or ends the process itself.
+    exit.recv().unwrap_or(Exit::Failed)
+}
+
+/// Runs the body of `main` until it ends or is to be dropped.
+async fn run_body<F>(supervisor: &'static Supervisor, main: F, drop_main: impl Future<Output = ()>) -> Ending
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let name = supervisor.edge().body();
+    let body = pin!(Body::new(name, main));
+    tokio::select! {
+        biased;
+        returned = body => ending_of(returned),
+        () = drop_main => Ending::Dropped,
+    }
+}

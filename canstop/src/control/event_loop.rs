@@ -1,0 +1,164 @@
+//! What happens becomes an event, in one place and one after the other.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::clock::Clock;
+use super::fleet::Fleet;
+use super::ledger::Ledger;
+use super::signals::Signals;
+use super::thread::{Ends, Settings};
+use crate::machine::{Event, Jitter, Report, State};
+use crate::report::{Teller, Telling};
+use crate::session::{Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
+
+/// While sessions are counted they are counted at least this often: one that ended just when the
+/// count began may not have said so.
+const RECOUNT_EVERY: Duration = Duration::from_millis(5);
+
+/// The control plane's state: the machine, and what it decides about.
+pub(super) struct EventLoop {
+    pub(super) supervisor: &'static Supervisor,
+    pub(super) clock: Clock,
+    pub(super) state: State,
+    pub(super) fleet: Fleet,
+    pub(super) ledger: Ledger,
+    pub(super) watch: Watch,
+    pub(super) teller: Teller,
+    pub(super) ends: Ends,
+    /// Who waits in `run()`.
+    pub(super) in_run: Option<oneshot::Sender<Report>>,
+    /// The machine has said that it is over, and whether it must be so at once.
+    pub(super) over: Option<Over>,
+    data_plane_gone: bool,
+}
+
+/// How it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The data plane may still drop what it holds.
+    Finished,
+    /// The process ends now.
+    Forced,
+}
+
+impl EventLoop {
+    pub(super) fn new(supervisor: &'static Supervisor, settings: &Settings, teller: Teller, ends: Ends) -> Self {
+        let clock = Clock::start();
+        // Restarts need to be spread over time, not to be unguessable.
+        let seed = u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        Self {
+            supervisor,
+            clock,
+            state: State::new(settings.allowance, Jitter::seeded(seed)),
+            fleet: Fleet::default(),
+            ledger: Ledger::default(),
+            watch: Watch::default(),
+            teller,
+            ends,
+            in_run: None,
+            over: None,
+            data_plane_gone: false,
+        }
+    }
+
+    /// Runs until the machine says that it is over.
+    pub(super) async fn run(&mut self, signals: &mut Signals, inbox: &mut Inbox) -> Over {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            if let Some(over) = self.over {
+                return over;
+            }
+            let counts = self.state.watches_sessions();
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                signal = signals.next() => self.happened(Event::Signal(signal)),
+                Some(message) = inbox.messages.recv() => self.read(message),
+                Some(failure) = inbox.failures.recv() => self.tell_failure(failure),
+                () = sleep_until(wake_at) => self.happened(Event::Wake),
+                now = tick.tick() => self.watch.tick(self.supervisor, self.clock.began(), now),
+                () = self.supervisor.wait_for_change(), if counts => self.happened(Event::Wake),
+            }
+        }
+    }
+
+    /// Goes on reading what the data plane says while it is taken down, until it is gone or `limit`.
+    pub(super) async fn see_data_plane_off(&mut self, inbox: &mut Inbox, limit: Duration) {
+        let limit = sleep_until(Instant::now() + limit);
+        tokio::pin!(limit);
+        while !self.data_plane_gone {
+            tokio::select! {
+                Some(failure) = inbox.failures.recv() => self.tell_failure(failure),
+                Some(message) = inbox.messages.recv() => self.read(message),
+                () = &mut limit => break,
+            }
+        }
+        while let Ok(failure) = inbox.failures.try_recv() {
+            self.tell_failure(failure);
+        }
+    }
+
+    pub(super) fn data_plane_is_gone(&self) -> bool {
+        self.data_plane_gone
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let recount = if self.state.watches_sessions() { RECOUNT_EVERY } else { Duration::from_secs(3_600) };
+        let asked = self.state.wake_at().map(|time| self.clock.instant(time));
+        asked.map_or(now + recount, |asked| asked.min(now + recount))
+    }
+
+    /// Tells the machine, and does what it says. The sessions are counted first, so that it never
+    /// judges by an old count.
+    pub(super) fn happened(&mut self, event: Event) {
+        let scopes = self.supervisor.scopes();
+        let counts = scopes.into_iter().map(|scope| (scope.owner, count(scope).alive)).collect();
+        self.step(Event::SessionsCounted(counts));
+        if !matches!(event, Event::Wake) {
+            self.step(event);
+        }
+        self.fleet.publish(self.state.services());
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.clock.now();
+        let actions = self.state.handle(now, event);
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn read(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => self.happened(event),
+            Message::Add(new) => self.add(new),
+            Message::Run(done) => {
+                if self.in_run.is_none() {
+                    self.in_run = Some(done);
+                }
+                self.happened(Event::RunCalled);
+            }
+            Message::DataPlaneGone => self.data_plane_gone = true,
+        }
+    }
+
+    fn add(&mut self, new: NewService) {
+        let spec = new.spec.clone();
+        if new.by_user {
+            self.happened(Event::MainListens);
+        }
+        self.fleet.add(self.supervisor, new);
+        self.happened(Event::ServiceAdded(spec));
+    }
+
+    fn tell_failure(&self, SessionFailure { site, ending, .. }: SessionFailure) {
+        let Site { name, file, line, module, function, .. } = *site;
+        let place = format!("{file}:{line}");
+        self.teller.tell(Telling::SessionFailed { name, place, function: function(), module, ending });
+    }
+}

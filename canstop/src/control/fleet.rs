@@ -1,0 +1,106 @@
+//! The services' other half: what the machine decides about, this holds.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::machine::{Ending, Event, Generation, Owner, Service, ServiceId, Stage};
+use crate::session::{Body, Factory, NewService, Scope, Standing, Supervisor, ending_of_dropped};
+
+/// One service as the control plane holds it.
+pub(super) struct Vessel {
+    pub(super) scope: &'static Scope,
+    factory: Arc<Mutex<Factory>>,
+    standing: watch::Sender<Standing>,
+    /// The present life, and when it began.
+    life: Option<(Generation, Instant, AbortHandle)>,
+}
+
+/// All services, by their ids.
+#[derive(Default)]
+pub(super) struct Fleet(Vec<Vessel>);
+
+impl Fleet {
+    /// Takes a service in, and says which number it has.
+    pub(super) fn add(&mut self, supervisor: &'static Supervisor, new: NewService) -> ServiceId {
+        let id = ServiceId(self.0.len());
+        let scope = supervisor.new_scope(Owner::Service(id), &new.spec.name, new.spec.place, Generation::default());
+        let factory = Arc::new(Mutex::new(new.factory));
+        self.0.push(Vessel { scope, factory, standing: new.standing, life: None });
+        id
+    }
+
+    pub(super) fn scope(&self, ServiceId(id): ServiceId) -> &'static Scope {
+        self.0[id].scope
+    }
+
+    /// Begins a life on the data plane.
+    pub(super) fn begin(&mut self, id: ServiceId, generation: Generation) {
+        let vessel = &mut self.0[id.0];
+        let Some(data_plane) = vessel.scope.supervisor.data_plane() else {
+            return;
+        };
+        vessel.scope.begin(generation);
+        let task = data_plane.spawn(live(vessel.scope, id, generation, Arc::clone(&vessel.factory)));
+        vessel.life = Some((generation, Instant::now(), task.abort_handle()));
+    }
+
+    /// Drops a life at its next `.await`.
+    pub(super) fn abort(&self, ServiceId(id): ServiceId, of: Generation) {
+        if let Some((generation, _, task)) = &self.0[id].life
+            && *generation == of
+        {
+            task.abort();
+        }
+    }
+
+    pub(super) fn life_began(&self, ServiceId(id): ServiceId, of: Generation) -> Option<(&'static Scope, Instant)> {
+        let Vessel { scope, life, .. } = &self.0[id];
+        life.as_ref().filter(|(generation, ..)| *generation == of).map(|&(_, began, _)| (*scope, began))
+    }
+
+    /// Lets the services' handles see how they stand.
+    pub(super) fn publish(&self, services: &[Service]) {
+        for (id, (vessel, service)) in self.0.iter().zip(services).enumerate() {
+            let fate = match service.stage {
+                Stage::Over(fate) => Some(fate),
+                _ => None,
+            };
+            let standing = Standing { id: Some(ServiceId(id)), fate, drained: service.is_drained() };
+            vessel.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+        }
+    }
+}
+
+/// One life, from the factory to its end, which is always reported.
+async fn live(scope: &'static Scope, id: ServiceId, generation: Generation, factory: Arc<Mutex<Factory>>) {
+    let mut end = End { scope, id, generation, ending: None };
+    // The factory runs the user's code too: it clones the state.
+    let body = scope.body();
+    let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(scope, generation);
+    let ending = match body.run(make) {
+        Ok(life) => match Body::new(body, life).await {
+            Ok(ending) => ending,
+            Err(panic) => panic,
+        },
+        Err(panic) => panic,
+    };
+    end.ending = Some(ending);
+}
+
+/// Reports the end of a life when it is dropped, however that comes about.
+struct End {
+    scope: &'static Scope,
+    id: ServiceId,
+    generation: Generation,
+    ending: Option<Ending>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let ending = self.ending.take().unwrap_or_else(ending_of_dropped);
+        self.scope.supervisor.event(Event::ServiceEnded { id: self.id, generation: self.generation, ending });
+    }
+}

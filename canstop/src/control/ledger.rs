@@ -1,0 +1,142 @@
+//! What the stop has come to so far: sessions drained and stragglers named.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use crate::machine::{Abandoned, Activity, Generation, Owner, ServiceId, Straggler, StragglerKind};
+use crate::report::{Teller, Telling};
+use crate::session::{Found, Kind, Scope, Site, Supervisor, Watch, body_blocks_since, count, survey};
+
+/// As many stragglers as are told one by one.
+const ROWS: usize = 20;
+
+/// The books of a stop.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// What each owner's sessions had finished when the stop was requested.
+    finished_before: HashMap<Owner, u64>,
+    /// How many of an abandoned owner's had been drained by then.
+    closed: HashMap<Owner, u64>,
+    stragglers: Vec<Straggler>,
+    untold: usize,
+}
+
+impl Ledger {
+    /// Begins to count what is drained.
+    pub(super) fn open(&mut self, supervisor: &Supervisor) {
+        self.finished_before =
+            supervisor.scopes().into_iter().map(|scope| (scope.owner, count(scope).finished)).collect();
+    }
+
+    fn drained_of(&self, scope: &Scope) -> u64 {
+        let before = self.finished_before.get(&scope.owner).copied().unwrap_or(0);
+        count(scope).finished.saturating_sub(before)
+    }
+
+    /// How many sessions have ended by themselves since.
+    pub(super) fn drained(&self, supervisor: &Supervisor) -> u64 {
+        let of = |scope: &Scope| self.closed.get(&scope.owner).copied().unwrap_or_else(|| self.drained_of(scope));
+        supervisor.scopes().into_iter().map(of).sum()
+    }
+
+    pub(super) fn stragglers(&self) -> &[Straggler] {
+        &self.stragglers
+    }
+
+    /// What ends from now on was not drained but given up.
+    pub(super) fn close(&mut self, scope: &Scope) {
+        let drained = self.drained_of(scope);
+        self.closed.entry(scope.owner).or_insert(drained);
+    }
+
+    /// Names what is left behind, and tells it.
+    pub(super) fn enter(&mut self, stragglers: Vec<Straggler>, teller: &Teller, urgent: bool) {
+        for straggler in stragglers {
+            if self.stragglers.len() < ROWS {
+                let telling = Telling::Abandoned(straggler.clone());
+                if urgent { teller.tell_urgently(telling) } else { teller.tell(telling) }
+            } else {
+                self.untold += 1;
+            }
+            self.stragglers.push(straggler);
+        }
+    }
+
+    /// How many stragglers were not told one by one.
+    pub(super) fn untold(&self) -> usize {
+        self.untold
+    }
+}
+
+/// What the naming of stragglers needs to see.
+pub(super) struct Scene<'a> {
+    pub(super) supervisor: &'static Supervisor,
+    pub(super) watch: &'a Watch,
+    pub(super) now: Instant,
+    pub(super) began: Instant,
+}
+
+impl Scene<'_> {
+    /// Gives everything that is left its name, its place, its age and what it does.
+    pub(super) fn name(
+        &self,
+        left: &Abandoned,
+        life: impl Fn(ServiceId, Generation) -> Option<(&'static Scope, Instant)>,
+    ) -> Vec<Straggler> {
+        let mut stragglers = Vec::new();
+        if left.main {
+            let edge = self.supervisor.edge();
+            stragglers.push(Straggler {
+                kind: StragglerKind::Main,
+                name: None,
+                place: None,
+                function: None,
+                owner: None,
+                count: 1,
+                oldest: Some(self.now.duration_since(self.began)),
+                activity: self.activity_of_body(edge),
+            });
+        }
+        for &(id, generation) in &left.services {
+            let Some((scope, began)) = life(id, generation) else { continue };
+            stragglers.push(Straggler {
+                kind: StragglerKind::Service,
+                name: Some(scope.name.clone()),
+                place: Some(scope.place.to_string()),
+                function: None,
+                owner: None,
+                count: 1,
+                oldest: Some(self.now.duration_since(began)),
+                activity: self.activity_of_body(scope),
+            });
+        }
+        let owners: Vec<_> = left.sessions.iter().map(|&(owner, _)| owner).collect();
+        let found = survey(self.supervisor, self.watch, &owners, self.now);
+        stragglers.extend(found.into_iter().map(|found| self.session(found)));
+        stragglers
+    }
+
+    fn session(&self, found: Found) -> Straggler {
+        let Found { kind, site, owner, count, oldest, activity } = found;
+        let Site { name, file, line, function, .. } = site;
+        let owner_name = |scope: &&'static Scope| scope.owner == owner && owner != Owner::Edge;
+        Straggler {
+            kind: if kind == Kind::Blocking { StragglerKind::Blocking } else { StragglerKind::Session },
+            name: name.map(str::to_owned),
+            place: Some(format!("{file}:{line}")),
+            function: Some(function().to_owned()),
+            owner: self.supervisor.scopes().into_iter().find(owner_name).map(|scope| scope.name.clone()),
+            count,
+            oldest,
+            activity,
+        }
+    }
+
+    fn activity_of_body(&self, scope: &Scope) -> Activity {
+        match body_blocks_since(scope, self.watch) {
+            Some(since) => Activity::Blocking { since: self.now.duration_since(since) },
+            None => Activity::Waiting,
+        }
+    }
+}

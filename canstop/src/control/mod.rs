@@ -1,0 +1,17 @@
+//! The control plane: the only rooms that touch threads, signals, the clock and the exit.
+//!
+//! A signal comes in through [`signals`], becomes an event in the [`event_loop`], is judged by the
+//! machine, and what that decides is done in [`perform`].
+//!
+//! Architecture invariant: no user code runs here, and nothing here waits without a limit.
+
+mod signals;
+mod clock;
+mod exit;
+mod fleet;
+mod ledger;
+mod event_loop;
+mod perform;
+mod thread;
+
+pub(crate) use thread::{DATA_PLANE_LIMIT, ControlPlane, Settings, launch};

@@ -1,0 +1,124 @@
+//! Doing what the machine decided.
+
+use super::event_loop::{EventLoop, Over};
+use super::ledger::Scene;
+use crate::machine::{Abandoned, Action, Cause, Notice, Owner, Report, ServiceId, ServiceReport, Stage};
+use crate::report::{LastLine, Telling};
+use crate::session::watch_sessions;
+
+impl EventLoop {
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start { id, generation } => self.fleet.begin(id, generation),
+            Action::TellService { id, generation, until } => {
+                self.fleet.scope(id).tell(generation, self.clock.instant(until));
+            }
+            Action::TellEdge { until } => {
+                let edge = self.supervisor.edge();
+                edge.tell(edge.generation(), self.clock.instant(until));
+            }
+            Action::WatchSessions => {
+                self.ledger.open(self.supervisor);
+                watch_sessions();
+            }
+            Action::Abandon(abandoned) => self.abandon(&abandoned),
+            Action::Cancel { id, generation } => self.fleet.abort(id, generation),
+            Action::DropMain => self.ends.drop_main.cancel(),
+            Action::ReturnFromRun => {
+                if let Some(done) = self.in_run.take() {
+                    let _ = done.send(self.report());
+                }
+            }
+            Action::Tell(notice) => self.tell(notice),
+            Action::Finish => self.over = Some(Over::Finished),
+            Action::ForceExit => {
+                let left = self.state.left();
+                self.name_stragglers(&left, true);
+                self.over = Some(Over::Forced);
+            }
+        }
+    }
+
+    /// Names them first: once they are dropped there is nothing left to see.
+    fn abandon(&mut self, abandoned: &Abandoned) {
+        self.name_stragglers(abandoned, false);
+        for &(owner, _) in &abandoned.sessions {
+            let scope = match owner {
+                Owner::Edge => self.supervisor.edge(),
+                Owner::Service(id) => self.fleet.scope(id),
+            };
+            self.ledger.close(scope);
+            scope.abandon_sessions();
+        }
+        for &(id, generation) in &abandoned.services {
+            self.fleet.abort(id, generation);
+        }
+    }
+
+    fn name_stragglers(&mut self, left: &Abandoned, urgent: bool) {
+        let now = tokio::time::Instant::now();
+        let scene = Scene { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
+        let stragglers = scene.name(left, |id, generation| self.fleet.life_began(id, generation));
+        self.ledger.enter(stragglers, &self.teller, urgent);
+    }
+
+    fn tell(&self, notice: Notice) {
+        let name = |ServiceId(id): ServiceId| self.state.services()[id].spec.name.clone();
+        let telling = match notice {
+            Notice::ServiceStarted { id, generation } => {
+                Telling::ServiceStarted { service: name(id), life: generation.0 }
+            }
+            Notice::ServiceReady { id } => Telling::ServiceReady { service: name(id) },
+            Notice::ServiceTold { id } => Telling::ServiceTold { service: name(id) },
+            Notice::ServiceEnded { id, ending, restart_in } => {
+                Telling::ServiceEnded { service: name(id), ending, restart_in }
+            }
+            Notice::ServiceLost { id } => Telling::ServiceLost { service: name(id) },
+            Notice::ServiceRefused { id, fault } => Telling::ServiceRefused { service: name(id), fault },
+            Notice::MainFailed { error } => Telling::MainFailed { error },
+            Notice::StopRequested { cause, grace } => Telling::StopRequested { cause, grace },
+            Notice::DuplicateSignal(signal) => Telling::DuplicateSignal { signal },
+            Notice::Waiting { remaining, services, sessions, main } => {
+                let services = services.into_iter().map(name).collect();
+                Telling::Waiting { remaining, services, sessions, main }
+            }
+            // Told as the last line, when the data plane is gone too.
+            Notice::Finished { .. } => return,
+        };
+        self.teller.tell(telling);
+    }
+
+    /// Says the last line.
+    pub(super) fn tell_last_line(&self, urgent: bool) {
+        let tell = |telling| {
+            if urgent { self.teller.tell_urgently(telling) } else { self.teller.tell(telling) }
+        };
+        if self.ledger.untold() > 0 {
+            tell(Telling::MoreAbandoned { rows: self.ledger.untold() });
+        }
+        tell(Telling::Last(LastLine::of(&self.report())));
+    }
+
+    /// What the stop has come to so far.
+    fn report(&self) -> Report {
+        let duration = self.state.stop_requested().map(|requested| self.clock.now().since(requested));
+        let services = self.state.services().iter().map(|service| ServiceReport {
+            name: service.spec.name.clone(),
+            fate: match service.stage {
+                Stage::Over(fate) => Some(fate),
+                _ => None,
+            },
+            restarts: service.generation.0.saturating_sub(1),
+            last_error: service.last_error.clone(),
+        });
+        Report {
+            cause: self.state.cause().cloned().unwrap_or(Cause::Finished),
+            duration: duration.unwrap_or_default(),
+            drained: self.ledger.drained(self.supervisor),
+            failed_sessions: self.supervisor.failed_sessions(),
+            stragglers: self.ledger.stragglers().to_vec(),
+            services: services.collect(),
+            exit: self.state.exit(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The control plane's thread: started before anything else, and the one that ends the process if
+//! the main thread cannot.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::event_loop::{EventLoop, Over};
+use super::exit::{end_process, light_fuse};
+use super::signals::Signals;
+use crate::machine::{Allowance, Exit};
+use crate::report::Teller;
+use crate::session::{Inbox, Supervisor};
+
+/// How long the data plane may take to drop what it holds, once all is decided.
+pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
+/// How long the control plane waits for that.
+const SEE_OFF_LIMIT: Duration = Duration::from_millis(100);
+/// How long the report may take to be told.
+const TELL_LIMIT: Duration = Duration::from_millis(60);
+/// How long the main thread may take to return from `main`.
+const RETURN_LIMIT: Duration = Duration::from_millis(60);
+
+/// What a supervisor is configured with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) allowance: Allowance,
+}
+
+/// The control plane's ends of what it shares with the main thread.
+#[derive(Debug)]
+pub(super) struct Ends {
+    /// Cancelled: the body of `main` is to be dropped.
+    pub(super) drop_main: CancellationToken,
+    /// Dropped: everything is decided, and the data plane may go.
+    finished: Option<oneshot::Sender<()>>,
+    exit: mpsc::Sender<Exit>,
+}
+
+/// The main thread's ends.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    pub(crate) supervisor: &'static Supervisor,
+    pub(crate) drop_main: CancellationToken,
+    pub(crate) finished: oneshot::Receiver<()>,
+    pub(crate) exit: mpsc::Receiver<Exit>,
+}
+
+/// Starts the control plane. When it returns, signals are handled.
+///
+/// # Errors
+///
+/// If the system refuses a thread, a signal handler or what a runtime needs.
+pub(crate) fn launch(settings: Settings) -> io::Result<ControlPlane> {
+    let (supervisor, inbox) = Supervisor::new();
+    let drop_main = CancellationToken::new();
+    let (finish, finished) = oneshot::channel();
+    let (exit_sender, exit) = mpsc::channel();
+    let ends = Ends { drop_main: drop_main.clone(), finished: Some(finish), exit: exit_sender };
+    let (listening, listens) = mpsc::channel();
+    thread::Builder::new()
+        .name("canstop".to_owned())
+        .spawn(move || control(supervisor, settings, inbox, ends, &listening))?;
+    match listens.recv() {
+        Ok(Ok(())) => Ok(ControlPlane { supervisor, drop_main, finished, exit }),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(io::Error::other("the control thread ended before it began")),
+    }
+}
+
+fn control(
+    supervisor: &'static Supervisor,
+    settings: Settings,
+    mut inbox: Inbox,
+    ends: Ends,
+    listening: &mpsc::Sender<io::Result<()>>,
+) {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(listening.send(Err(error))),
+    };
+    runtime.block_on(async {
+        let begun = Teller::start().and_then(|teller| Ok((teller, Signals::listen()?)));
+        let (teller, mut signals) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return drop(listening.send(Err(error))),
+        };
+        let _ = listening.send(Ok(()));
+        let mut event_loop = EventLoop::new(supervisor, &settings, teller, ends);
+        match event_loop.run(&mut signals, &mut inbox).await {
+            Over::Finished => finish(&mut event_loop, &mut inbox).await,
+            Over::Forced => force(&event_loop),
+        }
+    });
+}
+
+/// Everything is decided. The data plane drops what it holds, the last line is said, the main thread
+/// returns the code; and if any of them cannot, the process ends all the same.
+async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox) {
+    let exit = event_loop.state.exit();
+    drop(event_loop.ends.finished.take());
+    event_loop.see_data_plane_off(inbox, SEE_OFF_LIMIT).await;
+    event_loop.tell_last_line(false);
+    event_loop.teller.flush(TELL_LIMIT);
+    if event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
+        light_fuse(RETURN_LIMIT, exit);
+        return;
+    }
+    end_process(exit);
+}
+
+fn force(event_loop: &EventLoop) -> ! {
+    let exit = event_loop.state.exit();
+    event_loop.tell_last_line(true);
+    event_loop.teller.flush(TELL_LIMIT);
+    end_process(exit);
+}

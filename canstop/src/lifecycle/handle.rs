@@ -1,0 +1,189 @@
+//! The [`Lifecycle`].
+
+use std::error::Error;
+use std::fmt;
+
+use tokio::runtime;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::stopping::{RunUntilStopping, Stopping};
+use crate::machine::{Event, Generation, Owner};
+use crate::session::{EnteredScope, Scope, current_scope, expect_scope};
+
+/// A service's first parameter: how it hears that it should stop, and how it is heard.
+///
+/// It is cheap to clone and may be moved anywhere. A session asks for its own with
+/// [`Lifecycle::current`], which works in every task on the data plane, also in handlers that
+/// another library spawned.
+///
+/// ```
+/// use canstop::Lifecycle;
+/// # async fn next_job() -> u32 { std::future::pending().await }
+///
+/// #[canstop::service]
+/// async fn worker(lifecycle: Lifecycle) {
+///     while let Some(job) = lifecycle.run_until_stopping(next_job()).await {
+///         println!("job {job}");
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Lifecycle {
+    scope: &'static Scope,
+    generation: Generation,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(scope: &'static Scope, generation: Generation) -> Self {
+        Self { scope, generation }
+    }
+
+    pub(crate) fn scope(&self) -> &'static Scope {
+        self.scope
+    }
+
+    /// The lifecycle of the service, session or `main` whose code calls this. A handler that another
+    /// library spawned gets the edge's.
+    ///
+    /// Once `main` has asked for it, a stop request during set-up no longer drops `main` at its next
+    /// `.await`: it is told, and given the grace.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor, with what to do about it; [`try_current`](Self::try_current) does not.
+    #[must_use]
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::of(expect_scope("`Lifecycle::current()`"))
+    }
+
+    /// As [`current`](Self::current), for code that also runs without a supervisor.
+    ///
+    /// # Errors
+    ///
+    /// [`OutsideSupervisor`], on a thread that no supervisor knows.
+    pub fn try_current() -> Result<Self, OutsideSupervisor> {
+        current_scope().map(Self::of).ok_or(OutsideSupervisor(()))
+    }
+
+    fn of(scope: &'static Scope) -> Self {
+        if scope.owner == Owner::Edge {
+            scope.supervisor.main_listens();
+        }
+        Self { scope, generation: scope.generation() }
+    }
+
+    /// Completes when it is time to stop. The future owns what it needs, so it fits axum's
+    /// `with_graceful_shutdown`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a stop that was requested once stays so.
+    pub fn stopping(&self) -> Stopping {
+        Stopping::new(self.scope, self.generation)
+    }
+
+    /// Is it time to stop? One relaxed load, cheap enough for a busy loop.
+    #[inline]
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.scope.is_told(self.generation)
+    }
+
+    /// Runs a future until it is done, `Some`, or a stop is requested, `None`.
+    ///
+    /// If a stop was already requested when this is first polled, the future is not polled at all;
+    /// from then on the future is asked first, so that what it has done is not lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the stop comes first, so it must be cancel safe as it must be in
+    /// `tokio::select!`.
+    pub fn run_until_stopping<F: Future>(&self, future: F) -> RunUntilStopping<F> {
+        RunUntilStopping::new(future, self.stopping())
+    }
+
+    /// Says that this service is ready: those that name it in `after(..)` may start.
+    ///
+    /// A service whose body says so is ready when it does, any other as soon as it was started.
+    /// Saying it again changes nothing, nor does saying it in `main`.
+    pub fn ready(&self) {
+        if let Owner::Service(id) = self.scope.owner {
+            self.scope.supervisor.event(Event::ServiceReady { id, generation: self.generation });
+        }
+    }
+
+    /// When whatever holds this lifecycle will be left behind; `None` before it was told to stop.
+    ///
+    /// It is the end of its own step of the stop, which for a service that others depend on is later
+    /// than for those others.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.scope.until()
+    }
+
+    /// A token that is cancelled when it is time to stop, for libraries that want one. Cancelling
+    /// the token itself stops nothing else.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        let token = self.scope.token().child_token();
+        if self.is_stopping() {
+            token.cancel();
+        }
+        token
+    }
+
+    /// Asks the whole program to stop. The reason is told, and stands in the last line.
+    pub fn shutdown(&self, reason: impl Into<String>) {
+        self.scope.supervisor.event(Event::ShutdownRequested { reason: reason.into() });
+    }
+
+    /// Lets a thread that is not the data plane's call `tokio::spawn`, `spawn_session!` and
+    /// [`Lifecycle::current`] while it holds the guard, as tokio's `Handle::enter` does.
+    ///
+    /// ```no_run
+    /// # fn example(lifecycle: canstop::Lifecycle) {
+    /// std::thread::spawn(move || {
+    ///     let _guard = lifecycle.enter();
+    ///     canstop::spawn_session!(async { println!("from a thread of my own") });
+    /// });
+    /// # }
+    /// ```
+    pub fn enter(&self) -> EnterGuard {
+        EnterGuard {
+            _scope: self.scope.enter(),
+            _runtime: self.scope.supervisor.data_plane().map(runtime::Handle::enter),
+        }
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("of", &self.scope.name)
+            .field("is_stopping", &self.is_stopping())
+            .finish_non_exhaustive()
+    }
+}
+
+/// While it lives, its thread belongs to the supervisor. See [`Lifecycle::enter`].
+#[derive(Debug)]
+#[must_use = "the thread leaves the supervisor when this is dropped"]
+pub struct EnterGuard {
+    // Left in the reverse order in which they were entered does not matter: they are independent.
+    _scope: EnteredScope,
+    _runtime: Option<runtime::EnterGuard<'static>>,
+}
+
+/// There is no supervisor here. See [`Lifecycle::try_current`].
+#[derive(Debug)]
+pub struct OutsideSupervisor(());
+
+impl fmt::Display for OutsideSupervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no supervisor here: neither `#[canstop::main]` nor `canstop::App` runs this thread")
+    }
+}
+
+impl Error for OutsideSupervisor {}

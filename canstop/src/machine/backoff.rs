@@ -1,0 +1,81 @@
+//! How long to wait before a restart.
+
+use std::time::Duration;
+
+/// Bounds of an exponential backoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
+}
+
+impl Backoff {
+    pub(crate) const DEFAULT: Self = Self {
+        min: Duration::from_millis(100),
+        max: Duration::from_secs(10),
+    };
+
+    /// The pause before restart number `attempt`, counted from zero.
+    ///
+    /// The ceiling doubles with each attempt, up to `max`; the pause is drawn evenly between `min`
+    /// and the ceiling. That is the "full jitter" of Marc Brooker's *Exponential Backoff And
+    /// Jitter*, but for its floor: a person who writes `100ms..10s` never sees a restart sooner.
+    pub(crate) fn pause(self, attempt: u32, jitter: &mut Jitter) -> Duration {
+        let doubled = 2_u32.saturating_pow(attempt.saturating_add(1));
+        let ceiling = self.min.saturating_mul(doubled).min(self.max);
+        let spread = ceiling.saturating_sub(self.min);
+        self.min + spread.mul_f64(jitter.next_fraction())
+    }
+}
+
+/// The source of jitter: a SplitMix64 generator (Steele, Lea and Flood, 2014), seeded by the shell.
+///
+/// Restarts need to be spread, not to be secret. A fixed seed makes a test repeat.
+#[derive(Clone, Debug)]
+pub(crate) struct Jitter(u64);
+
+impl Jitter {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number, from 0 up to but without 1.
+    fn next_fraction(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        // The upper 53 bits are as many as an f64 holds exactly.
+        (z >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_stays_between_the_bounds_and_its_ceiling_doubles() {
+        let backoff = Backoff {
+            min: Duration::from_millis(100),
+            max: Duration::from_secs(10),
+        };
+        let mut jitter = Jitter::seeded(7);
+        for attempt in 0..40 {
+            let ceiling = (backoff.min * 2_u32.saturating_pow(attempt + 1).min(1 << 20)).min(backoff.max);
+            for _ in 0..1_000 {
+                let pause = backoff.pause(attempt, &mut jitter);
+                assert!(pause >= backoff.min && pause <= ceiling, "{attempt}: {pause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_bounds_leave_no_room_for_jitter() {
+        let second = Duration::from_secs(1);
+        let backoff = Backoff { min: second, max: second };
+        assert_eq!(backoff.pause(0, &mut Jitter::seeded(1)), second);
+        assert_eq!(backoff.pause(u32::MAX, &mut Jitter::seeded(2)), second);
+    }
+}

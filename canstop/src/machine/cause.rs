@@ -1,0 +1,85 @@
+//! Why the program stops.
+
+use std::fmt;
+
+/// A signal that asks the program to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// `SIGINT`, Ctrl-C.
+    Interrupt,
+    /// `SIGTERM`; on Windows the closing of the console, the log-off and the shutdown.
+    Terminate,
+}
+
+impl Signal {
+    /// The signal's number, as a shell adds it to 128.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Signal::Interrupt => 2,
+            Signal::Terminate => 15,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// What asked the program to stop. The first one is kept; a later, graver one shows in the
+/// [exit code](crate::Exit).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Every service was done and no body of `main` was running.
+    Finished,
+    /// A signal.
+    Signal(Signal),
+    /// [`Lifecycle::shutdown`](crate::Lifecycle::shutdown), with its reason.
+    Requested(String),
+    /// `main` returned while its call of [`run`](crate::run()) was still waiting.
+    MainReturned,
+    /// `main` returned an error, or panicked: with what it said.
+    MainFailed(String),
+    /// The start failed: the plan had faults, or a service was not ready in time.
+    StartFailed(String),
+    /// A service failed more often than its limit allows.
+    ServiceFailed {
+        /// The service's name.
+        service: String,
+        /// What it said last.
+        error: String,
+    },
+}
+
+impl Cause {
+    /// Is this a failure in itself?
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Cause::Finished | Cause::Signal(_) | Cause::Requested(_) | Cause::MainReturned => false,
+            Cause::MainFailed(_) | Cause::StartFailed(_) | Cause::ServiceFailed { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Finished => f.write_str("finished"),
+            Cause::Signal(signal) => signal.fmt(f),
+            Cause::Requested(reason) => write!(f, "shutdown requested: {reason}"),
+            Cause::MainReturned => f.write_str("main returned"),
+            Cause::MainFailed(error) => write!(f, "main failed: {error}"),
+            Cause::StartFailed(fault) => write!(f, "start failed: {fault}"),
+            Cause::ServiceFailed { service, error } => {
+                write!(f, "service failed: `{service}`: {error}")
+            }
+        }
+    }
+}

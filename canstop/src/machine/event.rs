@@ -1,0 +1,55 @@
+//! What the shell tells the machine.
+
+use super::cause::Signal;
+use super::id::{Generation, Owner, ServiceId};
+use super::plan::ServiceSpec;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// Time has passed. Harmless at any moment.
+    Wake,
+    /// A stop signal came.
+    Signal(Signal),
+    /// Somebody called `shutdown`.
+    ShutdownRequested { reason: String },
+    /// `main` asked for its lifecycle: from now on it listens.
+    MainListens,
+    /// A service was given over; its id is the number of services before it.
+    ServiceAdded(Box<ServiceSpec>),
+    /// `main` called `run()`.
+    RunCalled,
+    /// The body of `main` is over.
+    MainEnded(Ending),
+    /// A service said that it is ready.
+    ServiceReady { id: ServiceId, generation: Generation },
+    /// A life of a service is over.
+    ServiceEnded { id: ServiceId, generation: Generation, ending: Ending },
+    /// Somebody wants one service to stop, and those that need it before it.
+    StopService(ServiceId),
+    /// How many sessions are alive. The shell counts before every other event once a stop was
+    /// requested, so that the machine never judges by an old count.
+    SessionsCounted(Vec<(Owner, u64)>),
+}
+
+/// How a life ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It returned, and not an error.
+    Done,
+    /// It returned an error.
+    Failed(String),
+    /// It panicked.
+    Panicked(String),
+    /// It was dropped before it returned.
+    Dropped,
+}
+
+impl Ending {
+    pub(crate) fn error(&self) -> Option<&str> {
+        match self {
+            Ending::Done | Ending::Dropped => None,
+            Ending::Failed(error) | Ending::Panicked(error) => Some(error),
+        }
+    }
+}

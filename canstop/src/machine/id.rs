@@ -1,0 +1,27 @@
+//! Names the machine and its shell call things by.
+
+/// A service of this supervisor, numbered in the order in which services were added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ServiceId(pub(crate) usize);
+
+/// One life of a service: each restart begins a new one.
+///
+/// A completion carries it, so that a late message about an earlier life cannot end a later one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Generation(pub(crate) u32);
+
+impl Generation {
+    #[must_use]
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Whom a session belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Owner {
+    /// Nobody in particular: `main`, or a task that another library spawned.
+    Edge,
+    /// The service whose code, or whose session, spawned it.
+    Service(ServiceId),
+}

@@ -1,0 +1,40 @@
+//! The pure machine: every decision, and nothing else.
+//!
+//! Architecture invariant: no clock, no I/O, no async, no locks, and no other module of this crate.
+
+mod time;
+mod id;
+mod cause;
+mod exit;
+mod phase;
+mod budget;
+mod backoff;
+mod restart;
+mod plan;
+mod service;
+mod event;
+mod action;
+mod state;
+mod supervise;
+mod stop;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use cause::{Cause, Signal};
+pub use exit::Exit;
+pub use plan::Ready;
+pub use report::{Activity, Report, ServiceReport, Straggler, StragglerKind};
+pub use restart::Restart;
+pub use service::Fate;
+
+pub(crate) use action::{Abandoned, Action, Notice};
+pub(crate) use backoff::{Backoff, Jitter};
+pub(crate) use budget::Allowance;
+pub(crate) use event::{Ending, Event};
+pub(crate) use id::{Generation, Owner, ServiceId};
+pub(crate) use plan::{Place, Reference, ServiceSpec};
+pub(crate) use restart::Limit;
+pub(crate) use service::{Service, Stage};
+pub(crate) use state::State;
+pub(crate) use time::Time;

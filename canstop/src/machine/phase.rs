@@ -1,0 +1,25 @@
+//! Where in its life the program is.
+
+/// Phases are ordered, and the program never goes back to an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The body of `main` runs; no service has been started.
+    SettingUp,
+    /// Services are started and supervised.
+    Running,
+    /// Stop requested; everything still serves, so that load balancers can look away.
+    DrainDelay,
+    /// The services of this stop level, and the sessions that belong to them, are asked to end.
+    /// Level 0 is the edge.
+    Stopping(usize),
+    /// What stands after `run()` in `main`.
+    TearingDown,
+    /// It is over.
+    Finished,
+}
+
+impl Phase {
+    pub(crate) fn is_stopping(self) -> bool {
+        self >= Phase::DrainDelay
+    }
+}

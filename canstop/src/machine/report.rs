@@ -1,0 +1,108 @@
+//! What happened, for programs.
+
+use std::time::Duration;
+
+use super::cause::Cause;
+use super::exit::Exit;
+use super::service::Fate;
+
+/// How a stop went. Shown as text it is what canstop itself says at the end.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What asked the program to stop.
+    pub cause: Cause,
+    /// From the stop request to now.
+    pub duration: Duration,
+    /// How many sessions ended by themselves after the stop request.
+    pub drained: u64,
+    /// How many sessions returned an error or panicked, since the program began.
+    pub failed_sessions: u64,
+    /// Who did not stop in time, worst first come.
+    pub stragglers: Vec<Straggler>,
+    /// Every service, in the order in which they were added.
+    pub services: Vec<ServiceReport>,
+    /// How the program ends, as far as this is known by now.
+    pub exit: Exit,
+}
+
+impl Report {
+    /// Did everything end well and in time?
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.exit == Exit::Clean
+    }
+
+    /// How many services, sessions and blocking calls were left behind.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.stragglers.iter().map(|straggler| straggler.count).sum()
+    }
+}
+
+/// How one service ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServiceReport {
+    /// Its name.
+    pub name: String,
+    /// How it ended; `None` while it has not.
+    pub fate: Option<Fate>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// The error or panic it had last.
+    pub last_error: Option<String>,
+}
+
+/// Something that was still there when its time was up. Sessions of one place that do the same are
+/// one straggler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Straggler {
+    /// What it is.
+    pub kind: StragglerKind,
+    /// A service's name, a session's own name if it has one, or `main`.
+    pub name: Option<String>,
+    /// Where in the source it comes from, as `file:line`.
+    pub place: Option<String>,
+    /// The function around it.
+    pub function: Option<String>,
+    /// The service that a session belongs to.
+    pub owner: Option<String>,
+    /// How many there are.
+    pub count: u64,
+    /// How long the oldest has been there; known to a tenth of a second. `None` for sessions that
+    /// were never polled, because nobody was free to.
+    pub oldest: Option<Duration>,
+    /// What it does.
+    pub activity: Activity,
+}
+
+/// What kind of thing a [`Straggler`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StragglerKind {
+    /// The body of `main`.
+    Main,
+    /// A service.
+    Service,
+    /// A session.
+    Session,
+    /// A closure on the blocking pool.
+    Blocking,
+}
+
+/// What a [`Straggler`] was doing when its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Activity {
+    /// It waits for something, and holds no thread.
+    Waiting,
+    /// It holds a thread: it has been in one poll, or one blocking call, for this long.
+    Blocking {
+        /// Known to a tenth of a second.
+        since: Duration,
+    },
+    /// It was never polled: no worker was free.
+    Queued,
+}

@@ -1,0 +1,127 @@
+//! What the machine remembers of one service.
+
+use super::id::Generation;
+use super::plan::ServiceSpec;
+use super::restart::History;
+use super::time::Time;
+
+/// Where in its life a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Known, and waiting for `run()` or for what it needs.
+    Planned,
+    /// Its body runs.
+    Running { began: Time, ready: bool },
+    /// It failed, or ended although it always runs, and will be started again.
+    BackingOff { until: Time },
+    /// It is over for good.
+    Over(Fate),
+}
+
+/// How a service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It returned by itself, and that was all it had to do.
+    Done,
+    /// It was told to stop, and did.
+    Stopped,
+    /// It failed too often, or while it stopped.
+    Failed,
+    /// It is optional and failed too often; the program went on without it.
+    Lost,
+    /// It did not stop in its time and was left behind.
+    Abandoned,
+    /// The program stopped before it was started.
+    NeverStarted,
+    /// It did not fit into the plan of the running program.
+    Refused,
+}
+
+/// A service and its past.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) spec: ServiceSpec,
+    pub(crate) stage: Stage,
+    /// The present life, or the last one.
+    pub(crate) generation: Generation,
+    /// When the present life was told to stop.
+    pub(crate) told: Option<Time>,
+    /// Its handle was asked to stop it, or one that it needs.
+    pub(crate) stop_wanted: bool,
+    pub(crate) history: History,
+    pub(crate) first_began: Option<Time>,
+    pub(crate) was_ready: bool,
+    pub(crate) last_error: Option<String>,
+    pub(crate) sessions: Sessions,
+}
+
+impl Service {
+    pub(crate) fn planned(spec: ServiceSpec) -> Self {
+        Self {
+            spec,
+            stage: Stage::Planned,
+            generation: Generation::default(),
+            told: None,
+            stop_wanted: false,
+            history: History::default(),
+            first_began: None,
+            was_ready: false,
+            last_error: None,
+            sessions: Sessions::default(),
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running { .. })
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over(_))
+    }
+
+    /// Is nothing left of it, its sessions included?
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.is_running() && self.sessions.are_drained()
+    }
+
+    /// May those that name it in `after` be started?
+    pub(crate) fn lets_dependents_start(&self) -> bool {
+        match self.stage {
+            Stage::Running { ready, .. } => ready,
+            Stage::Over(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            // One that was ready before holds nobody up while it heals.
+            Stage::BackingOff { .. } => self.was_ready,
+            Stage::Planned => false,
+        }
+    }
+
+    /// When a service that was told alone has used up its own grace.
+    pub(crate) fn own_time_ends(&self) -> Option<Time> {
+        Some(self.told? + self.spec.grace?)
+    }
+}
+
+/// The sessions that belong to one owner.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sessions {
+    /// How many were alive when they were last counted.
+    pub(crate) alive: u64,
+    /// Their time was up: they are no longer waited for.
+    pub(crate) abandoned: bool,
+}
+
+impl Sessions {
+    pub(crate) fn are_drained(self) -> bool {
+        self.alive == 0 || self.abandoned
+    }
+
+    /// Gives up what is left, and says how many that is.
+    pub(crate) fn abandon(&mut self) -> u64 {
+        if self.are_drained() {
+            return 0;
+        }
+        self.abandoned = true;
+        self.alive
+    }
+}

@@ -1,0 +1,295 @@
+//! The machine: everything that is decided, without a clock, a lock or a thread.
+//!
+//! The shell says what happened and what time it is; the machine answers with what to do, and when
+//! it wants to be woken. How services are started and restarted stands in [`super::supervise`], how
+//! they are stopped in [`super::stop`].
+//!
+//! # Invariants
+//!
+//! They hold under every order of events, and the tests of this folder try to break them.
+//!
+//! 1. It finishes exactly once, and if it is woken when it asks to be, not later than the deadline.
+//! 2. Phases never go back, and nothing starts after a stop request.
+//! 3. Nothing is abandoned that was not told to stop before.
+//! 4. A second signal, later than a duplicate can be, ends it in the same call.
+//! 5. The end of an earlier life changes nothing about a later one.
+//! 6. The exit is clean only if nothing failed and nothing was abandoned.
+//! 7. A service is told to stop only when every service that needs it is over or abandoned.
+
+use std::time::Duration;
+
+use super::action::{Action, Notice};
+use super::backoff::Jitter;
+use super::budget::{Allowance, Budget};
+use super::cause::{Cause, Signal};
+use super::event::{Ending, Event};
+use super::exit::Exit;
+use super::id::{Owner, ServiceId};
+use super::phase::Phase;
+use super::plan::Plan;
+use super::service::{Service, Sessions, Stage};
+use super::time::Time;
+
+/// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
+/// whole process group.
+const DUPLICATE_WITHIN: Duration = Duration::from_millis(100);
+
+/// Where the body of `main` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Main {
+    /// It sets up, and could be dropped: nothing was accepted yet.
+    SettingUp,
+    /// It asked for its lifecycle or started something: it is told, and given time.
+    Listening,
+    /// It waits in `run()`.
+    InRun,
+    Ended,
+    Abandoned,
+}
+
+/// A stop that was requested.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    pub(super) requested: Time,
+    pub(super) cause: Cause,
+    pub(super) budget: Budget,
+    pub(super) next_waiting_line: Time,
+}
+
+/// The state of one supervisor.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(super) allowance: Allowance,
+    pub(super) jitter: Jitter,
+    pub(super) phase: Phase,
+    pub(super) main: Main,
+    pub(super) plan: Plan,
+    pub(super) services: Vec<Service>,
+    pub(super) edge_sessions: Sessions,
+    pub(super) stop: Option<Stop>,
+    pub(super) first_signal: Option<Time>,
+    pub(super) exit: Exit,
+    /// The shell was asked to count sessions.
+    pub(super) watching: bool,
+    pub(super) actions: Vec<Action>,
+}
+
+impl State {
+    pub(crate) fn new(allowance: Allowance, jitter: Jitter) -> Self {
+        Self {
+            allowance,
+            jitter,
+            phase: Phase::SettingUp,
+            main: Main::SettingUp,
+            plan: Plan::default(),
+            services: Vec::new(),
+            edge_sessions: Sessions::default(),
+            stop: None,
+            first_signal: None,
+            exit: Exit::Clean,
+            watching: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes note of what happened, and says what to do about it.
+    #[must_use]
+    pub(crate) fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        if self.phase == Phase::Finished {
+            return Vec::new();
+        }
+        match event {
+            Event::Wake => {}
+            Event::Signal(signal) => self.signal(now, signal),
+            Event::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
+            Event::MainListens => self.main_listens(),
+            Event::ServiceAdded(spec) => self.add(*spec),
+            Event::RunCalled => self.run_called(now),
+            Event::MainEnded(ending) => self.main_ended(now, ending),
+            Event::ServiceReady { id, generation } => self.service_ready(id, generation),
+            Event::ServiceEnded { id, generation, ending } => self.service_ended(now, id, generation, ending),
+            Event::StopService(id) => self.want_stop(id),
+            Event::SessionsCounted(counts) => self.sessions_counted(&counts),
+        }
+        if !self.phase.is_stopping() {
+            self.supervise(now);
+        }
+        if self.phase.is_stopping() {
+            self.proceed(now);
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When to send [`Event::Wake`] if nothing else happens before.
+    pub(crate) fn wake_at(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Finished => None,
+            Phase::SettingUp | Phase::Running => self.supervision_wakes_at(),
+            Phase::DrainDelay | Phase::Stopping(_) | Phase::TearingDown => self.stop_wakes_at(),
+        }
+    }
+
+    fn signal(&mut self, now: Time, signal: Signal) {
+        match self.first_signal {
+            None => {
+                self.first_signal = Some(now);
+                if self.stop.is_some() {
+                    self.tell(Notice::DuplicateSignal(signal));
+                }
+                self.request_stop(now, Cause::Signal(signal));
+            }
+            Some(first) if now.since(first) > DUPLICATE_WITHIN => {
+                self.exit = self.exit.max(Exit::Forced(signal));
+                self.phase = Phase::Finished;
+                self.actions.push(Action::ForceExit);
+            }
+            Some(_) => self.tell(Notice::DuplicateSignal(signal)),
+        }
+    }
+
+    fn main_listens(&mut self) {
+        if self.main == Main::SettingUp {
+            self.main = Main::Listening;
+        }
+    }
+
+    fn run_called(&mut self, now: Time) {
+        if !matches!(self.main, Main::SettingUp | Main::Listening) {
+            return;
+        }
+        self.main = Main::InRun;
+        self.begin_running(now);
+    }
+
+    /// `main` that returns without having called `run()` is as good as one that calls it last.
+    fn main_ended(&mut self, now: Time, ending: Ending) {
+        let was = self.main;
+        if matches!(was, Main::Ended | Main::Abandoned) {
+            return;
+        }
+        self.main = Main::Ended;
+        if let Some(error) = ending.error() {
+            let error = error.to_owned();
+            self.exit = self.exit.max(Exit::Failed);
+            self.tell(Notice::MainFailed { error: error.clone() });
+            self.request_stop(now, Cause::MainFailed(error));
+        } else if was == Main::InRun {
+            self.request_stop(now, Cause::MainReturned);
+        } else {
+            self.begin_running(now);
+        }
+    }
+
+    fn sessions_counted(&mut self, counts: &[(Owner, u64)]) {
+        for &(owner, alive) in counts {
+            match owner {
+                Owner::Edge => self.edge_sessions.alive = alive,
+                Owner::Service(ServiceId(id)) => {
+                    if let Some(service) = self.services.get_mut(id) {
+                        service.sessions.alive = alive;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.actions.push(Action::Tell(notice));
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = ServiceId> + use<> {
+        (0..self.services.len()).map(ServiceId)
+    }
+
+    pub(super) fn service(&self, id: ServiceId) -> &Service {
+        &self.services[id.0]
+    }
+
+    pub(super) fn service_mut(&mut self, id: ServiceId) -> &mut Service {
+        &mut self.services[id.0]
+    }
+}
+
+/// What the shell may read.
+impl State {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(crate) fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// Why the program stops, once it does.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        self.stop.as_ref().map(|stop| &stop.cause)
+    }
+
+    pub(crate) fn stop_requested(&self) -> Option<Time> {
+        self.stop.as_ref().map(|stop| stop.requested)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.stop.as_ref().map(|stop| stop.budget.deadline())
+    }
+
+    /// Does a count of the sessions change what the machine does next?
+    pub(crate) fn watches_sessions(&self) -> bool {
+        self.watching
+    }
+
+    /// Everything that is still there, whether its time is up or not.
+    pub(crate) fn left(&self) -> super::action::Abandoned {
+        super::action::Abandoned {
+            main: matches!(self.main, Main::SettingUp | Main::Listening),
+            services: self
+                .ids()
+                .filter(|&id| self.service(id).is_running())
+                .map(|id| (id, self.service(id).generation))
+                .collect(),
+            sessions: self
+                .owners()
+                .map(|owner| (owner, self.sessions(owner)))
+                .filter(|(_, sessions)| !sessions.are_drained())
+                .map(|(owner, sessions)| (owner, sessions.alive))
+                .collect(),
+        }
+    }
+
+    pub(super) fn owners(&self) -> impl Iterator<Item = Owner> + use<> {
+        std::iter::once(Owner::Edge).chain(self.ids().map(Owner::Service))
+    }
+
+    pub(super) fn sessions(&self, owner: Owner) -> Sessions {
+        match owner {
+            Owner::Edge => self.edge_sessions,
+            Owner::Service(id) => self.service(id).sessions,
+        }
+    }
+
+    pub(super) fn sessions_mut(&mut self, owner: Owner) -> &mut Sessions {
+        match owner {
+            Owner::Edge => &mut self.edge_sessions,
+            Owner::Service(id) => &mut self.service_mut(id).sessions,
+        }
+    }
+
+    /// The step of the stop in which this owner's sessions are waited for.
+    pub(super) fn level_of(&self, owner: Owner) -> usize {
+        match owner {
+            Owner::Edge => 0,
+            Owner::Service(id) => self.plan.level(id),
+        }
+    }
+
+    pub(super) fn is_backing_off_until(&self, id: ServiceId) -> Option<Time> {
+        match self.service(id).stage {
+            Stage::BackingOff { until } => Some(until),
+            _ => None,
+        }
+    }
+}

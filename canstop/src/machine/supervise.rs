@@ -1,0 +1,284 @@
+//! Starting, watching and restarting services, and stopping one of them.
+
+use super::action::{Abandoned, Action, Notice};
+use super::cause::Cause;
+use super::event::Ending;
+use super::exit::Exit;
+use super::id::{Generation, Owner, ServiceId};
+use super::phase::Phase;
+use super::plan::{Plan, Ready, ServiceSpec};
+use super::restart::Verdict;
+use super::service::{Fate, Service, Stage};
+use super::state::{Main, State};
+use super::time::Time;
+
+impl State {
+    /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it
+    /// into its plan.
+    pub(super) fn add(&mut self, spec: ServiceSpec) {
+        self.main_has_started_something();
+        let id = ServiceId(self.services.len());
+        let mut service = Service::planned(spec);
+        if self.phase.is_stopping() {
+            service.stage = Stage::Over(Fate::NeverStarted);
+        }
+        self.services.push(service);
+        if self.phase == Phase::Running {
+            match self.check_plan() {
+                Ok(plan) => self.plan = plan,
+                Err(fault) => {
+                    self.service_mut(id).stage = Stage::Over(Fate::Refused);
+                    self.tell(Notice::ServiceRefused { id, fault });
+                }
+            }
+        }
+    }
+
+    fn main_has_started_something(&mut self) {
+        if self.main == Main::SettingUp {
+            self.main = Main::Listening;
+        }
+    }
+
+    /// The plan of all services but those that were refused, which keep their numbers.
+    fn check_plan(&self) -> Result<Plan, String> {
+        let specs: Vec<_> = self
+            .services
+            .iter()
+            .enumerate()
+            .map(|(id, service)| {
+                let mut spec = service.spec.clone();
+                if service.stage == Stage::Over(Fate::Refused) {
+                    // Nobody can name it, and it names nobody.
+                    spec = ServiceSpec::new(format!("\0refused {id}"), spec.place);
+                }
+                spec
+            })
+            .collect();
+        Plan::check(&specs, self.allowance.grace).map_err(|faults| faults.to_string())
+    }
+
+    /// `run()`: the plan as a whole, then whatever may start.
+    pub(super) fn begin_running(&mut self, now: Time) {
+        if self.phase.is_stopping() {
+            return;
+        }
+        self.phase = Phase::Running;
+        match self.check_plan() {
+            Ok(plan) => self.plan = plan,
+            Err(faults) => self.fail_start(now, faults),
+        }
+    }
+
+    fn fail_start(&mut self, now: Time, fault: String) {
+        self.exit = self.exit.max(Exit::Failed);
+        self.request_stop(now, Cause::StartFailed(fault));
+    }
+
+    /// Does everything that is due while the program runs.
+    pub(super) fn supervise(&mut self, now: Time) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.start_what_may(now);
+        self.fail_late_start(now);
+        if self.phase == Phase::Running {
+            self.stop_what_is_wanted(now);
+            let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
+            if !body_runs && self.services.iter().all(Service::is_over) {
+                self.request_stop(now, Cause::Finished);
+            }
+        }
+    }
+
+    /// Starting one may make it ready, and so let the next one start.
+    fn start_what_may(&mut self, now: Time) {
+        while let Some(id) = self.ids().find(|&id| self.may_start(now, id)) {
+            self.start(now, id);
+        }
+    }
+
+    fn may_start(&self, now: Time, id: ServiceId) -> bool {
+        let service = self.service(id);
+        match service.stage {
+            Stage::Planned => {
+                let needs = self.plan.dependencies(id);
+                !service.stop_wanted && needs.iter().all(|&need| self.service(need).lets_dependents_start())
+            }
+            Stage::BackingOff { until } => now >= until,
+            Stage::Running { .. } | Stage::Over(_) => false,
+        }
+    }
+
+    fn start(&mut self, now: Time, id: ServiceId) {
+        let service = self.service_mut(id);
+        let generation = service.generation.next();
+        let ready = service.spec.ready == Ready::Started;
+        service.generation = generation;
+        service.stage = Stage::Running { began: now, ready };
+        service.told = None;
+        service.first_began.get_or_insert(now);
+        service.was_ready |= ready;
+        self.actions.push(Action::Start { id, generation });
+        self.tell(Notice::ServiceStarted { id, generation });
+        if ready {
+            self.tell(Notice::ServiceReady { id });
+        }
+    }
+
+    pub(super) fn service_ready(&mut self, id: ServiceId, of: Generation) {
+        let Some(service) = self.services.get_mut(id.0).filter(|service| service.generation == of) else {
+            return;
+        };
+        if let Stage::Running { ready: ready @ false, .. } = &mut service.stage {
+            *ready = true;
+            service.was_ready = true;
+            self.tell(Notice::ServiceReady { id });
+        }
+    }
+
+    /// When a service that never was ready has used up its start timeout.
+    fn start_times_out(&self, id: ServiceId) -> Option<Time> {
+        let service = self.service(id);
+        let waits = !service.was_ready && !service.is_over() && service.told.is_none();
+        service.first_began.filter(|_| waits).map(|began| began + service.spec.start_timeout)
+    }
+
+    fn fail_late_start(&mut self, now: Time) {
+        let late = self.ids().find(|&id| self.start_times_out(id).is_some_and(|ends| now >= ends));
+        if let Some(id) = late {
+            let service = self.service(id);
+            let ServiceSpec { start_timeout, .. } = service.spec;
+            let mut fault = format!("{} was not ready within its start_timeout of {start_timeout:?}", service.spec);
+            if let Some(error) = &service.last_error {
+                fault.push_str("; it said last: ");
+                fault.push_str(error);
+            }
+            self.fail_start(now, fault);
+        }
+    }
+
+    /// Judges the end of a life. A late word about an earlier life changes nothing.
+    pub(super) fn service_ended(&mut self, now: Time, id: ServiceId, of: Generation, ending: Ending) {
+        let Some(service) = self.services.get_mut(id.0).filter(|service| service.generation == of) else {
+            return;
+        };
+        let Stage::Running { began, .. } = service.stage else {
+            return;
+        };
+        if let Some(error) = ending.error() {
+            service.last_error = Some(error.to_owned());
+        }
+        if service.told.is_some() || self.stop.is_some() && ending.error().is_none() {
+            self.stopped(id, ending);
+        } else {
+            self.ended_by_itself(now, id, began, ending);
+        }
+    }
+
+    /// It was told to stop. It may still have failed to do so well: a last flush that errs is work
+    /// lost.
+    fn stopped(&mut self, id: ServiceId, ending: Ending) {
+        let failed = ending.error().is_some();
+        let optional = self.service(id).spec.optional;
+        if failed && !optional {
+            self.exit = self.exit.max(Exit::Failed);
+        }
+        self.service_mut(id).stage = Stage::Over(if failed { Fate::Failed } else { Fate::Stopped });
+        self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
+    }
+
+    /// Nobody told it to: what it was is judged by that, never by the type of an error.
+    fn ended_by_itself(&mut self, now: Time, id: ServiceId, began: Time, ending: Ending) {
+        let Service { spec, history, .. } = &mut self.services[id.0];
+        let failed = ending != Ending::Done;
+        let mut verdict = history.judge(&spec.restart, began, now, failed);
+        if self.stop.is_some() && matches!(verdict, Verdict::RestartAfter { .. }) {
+            // Nothing starts after a stop request; the failure is its last.
+            verdict = Verdict::GiveUp;
+        }
+        let optional = spec.optional;
+        match verdict {
+            Verdict::Done => {
+                let service = self.service_mut(id);
+                service.stage = Stage::Over(Fate::Done);
+                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
+            }
+            Verdict::RestartAfter { attempt } => {
+                let pause = spec.restart.backoff.pause(attempt, &mut self.jitter);
+                self.service_mut(id).stage = Stage::BackingOff { until: now + pause };
+                self.tell(Notice::ServiceEnded { id, ending, restart_in: Some(pause) });
+            }
+            Verdict::GiveUp if optional => {
+                self.service_mut(id).stage = Stage::Over(Fate::Lost);
+                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
+                self.tell(Notice::ServiceLost { id });
+            }
+            Verdict::GiveUp => {
+                let service = self.service_mut(id);
+                service.stage = Stage::Over(Fate::Failed);
+                let error = service.last_error.clone().unwrap_or_else(|| "its task was cancelled".to_owned());
+                let cause = Cause::ServiceFailed { service: service.spec.name.clone(), error };
+                self.exit = self.exit.max(Exit::Failed);
+                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
+                self.request_stop(now, cause);
+            }
+        }
+    }
+
+    /// Marks a service, and all that need it, to be stopped: dependents first.
+    pub(super) fn want_stop(&mut self, id: ServiceId) {
+        if self.services.get(id.0).is_none_or(|service| service.stop_wanted) {
+            return;
+        }
+        self.watch_sessions();
+        self.service_mut(id).stop_wanted = true;
+        if self.phase != Phase::SettingUp {
+            let dependents: Vec<_> = self.plan.dependents(id).collect();
+            for dependent in dependents {
+                self.want_stop(dependent);
+            }
+        }
+    }
+
+    fn stop_what_is_wanted(&mut self, now: Time) {
+        for id in self.ids() {
+            if !self.service(id).stop_wanted {
+                continue;
+            }
+            let waits_for_dependents = self.plan.dependents(id).any(|dependent| !self.service(dependent).is_drained());
+            match self.service(id).stage {
+                _ if waits_for_dependents => {}
+                Stage::Planned | Stage::BackingOff { .. } => {
+                    self.service_mut(id).stage = Stage::Over(Fate::Stopped);
+                }
+                Stage::Running { .. } if self.service(id).told.is_none() => self.tell_service(now, id),
+                Stage::Running { .. } | Stage::Over(_) => {}
+            }
+            if self.single_stop_ends(id).is_some_and(|ends| now >= ends) {
+                self.abandon_single(id);
+            }
+        }
+    }
+
+    /// When the service that was stopped alone, and its sessions, have had their time.
+    fn single_stop_ends(&self, id: ServiceId) -> Option<Time> {
+        let service = self.service(id);
+        let told = service.told.filter(|_| service.stop_wanted && !service.is_drained())?;
+        Some(told + service.spec.grace.unwrap_or(self.allowance.grace))
+    }
+
+    fn abandon_single(&mut self, id: ServiceId) {
+        let mut abandoned = Abandoned::default();
+        self.abandon_service(id, &mut abandoned);
+        self.abandon_sessions(Owner::Service(id), &mut abandoned);
+        self.actions.push(Action::Abandon(abandoned));
+    }
+
+    pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
+        let due = |id| {
+            [self.is_backing_off_until(id), self.start_times_out(id), self.single_stop_ends(id)].into_iter().flatten().min()
+        };
+        self.ids().filter_map(due).min()
+    }
+}

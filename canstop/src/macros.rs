@@ -1,0 +1,55 @@
+//! The function-like macros. They pass on where this crate is, so that they work under any name.
+
+/// Spawns a session: work that a stop waits for, and names if it does not end in time.
+///
+/// It takes the place of `tokio::spawn`, and gives the same `JoinHandle`. The future is `Send` and
+/// `'static`, its output whatever it likes; where that is a `Result`, its `Err` is reported with the
+/// place, counted and survived, and so is a panic.
+///
+/// ```
+/// # async fn serve(n: u32) {}
+/// # async fn example() {
+/// # let (peer, id) = ("127.0.0.1:80", 7);
+/// use canstop::spawn_session;
+///
+/// spawn_session!(serve(1));
+/// spawn_session!("greeting", async { println!("hello") });
+/// spawn_session!(serve(2), %peer, id = 7); // fields, as tracing has them: they cost a span
+/// let answer = spawn_session!(async { 42 }).await.unwrap();
+/// # }
+/// ```
+///
+/// A session belongs to the service whose code, or whose session, spawns it; one that is spawned
+/// from anywhere else belongs to the edge. It hears the stop by
+/// [`Lifecycle::current`](crate::Lifecycle::current), if it wants to.
+///
+/// # Panics
+///
+/// Outside a supervisor, as `tokio::spawn` does outside a runtime.
+#[macro_export]
+macro_rules! spawn_session {
+    ($($tokens:tt)*) => {
+        $crate::private::__spawn_session! { [$crate] $($tokens)* }
+    };
+}
+
+/// Runs a closure on tokio's blocking pool as a session. See [`spawn_session!`](crate::spawn_session).
+///
+/// A closure that runs cannot be dropped: one that does not end in time is named and left behind.
+///
+/// ```
+/// # async fn example() -> Result<(), tokio::task::JoinError> {
+/// let sum = canstop::spawn_blocking_session!(|| (1..=1_000_000_u64).sum::<u64>()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// Outside a supervisor, as `tokio::task::spawn_blocking` does outside a runtime.
+#[macro_export]
+macro_rules! spawn_blocking_session {
+    ($($tokens:tt)*) => {
+        $crate::private::__spawn_blocking_session! { [$crate] $($tokens)* }
+    };
+}

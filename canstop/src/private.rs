@@ -1,0 +1,89 @@
+//! The only door for generated code. Nothing in here is part of the public interface.
+
+use std::any::TypeId;
+
+pub use canstop_macros::{__spawn_blocking_session, __spawn_session};
+pub use inventory;
+pub use tracing;
+use tracing::instrument::{Instrument, Instrumented};
+
+use crate::lifecycle::Lifecycle;
+use crate::machine::Place;
+pub use crate::registry::{AnyService, Registration};
+use crate::registry::{Outcome, Service};
+pub use crate::session::{
+    BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session,
+};
+
+/// A service of whatever kind, for its registration.
+pub fn any_service<R: Outcome>(service: Service<R>) -> AnyService {
+    service.into_any()
+}
+
+/// What the first parameter of a service may be.
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a service is its `Lifecycle`, not `{Self}`",
+    label = "a service hears by its `Lifecycle` that it should stop",
+    note = "put `lifecycle: canstop::Lifecycle` before it; a service that needs none says `#[canstop::service(cancel)]`"
+)]
+pub trait LifecycleParameter: Sized {
+    /// The parameter.
+    fn of(lifecycle: Lifecycle) -> Self;
+}
+
+impl LifecycleParameter for Lifecycle {
+    fn of(lifecycle: Lifecycle) -> Self {
+        lifecycle
+    }
+}
+
+/// The lifecycle as the type that the user wrote.
+pub fn lifecycle_parameter<T: LifecycleParameter>(lifecycle: Lifecycle) -> T {
+    T::of(lifecycle)
+}
+
+/// State that a service may be restarted with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone`, and this service may be restarted",
+    label = "its state is cloned at each restart",
+    note = "derive `Clone`, wrap it in `Arc`, or say `restart = \"never\"`"
+)]
+pub trait RestartState: Sized {
+    /// A clone for the next life.
+    fn again(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RestartState for T {
+    fn again(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The state of the next life.
+pub fn clone_state<T: RestartState>(state: &T) -> T {
+    state.again()
+}
+
+/// Notes which function made a service, and where that stands.
+pub fn declare<R, F: 'static>(service: Service<R>, file: &'static str, line: u32, _constructor: F) -> Service<R> {
+    service.declared(Place { file, line }, Some(TypeId::of::<F>()))
+}
+
+/// Notes where a service stands whose function has no single type.
+pub fn declare_anonymous<R>(service: Service<R>, file: &'static str, line: u32) -> Service<R> {
+    service.declared(Place { file, line }, None)
+}
+
+/// Runs a session in a span that has its fields.
+pub fn in_span<F>(future: F, span: tracing::Span) -> Instrumented<F> {
+    future.instrument(span)
+}
+
+/// Runs a blocking session in a span that has its fields.
+pub fn blocking_in_span<F, T>(closure: F, span: tracing::Span) -> impl FnOnce() -> T + Send + 'static
+where
+    F: FnOnce() -> T + Send + 'static,
+{
+    move || span.in_scope(closure)
+}

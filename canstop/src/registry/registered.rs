@@ -1,0 +1,35 @@
+//! Services that register themselves: those that need nothing but their lifecycle.
+
+use super::service::AnyService;
+
+/// A service function that `#[canstop::service]` has registered.
+#[derive(Debug)]
+pub struct Registration {
+    module: &'static str,
+    make: fn() -> AnyService,
+}
+
+impl Registration {
+    /// A registration; the macro submits it.
+    #[must_use]
+    pub const fn new(module: &'static str, make: fn() -> AnyService) -> Self {
+        Self { module, make }
+    }
+}
+
+inventory::collect!(Registration);
+
+fn crate_of(module: &str) -> &str {
+    module.split("::").next().unwrap_or(module)
+}
+
+/// The services that are registered in these crates, each named by its own name or any of its
+/// modules, in the order of their names: the order in which the linker finds them means nothing.
+pub(crate) fn registered_in(modules: &[&str]) -> Vec<AnyService> {
+    let mut services: Vec<_> = inventory::iter::<Registration>()
+        .filter(|registration| modules.iter().any(|module| crate_of(module) == crate_of(registration.module)))
+        .map(|registration| (registration.make)())
+        .collect();
+    services.sort_by(|a, b| a.name().cmp(b.name()));
+    services
+}

@@ -1,0 +1,276 @@
+//! [`Service`]: a function that was not called yet, and how it is to be supervised.
+
+use std::any::TypeId;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::dependency::Dependency;
+use super::outcome::{Outcome, ending_of};
+use crate::lifecycle::Lifecycle;
+use crate::machine::{Backoff, Ending, Generation, Limit, Place, Ready, Restart, ServiceSpec};
+use crate::session::{Factory, Scope};
+
+type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+type AsyncBody<R> = Box<dyn FnMut(Lifecycle) -> BoxFuture<R> + Send>;
+type BlockingBody<R> = Box<dyn FnMut(Lifecycle) -> R + Send>;
+
+/// A service that is not started yet: what calling a function with `#[canstop::service]` gives.
+///
+/// It does nothing until it is given to [`start`](crate::start()), to
+/// [`App::service`](crate::App::service), or, in a unit test, [`run`](Self::run). The setters are the
+/// options of the attribute.
+///
+/// ```
+/// use std::time::Duration;
+/// use canstop::{Lifecycle, Restart, Service};
+///
+/// let clock = Service::new("clock", |lifecycle: Lifecycle| async move {
+///     while let Some(()) = lifecycle.run_until_stopping(tokio::time::sleep(Duration::from_secs(1))).await {
+///         println!("tick");
+///     }
+/// })
+/// .restart(Restart::Always);
+/// assert_eq!(clock.name(), "clock");
+/// ```
+#[must_use = "a service does nothing until it is started: give it to `canstop::start`"]
+pub struct Service<R> {
+    pub(super) spec: ServiceSpec,
+    body: Body<R>,
+}
+
+enum Body<R> {
+    Async(AsyncBody<R>),
+    Blocking(BlockingBody<R>),
+}
+
+fn boxed<F: Future + Send + 'static>(future: F) -> BoxFuture<F::Output> {
+    Box::pin(future)
+}
+
+/// Lets what can be called once be called through a type that allows more. Nobody does: a service
+/// that runs once is checked not to be restarted before anything starts.
+fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
+    let mut call = Some(call);
+    move |argument| (call.take().expect("a service that runs once is not started twice"))(argument)
+}
+
+impl<R: Outcome> Service<R> {
+    /// A service whose body is made anew for each of its lives.
+    #[track_caller]
+    pub fn new<F, Fut>(name: &'static str, mut factory: F) -> Self
+    where
+        F: FnMut(Lifecycle) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+    {
+        Self::with(name, true, Body::Async(Box::new(move |lifecycle| boxed(factory(lifecycle)))))
+    }
+
+    /// A service that runs at most once, and so may own what cannot be cloned. Its restart policy is
+    /// [`Restart::Never`].
+    #[track_caller]
+    pub fn once<F, Fut>(name: &'static str, body: F) -> Self
+    where
+        F: FnOnce(Lifecycle) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+    {
+        let mut body = only_once(body);
+        Self::with(name, false, Body::Async(Box::new(move |lifecycle| boxed(body(lifecycle)))))
+    }
+
+    /// A service that blocks. It has a thread of its own, which bears its name, and hears the stop by
+    /// [`Lifecycle::is_stopping`]. `spawn_session!` works on it.
+    #[track_caller]
+    pub fn blocking<F>(name: &'static str, body: F) -> Self
+    where
+        F: FnMut(Lifecycle) -> R + Send + 'static,
+    {
+        Self::with(name, true, Body::Blocking(Box::new(body)))
+    }
+
+    /// A service that blocks and runs at most once.
+    #[track_caller]
+    pub fn blocking_once<F>(name: &'static str, body: F) -> Self
+    where
+        F: FnOnce(Lifecycle) -> R + Send + 'static,
+    {
+        let body = only_once(body);
+        Self::with(name, false, Body::Blocking(Box::new(body)))
+    }
+
+    #[track_caller]
+    fn with(name: &'static str, restartable: bool, body: Body<R>) -> Self {
+        let location = Location::caller();
+        let mut spec = ServiceSpec::new(name, Place { file: location.file(), line: location.line() });
+        spec.restartable = restartable;
+        if !restartable {
+            spec.restart.restart = Restart::Never;
+        }
+        Self { spec, body }
+    }
+
+    /// Runs the body once, here and now, unsupervised: for unit tests.
+    ///
+    /// # Panics
+    ///
+    /// If the body does. A blocking body runs on tokio's blocking pool.
+    pub async fn run(self, lifecycle: Lifecycle) -> R {
+        match self.body {
+            Body::Async(mut body) => body(lifecycle).await,
+            Body::Blocking(mut body) => match tokio::task::spawn_blocking(move || body(lifecycle)).await {
+                Ok(returned) => returned,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+        }
+    }
+
+    /// Forgets what the body returns, so that services of different kinds can stand in one list.
+    pub fn into_any(self) -> AnyService {
+        let factory: Factory = match self.body {
+            Body::Async(mut body) => Box::new(move |scope, generation| {
+                let life = body(Lifecycle::new(scope, generation));
+                Box::pin(async move { ending_of(Ok(life.await)) })
+            }),
+            Body::Blocking(body) => {
+                let body = Arc::new(Mutex::new(body));
+                Box::new(move |scope, generation| Box::pin(live_on_own_thread(Arc::clone(&body), scope, generation)))
+            }
+        };
+        AnyService { spec: self.spec, factory }
+    }
+}
+
+/// A life on a thread of its own. Dropping the future leaves the thread behind.
+async fn live_on_own_thread<R: Outcome>(
+    body: Arc<Mutex<BlockingBody<R>>>,
+    scope: &'static Scope,
+    generation: Generation,
+) -> Ending {
+    let (ended, end) = oneshot::channel();
+    let life = move || {
+        let lifecycle = Lifecycle::new(scope, generation);
+        let _guard = lifecycle.enter();
+        // A life that panicked leaves its body poisoned and otherwise as any caught panic does.
+        let mut body = body.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ending = ending_of(scope.body().run(|| body(lifecycle.clone())));
+        drop(body);
+        let _ = ended.send(ending);
+    };
+    match std::thread::Builder::new().name(scope.name.clone()).spawn(life) {
+        Ok(_) => end.await.unwrap_or(Ending::Dropped),
+        Err(error) => Ending::Failed(format!("cannot start its thread: {error}")),
+    }
+}
+
+impl<R> Service<R> {
+    pub(crate) fn declared(mut self, place: Place, identity: Option<TypeId>) -> Self {
+        self.spec.place = place;
+        self.spec.identity = identity;
+        self
+    }
+
+    /// The name it is reported by.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Gives it another name: two services of one program must not share one.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.spec.name = name.into();
+        self
+    }
+
+    /// When it is started again; on failure unless said otherwise.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.spec.restart.restart = restart;
+        self
+    }
+
+    /// The least and the longest pause before a restart, 100 ms to 10 s unless said otherwise. The
+    /// ceiling doubles with each attempt, and the pause is drawn between `min` and it.
+    ///
+    /// # Panics
+    ///
+    /// If `min` is longer than `max`.
+    #[track_caller]
+    pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
+        assert!(min <= max, "the least backoff, {min:?}, is longer than the longest, {max:?}");
+        self.spec.restart.backoff = Backoff { min, max };
+        self
+    }
+
+    /// How many failures within `window` it may have, 5 in 30 s unless said otherwise. One more is the
+    /// program's failure.
+    pub fn limit(mut self, failures: u32, window: Duration) -> Self {
+        self.spec.restart.limit = Limit { failures, window };
+        self
+    }
+
+    /// How long it and its sessions may take to stop. A service that others depend on has that time
+    /// reserved. Unless said otherwise it has what is left of its step, and a dependency keeps a
+    /// fifth of the program's grace, and at most a second.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.spec.grace = Some(grace);
+        self
+    }
+
+    /// How long it may take to be ready, 30 s unless said otherwise.
+    pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
+        self.spec.start_timeout = start_timeout;
+        self
+    }
+
+    /// When it counts as ready, as soon as it was started unless said otherwise.
+    pub fn ready(mut self, ready: Ready) -> Self {
+        self.spec.ready = ready;
+        self
+    }
+
+    /// Starts it only when `dependency` is ready, and stops it before. Say it once for each.
+    pub fn after<Marker>(mut self, dependency: impl Dependency<Marker>) -> Self {
+        self.spec.after.push(dependency.reference().0);
+        self
+    }
+
+    /// Lets the program go on without it when it failed too often.
+    pub fn optional(mut self) -> Self {
+        self.spec.optional = true;
+        self
+    }
+
+    /// Drops it at its next `.await` when it is told to stop.
+    pub fn cancel(mut self) -> Self {
+        self.spec.cancel = true;
+        self
+    }
+}
+
+impl<R> fmt::Debug for Service<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.spec.name).finish_non_exhaustive()
+    }
+}
+
+/// A service of whatever kind.
+#[must_use = "a service does nothing until it is started"]
+pub struct AnyService {
+    pub(crate) spec: ServiceSpec,
+    pub(crate) factory: Factory,
+}
+
+impl AnyService {
+    /// The name it is reported by.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+}
+
+impl fmt::Debug for AnyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyService").field("name", &self.spec.name).finish_non_exhaustive()
+    }
+}

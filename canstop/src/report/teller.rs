@@ -1,0 +1,60 @@
+//! The thread that tells.
+//!
+//! A subscriber is user code: it may wait for a lock that a stuck worker holds, or for a pipe that
+//! nobody reads. So the control plane hands over what is to be said, and never waits for it without
+//! a limit.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::telling::Telling;
+
+enum Order {
+    Tell { telling: Telling, urgent: bool },
+    Answer(mpsc::SyncSender<()>),
+}
+
+/// The control plane's end of the telling thread.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Teller {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread left.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (orders, queue) = mpsc::channel();
+        thread::Builder::new().name("canstop-report".to_owned()).spawn(move || {
+            while let Ok(order) = queue.recv() {
+                match order {
+                    Order::Tell { telling, urgent } => telling.tell(urgent),
+                    Order::Answer(answer) => {
+                        let _ = answer.send(());
+                    }
+                }
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    pub(crate) fn tell(&self, telling: Telling) {
+        let _ = self.orders.send(Order::Tell { telling, urgent: false });
+    }
+
+    /// Says it on stderr too, whoever listens.
+    pub(crate) fn tell_urgently(&self, telling: Telling) {
+        let _ = self.orders.send(Order::Tell { telling, urgent: true });
+    }
+
+    /// Waits until all is said, but not longer than this. Says whether it is.
+    pub(crate) fn flush(&self, limit: Duration) -> bool {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.orders.send(Order::Answer(answer)).is_ok() && answered.recv_timeout(limit).is_ok()
+    }
+}

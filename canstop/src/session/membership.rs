@@ -1,0 +1,101 @@
+//! What a session carries: where it was counted, when it was born, and its place in the table.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::thread::panicking;
+
+use super::counter::{Counter, Kind};
+use super::panics;
+use super::scope::Scope;
+use super::site::Site;
+use super::supervisor::SessionFailure;
+use super::thread::{self, Polling};
+use super::waiting::{self, Place};
+use crate::machine::Ending;
+
+/// How many supervisors count sessions right now: a session that ends then says so.
+static WATCHED: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets sessions that begin or end say so, until the process ends.
+pub(crate) fn watch_sessions() {
+    WATCHED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Is anybody stopping? One relaxed load: whoever counts also looks again by itself every few
+/// milliseconds.
+#[inline]
+pub(super) fn somebody_watches() -> bool {
+    WATCHED.load(Ordering::Relaxed) != 0
+}
+
+/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned and
+/// dropped after the future is.
+#[derive(Debug)]
+pub(super) struct Membership {
+    counter: &'static Counter,
+    born: u32,
+    place: Place,
+}
+
+impl Membership {
+    #[inline]
+    pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
+        let counter = thread::counter(site, scope, kind);
+        counter.count_start();
+        Self { counter, born: scope.supervisor.tick(), place: Place::NONE }
+    }
+
+    #[inline]
+    pub(super) fn scope(&self) -> &'static Scope {
+        self.counter.scope
+    }
+
+    #[inline]
+    pub(super) fn poll(&self, root_waker: *const ()) -> Polling {
+        let polled = u64::from(self.born) << 32 | u64::from(self.place.to_bits());
+        Polling::begin(self.counter, polled, root_waker)
+    }
+
+    /// Enters the table of those that wait, if it is not there yet.
+    #[inline]
+    pub(super) fn wait(&mut self, waker: &Waker) {
+        if self.place == Place::NONE {
+            self.enter_table(waker);
+        }
+    }
+
+    fn enter_table(&mut self, waker: &Waker) {
+        self.place = waiting::enter(waker.clone(), self.counter, self.born);
+        // What was said between the poll and now was said to nobody.
+        let scope = self.scope();
+        if scope.is_told(scope.generation()) || scope.is_abandoned() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Reports what the session returned or did, if that was a failure.
+    #[cold]
+    pub(super) fn report(&self, ending: Ending) {
+        let Counter { site, scope, .. } = self.counter;
+        scope.supervisor.session_failed(SessionFailure { site, owner: scope.owner, ending });
+    }
+}
+
+impl Drop for Membership {
+    #[inline]
+    fn drop(&mut self) {
+        if self.place != Place::NONE {
+            waiting::leave(self.place);
+        }
+        // Seen here and not caught: a panic passes through as it would without canstop. A blocking
+        // destructor or one that panics is the session's own.
+        if panicking() {
+            self.report(Ending::Panicked(panics::last_panic()));
+        }
+        let Counter { site, scope, kind, .. } = self.counter;
+        thread::counter(site, scope, *kind).count_finish();
+        if somebody_watches() {
+            scope.supervisor.sessions_changed();
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The hot path: what a session costs, and how it is found again.
+//!
+//! A session is a wrapper around the user's future, in the same allocation. It is counted where it
+//! is spawned and where it ends ([`counter`]), entered in a table when it first has to wait
+//! ([`waiting`]), and each thread says what it polls ([`thread`]). From these three the drain is
+//! decided and the stragglers are named ([`survey`]).
+//!
+//! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
+//! nothing here decides.
+
+mod site;
+mod supervisor;
+mod scope;
+mod thread;
+mod counter;
+mod waiting;
+mod membership;
+mod tracked;
+mod blocking;
+mod body;
+mod observer;
+mod panics;
+mod survey;
+
+pub use blocking::spawn_blocking_session;
+pub use observer::{BlockingProbe, Probe, observe};
+pub use site::{Site, function_of};
+pub use tracked::spawn_session;
+
+pub(crate) use body::Body;
+pub(crate) use counter::Kind;
+pub(crate) use membership::watch_sessions;
+pub(crate) use observer::with_sources;
+pub(crate) use panics::{ending_of_dropped, install_hook};
+pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
+pub(crate) use supervisor::{Factory, Inbox, Message, NewService, SessionFailure, Standing, Supervisor};
+pub(crate) use survey::{Found, TICK, Watch, body_blocks_since, count, survey};
+pub(crate) use thread::is_root_waker;

@@ -1,0 +1,227 @@
+//! Telling a `Result` from other outputs, without asking anything of the user.
+//!
+//! A session may return whatever it likes. Where that is a `Result`, its `Err` is reported. Rust has
+//! no specialisation; what it has is method resolution, which takes the candidate that needs the
+//! fewest dereferences. The macro calls `observer()` on `&&&&&Probe`, and the traits below are
+//! implemented from the most specific, at five references, to one that takes anything.
+
+use std::error::Error;
+use std::fmt::{Debug, Display, Write};
+use std::marker::PhantomData;
+
+/// Says what an output has failed with.
+pub trait Observer<T> {
+    /// The error as text, if it is one.
+    fn error(&self, output: &T) -> Option<String>;
+}
+
+/// Stands for the output of a future.
+#[derive(Debug)]
+pub struct Probe<F>(PhantomData<fn() -> F>);
+
+impl<F> Probe<F> {
+    /// A probe of this future's output.
+    pub fn of(_future: &F) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Stands for the output of a closure.
+#[derive(Debug)]
+pub struct BlockingProbe<F>(PhantomData<fn() -> F>);
+
+impl<F> BlockingProbe<F> {
+    /// A probe of this closure's output.
+    pub fn of(_closure: &F) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// Not a `Result`: it cannot fail.
+#[derive(Clone, Copy, Debug)]
+pub struct Anything;
+/// A `Result` whose error is an [`Error`]: its sources are told too.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorResult;
+/// A `Result` whose error can be displayed; `anyhow` tells its sources so.
+#[derive(Clone, Copy, Debug)]
+pub struct DisplayResult;
+/// A `Result` whose error is for programmers only.
+#[derive(Clone, Copy, Debug)]
+pub struct DebugResult;
+/// A `Result` whose error cannot be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct SilentResult;
+
+impl<T> Observer<T> for Anything {
+    #[inline]
+    fn error(&self, _output: &T) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: Error> Observer<Result<T, E>> for ErrorResult {
+    #[inline]
+    fn error(&self, output: &Result<T, E>) -> Option<String> {
+        output.as_ref().err().map(|error| with_sources(error))
+    }
+}
+
+impl<T, E: Display> Observer<Result<T, E>> for DisplayResult {
+    #[inline]
+    fn error(&self, output: &Result<T, E>) -> Option<String> {
+        output.as_ref().err().map(|error| format!("{error:#}"))
+    }
+}
+
+impl<T, E: Debug> Observer<Result<T, E>> for DebugResult {
+    #[inline]
+    fn error(&self, output: &Result<T, E>) -> Option<String> {
+        output.as_ref().err().map(|error| format!("{error:?}"))
+    }
+}
+
+impl<T, E> Observer<Result<T, E>> for SilentResult {
+    #[inline]
+    fn error(&self, output: &Result<T, E>) -> Option<String> {
+        output.is_err().then(|| "an error that has neither Display nor Debug".to_owned())
+    }
+}
+
+/// An error and what it came from, in one line.
+pub(crate) fn with_sources(error: &(impl Error + ?Sized)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// The traits that the macros bring into scope around their probe.
+pub mod observe {
+    use super::{
+        Anything, BlockingProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, Probe, SilentResult,
+    };
+
+    macro_rules! levels {
+        ($($level:ident),*) => { $(
+            /// One level of the resolution.
+            pub trait $level {
+                /// What observes the output.
+                type Observer;
+                /// The observer of the probe's output.
+                fn observer(&self) -> Self::Observer;
+            }
+        )* };
+    }
+
+    levels!(ViaError, ViaDisplay, ViaDebug, ViaResult, ViaAnything);
+
+    macro_rules! observe {
+        ($level:ident, $observer:ident, [$($bound:tt)*], $($reference:tt)*) => {
+            impl<F, T, E> $level for $($reference)* Probe<F>
+            where
+                F: Future<Output = Result<T, E>>,
+                $($bound)*
+            {
+                type Observer = $observer;
+                #[inline]
+                fn observer(&self) -> $observer {
+                    $observer
+                }
+            }
+
+            impl<F, T, E> $level for $($reference)* BlockingProbe<F>
+            where
+                F: FnOnce() -> Result<T, E>,
+                $($bound)*
+            {
+                type Observer = $observer;
+                #[inline]
+                fn observer(&self) -> $observer {
+                    $observer
+                }
+            }
+        };
+    }
+
+    observe!(ViaError, ErrorResult, [E: Error], &&&&);
+    observe!(ViaDisplay, DisplayResult, [E: Display], &&&);
+    observe!(ViaDebug, DebugResult, [E: Debug], &&);
+    observe!(ViaResult, SilentResult, [], &);
+
+    impl<F> ViaAnything for Probe<F> {
+        type Observer = Anything;
+        #[inline]
+        fn observer(&self) -> Anything {
+            Anything
+        }
+    }
+
+    impl<F> ViaAnything for BlockingProbe<F> {
+        type Observer = Anything;
+        #[inline]
+        fn observer(&self) -> Anything {
+            Anything
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::observe::*;
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("cannot read the order")
+        }
+    }
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    #[derive(Debug)]
+    struct OnlyDebug;
+    struct Nothing;
+
+    macro_rules! error_of {
+        ($output:expr) => {{
+            let output = $output;
+            let future = std::future::ready(output);
+            let observer = (&&&&&Probe::of(&future)).observer();
+            let output = future.into_inner();
+            let by_future = observer.error(&output);
+            let closure = move || output;
+            let observer = (&&&&&BlockingProbe::of(&closure)).observer();
+            assert_eq!(observer.error(&closure()), by_future);
+            by_future
+        }};
+    }
+
+    #[test]
+    fn an_error_is_told_as_well_as_its_type_allows() {
+        let io = std::io::Error::other("disk gone");
+        assert_eq!(error_of!(Err::<(), _>(Outer(io))).as_deref(), Some("cannot read the order: disk gone"));
+        let anyhow = anyhow::anyhow!("inner").context("outer");
+        assert_eq!(error_of!(Err::<(), _>(anyhow)).as_deref(), Some("outer: inner"));
+        assert_eq!(error_of!(Err::<(), _>("a word")).as_deref(), Some("a word"));
+        assert_eq!(error_of!(Err::<(), _>(OnlyDebug)).as_deref(), Some("OnlyDebug"));
+        assert!(error_of!(Err::<(), _>(Nothing)).is_some());
+        assert_eq!(error_of!(Ok::<_, Nothing>(7)), None);
+    }
+
+    #[test]
+    fn what_is_no_result_cannot_fail() {
+        assert_eq!(error_of!(()), None);
+        assert_eq!(error_of!(Some(1)), None);
+        assert_eq!(error_of!(Nothing), None);
+    }
+}

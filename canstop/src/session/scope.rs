@@ -1,0 +1,208 @@
+//! Whom a session belongs to, and how it hears that it should stop.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::body::BodyName;
+use super::counter::Counter;
+use super::supervisor::{Supervisor, edge_of_current_runtime};
+use super::waiting;
+use crate::machine::{Generation, Owner, Place};
+
+/// A service, or the edge: what sessions belong to and are counted under.
+///
+/// Scopes are never freed, so that a session needs no reference count to reach its own.
+pub(crate) struct Scope {
+    pub(crate) supervisor: &'static Supervisor,
+    pub(crate) owner: Owner,
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    /// What its body is called while a thread runs it.
+    body: OnceLock<BodyName>,
+    /// The present life.
+    generation: AtomicU32,
+    /// The last life that was told to stop; every earlier one was too.
+    told: AtomicU32,
+    /// Its sessions are to be dropped at their next poll.
+    abandoned: AtomicBool,
+    /// What changes with each life.
+    life: Mutex<Life>,
+    /// Every thread's counters for its sessions.
+    counters: Mutex<Vec<&'static Counter>>,
+}
+
+#[derive(Default)]
+struct Life {
+    token: CancellationToken,
+    until: Option<Instant>,
+}
+
+impl Scope {
+    pub(super) fn new(
+        supervisor: &'static Supervisor,
+        owner: Owner,
+        name: String,
+        place: Place,
+        generation: Generation,
+    ) -> Self {
+        Self {
+            supervisor,
+            owner,
+            name,
+            place,
+            body: OnceLock::new(),
+            generation: AtomicU32::new(generation.0),
+            told: AtomicU32::new(0),
+            abandoned: AtomicBool::new(false),
+            life: Mutex::new(Life::default()),
+            counters: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn body(&'static self) -> BodyName {
+        *self.body.get_or_init(|| BodyName::new(self))
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::Relaxed))
+    }
+
+    /// Begins the next life, which has not been told anything yet.
+    pub(crate) fn begin(&self, generation: Generation) {
+        let mut life = self.lock_life();
+        *life = Life::default();
+        self.generation.store(generation.0, Ordering::Relaxed);
+    }
+
+    /// Lets a life and its sessions hear that they should stop.
+    ///
+    /// The flag is raised before anybody is woken, and whoever is about to wait looks at it again
+    /// once it can be woken: so nobody sleeps through it.
+    pub(crate) fn tell(&'static self, generation: Generation, until: Instant) {
+        let token = {
+            let mut life = self.lock_life();
+            life.until = Some(until);
+            life.token.clone()
+        };
+        self.told.fetch_max(generation.0, Ordering::Release);
+        token.cancel();
+        waiting::wake_all(self);
+    }
+
+    /// Was this life told to stop? One relaxed load: what follows from it is ordered by the wake.
+    #[inline]
+    pub(crate) fn is_told(&self, generation: Generation) -> bool {
+        self.told.load(Ordering::Relaxed) >= generation.0
+    }
+
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.lock_life().until
+    }
+
+    /// The present life's token.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.lock_life().token.clone()
+    }
+
+    /// Gives its sessions up: each is dropped where it is polled next, and now is when.
+    pub(crate) fn abandon_sessions(&'static self) {
+        self.abandoned.store(true, Ordering::Release);
+        waiting::wake_all(self);
+    }
+
+    #[inline]
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_counter(&self, counter: &'static Counter) {
+        self.lock_counters().push(counter);
+    }
+
+    pub(super) fn lock_counters(&self) -> std::sync::MutexGuard<'_, Vec<&'static Counter>> {
+        self.counters.lock().expect("nothing panics while it holds the list of counters")
+    }
+
+    fn lock_life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.life.lock().expect("nothing panics while it holds a life")
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("owner", &self.owner).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// Whose code this thread runs. On the data plane's threads it is the edge unless a service or
+    /// a session is being polled; elsewhere nobody's.
+    static CURRENT: Cell<Option<&'static Scope>> = const { Cell::new(None) };
+}
+
+/// The scope of the code that calls this, if a supervisor is near.
+#[inline]
+pub(crate) fn current_scope() -> Option<&'static Scope> {
+    CURRENT.get().or_else(edge_of_current_runtime)
+}
+
+/// The scope of the code that calls this.
+///
+/// # Panics
+///
+/// Outside a supervisor, with what to do about it.
+#[inline]
+#[track_caller]
+pub(crate) fn expect_scope(what: &str) -> &'static Scope {
+    match current_scope() {
+        Some(scope) => scope,
+        None => outside(what),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn outside(what: &str) -> ! {
+    panic!(
+        "{what} was called outside a supervisor, where nobody would wait for its work. Call it in a program that \
+         `#[canstop::main]` or `canstop::App` runs: in `main`, a service, a session, or any task on their runtime. On a \
+         thread of your own, hold the guard of `lifecycle.enter()` while you call it."
+    )
+}
+
+/// Sets the thread's scope, and says which one it was.
+#[inline]
+pub(super) fn replace_scope(scope: Option<&'static Scope>) -> Option<&'static Scope> {
+    CURRENT.replace(scope)
+}
+
+/// While it lives, the thread's code belongs to this scope.
+#[derive(Debug)]
+#[must_use = "the thread leaves the scope when this is dropped"]
+pub(crate) struct EnteredScope {
+    before: Option<&'static Scope>,
+    /// Not `Send`: it must be dropped on the thread that it changed.
+    not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Scope {
+    pub(crate) fn enter(&'static self) -> EnteredScope {
+        EnteredScope { before: replace_scope(Some(self)), not_send: std::marker::PhantomData }
+    }
+
+    /// Makes this the scope of whatever this thread runs from now on.
+    pub(crate) fn adopt_thread(&'static self) {
+        replace_scope(Some(self));
+    }
+}
+
+impl Drop for EnteredScope {
+    fn drop(&mut self) {
+        replace_scope(self.before);
+    }
+}

@@ -1,0 +1,81 @@
+//! The place in the source where a session is spawned.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A `spawn_session!` in the source: one `static` each, made by the macro.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) module: &'static str,
+    /// Type names are not known to constants yet, so it is asked for when it is shown.
+    pub(crate) function: fn() -> &'static str,
+    pub(crate) grace: Option<Duration>,
+    /// Where each thread keeps its counter for this site; zero until it is first used.
+    index: AtomicU32,
+}
+
+/// How many sites have been used so far.
+static USED: Mutex<u32> = Mutex::new(0);
+
+impl Site {
+    /// A site; the macros make it.
+    #[must_use]
+    pub const fn new(
+        name: Option<&'static str>,
+        file: &'static str,
+        line: u32,
+        module: &'static str,
+        function: fn() -> &'static str,
+        grace: Option<Duration>,
+    ) -> Self {
+        Self { name, file, line, module, function, grace, index: AtomicU32::new(0) }
+    }
+
+    /// The site's number, or zero before its first use.
+    ///
+    /// Relaxed: the number publishes nothing, each thread makes its own counter for it.
+    #[inline]
+    pub(super) fn index(&self) -> usize {
+        self.index.load(Ordering::Relaxed) as usize
+    }
+
+    /// Gives the site its number, once.
+    pub(super) fn index_or_assign(&self) -> usize {
+        let mut used = USED.lock().expect("nothing panics while it numbers a site");
+        if self.index.load(Ordering::Relaxed) == 0 {
+            *used += 1;
+            self.index.store(*used, Ordering::Relaxed);
+        }
+        self.index.load(Ordering::Relaxed) as usize
+    }
+}
+
+/// The path of the function around a nested one, as people write it.
+#[must_use]
+pub fn function_of<F>(_nested: F) -> &'static str {
+    let path = std::any::type_name::<F>();
+    let around = path.rsplit_once("::").map_or(path, |(around, _)| around);
+    let mut around = around;
+    while let Some(outer) = around.strip_suffix("::{{closure}}") {
+        around = outer;
+    }
+    around
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_is_named_without_its_closures() {
+        let name = || {
+            fn here() {}
+            function_of(here)
+        };
+        assert!(name().ends_with("tests::the_function_is_named_without_its_closures"), "{}", name());
+    }
+}

@@ -1,0 +1,206 @@
+//! What the two planes of one supervisor share.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use tokio::runtime;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::scope::Scope;
+use super::site::Site;
+use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec};
+
+/// One life of a service: the future of its body.
+pub(crate) type LifeFuture = Pin<Box<dyn Future<Output = Ending> + Send>>;
+
+/// Makes the lives of a service. It is called on the data plane, since it runs the user's `Clone`.
+pub(crate) type Factory = Box<dyn FnMut(&'static Scope, Generation) -> LifeFuture + Send>;
+
+/// What the data plane tells the control plane.
+pub(crate) enum Message {
+    /// Something happened.
+    Event(Event),
+    /// A service to take in.
+    Add(NewService),
+    /// `run()` was called; the report goes there when all is drained.
+    Run(oneshot::Sender<Report>),
+    /// The data plane is gone: every future is dropped, or given up.
+    DataPlaneGone,
+}
+
+/// A service that is to be supervised.
+pub(crate) struct NewService {
+    pub(crate) spec: Box<ServiceSpec>,
+    pub(crate) factory: Factory,
+    /// Where its handle looks.
+    pub(crate) standing: watch::Sender<Standing>,
+    /// `main`, or code that it began, gave it over; registered services come by themselves.
+    pub(crate) by_user: bool,
+}
+
+/// What a service's handle knows of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) id: Option<ServiceId>,
+    pub(crate) fate: Option<Fate>,
+    /// Its sessions are over too, or given up.
+    pub(crate) drained: bool,
+}
+
+/// A session that returned an error or panicked.
+#[derive(Debug)]
+pub(crate) struct SessionFailure {
+    pub(crate) site: &'static Site,
+    pub(crate) owner: Owner,
+    pub(crate) ending: Ending,
+}
+
+/// How many reports of failed sessions may wait to be told. Beyond it they are only counted.
+const FAILURES_IN_FLIGHT: usize = 1_024;
+
+/// The part of a supervisor that both planes reach. There is one per program, and one per test; it
+/// is never freed, so that whatever outlives it can still be counted.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    /// To the control plane.
+    mailbox: mpsc::UnboundedSender<Message>,
+    failures: mpsc::Sender<SessionFailure>,
+    failed_sessions: AtomicU64,
+    /// Tenths of a second since the supervisor was made. A session keeps the one it was born in,
+    /// and no clock is read at its spawn.
+    tick: AtomicU32,
+    scopes: Mutex<Vec<&'static Scope>>,
+    edge: OnceLock<&'static Scope>,
+    /// Some session ended or began while somebody counts.
+    changed: Notify,
+    /// Did `main` say that it listens?
+    main_listens: AtomicBool,
+    data_plane: OnceLock<runtime::Handle>,
+}
+
+/// The control plane's ends of a [`Supervisor`]'s channels.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pub(crate) messages: mpsc::UnboundedReceiver<Message>,
+    pub(crate) failures: mpsc::Receiver<SessionFailure>,
+}
+
+impl Supervisor {
+    pub(crate) fn new() -> (&'static Self, Inbox) {
+        let (mailbox, messages) = mpsc::unbounded_channel();
+        let (failure_sender, failures) = mpsc::channel(FAILURES_IN_FLIGHT);
+        let supervisor: &'static Self = Box::leak(Box::new(Self {
+            mailbox,
+            failures: failure_sender,
+            failed_sessions: AtomicU64::new(0),
+            tick: AtomicU32::new(0),
+            scopes: Mutex::new(Vec::new()),
+            edge: OnceLock::new(),
+            changed: Notify::new(),
+            main_listens: AtomicBool::new(false),
+            data_plane: OnceLock::new(),
+        }));
+        supervisor.edge();
+        (supervisor, Inbox { messages, failures })
+    }
+
+    /// Whom everything belongs to that belongs to no service.
+    pub(crate) fn edge(&'static self) -> &'static Scope {
+        self.edge.get_or_init(|| self.new_scope(Owner::Edge, "main", Place { file: "main", line: 0 }, Generation(1)))
+    }
+
+    pub(crate) fn new_scope(
+        &'static self,
+        owner: Owner,
+        name: &str,
+        place: Place,
+        generation: Generation,
+    ) -> &'static Scope {
+        let scope: &'static Scope = Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), place, generation)));
+        self.lock_scopes().push(scope);
+        scope
+    }
+
+    pub(crate) fn scopes(&self) -> Vec<&'static Scope> {
+        self.lock_scopes().clone()
+    }
+
+    fn lock_scopes(&self) -> std::sync::MutexGuard<'_, Vec<&'static Scope>> {
+        self.scopes.lock().expect("nothing panics while it holds the list of scopes")
+    }
+
+    /// Tells the control plane; in vain once that is gone, and then nothing is left to decide.
+    pub(crate) fn send(&self, message: Message) {
+        let _ = self.mailbox.send(message);
+    }
+
+    pub(crate) fn event(&self, event: Event) {
+        self.send(Message::Event(event));
+    }
+
+    /// Somebody asked for the edge's lifecycle: from now on `main` is told to stop, and not dropped.
+    pub(crate) fn main_listens(&self) {
+        if !self.main_listens.swap(true, Ordering::Relaxed) {
+            self.event(Event::MainListens);
+        }
+    }
+
+    /// Reports a failed session. A flood of them is counted, not queued: telling must not cost the
+    /// program its memory.
+    pub(crate) fn session_failed(&self, failure: SessionFailure) {
+        self.failed_sessions.fetch_add(1, Ordering::Relaxed);
+        let _ = self.failures.try_send(failure);
+    }
+
+    pub(crate) fn failed_sessions(&self) -> u64 {
+        self.failed_sessions.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn tick(&self) -> u32 {
+        // Relaxed: an age may be a tick off.
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_tick(&self, tick: u32) {
+        self.tick.store(tick, Ordering::Relaxed);
+    }
+
+    /// Lets the control plane count again. Many changes at once are one.
+    pub(super) fn sessions_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until some session has ended or begun. Cancel safe.
+    pub(crate) async fn wait_for_change(&self) {
+        self.changed.notified().await;
+    }
+
+    /// From now on this runtime's threads belong to this supervisor, also those that only visit.
+    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) {
+        if self.data_plane.set(handle.clone()).is_ok() {
+            lock_attached().push((handle.id(), self));
+        }
+    }
+
+    pub(crate) fn data_plane(&self) -> Option<&runtime::Handle> {
+        self.data_plane.get()
+    }
+}
+
+/// The runtimes that are data planes, for threads that entered one by its handle.
+static ATTACHED: Mutex<Vec<(runtime::Id, &'static Supervisor)>> = Mutex::new(Vec::new());
+
+fn lock_attached() -> std::sync::MutexGuard<'static, Vec<(runtime::Id, &'static Supervisor)>> {
+    ATTACHED.lock().expect("nothing panics while it holds the list of data planes")
+}
+
+/// The edge of the supervisor whose runtime this thread is in. Slower than the thread's own scope,
+/// and asked for only where that is not set.
+#[cold]
+pub(super) fn edge_of_current_runtime() -> Option<&'static Scope> {
+    let runtime = runtime::Handle::try_current().ok()?.id();
+    let attached = lock_attached();
+    attached.iter().find(|(id, _)| *id == runtime).map(|(_, supervisor)| supervisor.edge())
+}

@@ -1,0 +1,49 @@
+//! A TCP echo server, a session per connection.
+//!
+//! Run it, say a line to it with `nc 127.0.0.1 48879`, begin another one, and press Ctrl-C here
+//! before you end it: the server accepts nobody any more, and the line that you began still comes
+//! back. A connection that is between two lines ends at once. Press Ctrl-C twice to see what was
+//! still there.
+//!
+//! `cargo run --example echo`
+
+use canstop::{Lifecycle, spawn_session};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Echoes every connection until the program is asked to stop.
+#[canstop::service]
+async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:48879").await?;
+    tracing::info!("listening on {}", listener.local_addr()?);
+    lifecycle.ready();
+    while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
+        let (socket, peer) = accepted?;
+        spawn_session!(serve(socket), %peer);
+    }
+    Ok(())
+}
+
+/// Gives every line back. Between two lines it may stop; in the middle of one it may not.
+async fn serve(socket: TcpStream) -> std::io::Result<()> {
+    let lifecycle = Lifecycle::current();
+    let mut socket = BufReader::new(socket);
+    let mut line = Vec::new();
+    loop {
+        // Waits for the first byte only: nothing is read that could be lost.
+        match lifecycle.run_until_stopping(socket.fill_buf()).await {
+            Some(Ok(bytes)) if !bytes.is_empty() => {}
+            Some(Ok(_)) | None => return Ok(()),
+            Some(Err(error)) => return Err(error),
+        }
+        socket.read_until(b'\n', &mut line).await?;
+        socket.write_all(&line).await?;
+        line.clear();
+    }
+}
+
+#[canstop::main(grace = "5s")]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().init();
+    Ok(())
+}
