@@ -1,7 +1,7 @@
 //! [`App`]: what `#[canstop::main]` expands to.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
 use crate::machine::{Allowance, Ending, Event, Exit};
-use crate::registry::{AnyService, Outcome, Service, ending_of, hand_over, registered_in};
-use crate::session::{Body, Message, Supervisor, install_hook};
+use crate::registry::{AnyService, MainOutcome, Service, hand_over, registered_in};
+use crate::session::{Body, Message, Supervisor, install_hook, with_sources};
 
 /// Which of tokio's runtimes the data plane is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl App {
     }
 
     /// Starts this service.
-    pub fn service<R: Outcome>(mut self, service: Service<R>) -> Self {
+    pub fn service<R>(mut self, service: Service<R>) -> Self {
         self.services.push(service.into_any());
         self
     }
@@ -128,12 +128,12 @@ impl App {
     pub fn run<F>(self, main: F) -> ExitCode
     where
         F: Future,
-        F::Output: Outcome,
+        F::Output: MainOutcome,
     {
         match self.launch() {
             Ok((runtime, control)) => drive(runtime, control, main).into(),
             Err(error) => {
-                eprintln!("canstop: cannot start: {error}");
+                let _ = writeln!(io::stderr(), "canstop: cannot start: {error}");
                 Exit::Failed.into()
             }
         }
@@ -198,7 +198,7 @@ impl fmt::Debug for App {
 fn drive<F>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: MainOutcome,
 {
     let ControlPlane { supervisor, drop_main, finished, exit } = control;
     {
@@ -220,13 +220,20 @@ where
 async fn run_body<F>(supervisor: &'static Supervisor, main: F, drop_main: impl Future<Output = ()>) -> Ending
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: MainOutcome,
 {
     let name = supervisor.edge().body();
     let body = pin!(Body::new(name, main));
     tokio::select! {
         biased;
-        returned = body => ending_of(returned),
+        // No line of it runs any more once it is to be dropped.
         () = drop_main => Ending::Dropped,
+        returned = body => match returned {
+            Ok(returned) => match returned.into_result() {
+                Ok(()) => Ending::Done,
+                Err(error) => Ending::Failed(with_sources(&*error)),
+            },
+            Err(panic) => panic,
+        },
     }
 }

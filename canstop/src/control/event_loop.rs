@@ -10,7 +10,7 @@ use super::fleet::Fleet;
 use super::ledger::Ledger;
 use super::signals::Signals;
 use super::thread::{Ends, Settings};
-use crate::machine::{Event, Jitter, Report, State};
+use crate::machine::{Event, Jitter, Phase, Report, State};
 use crate::report::{Teller, Telling};
 use crate::session::{Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
 
@@ -29,7 +29,7 @@ pub(super) struct EventLoop {
     pub(super) teller: Teller,
     pub(super) ends: Ends,
     /// Who waits in `run()`.
-    pub(super) in_run: Option<oneshot::Sender<Report>>,
+    pub(super) in_run: Vec<oneshot::Sender<Report>>,
     /// The machine has said that it is over, and whether it must be so at once.
     pub(super) over: Option<Over>,
     data_plane_gone: bool,
@@ -58,7 +58,7 @@ impl EventLoop {
             watch: Watch::default(),
             teller,
             ends,
-            in_run: None,
+            in_run: Vec::new(),
             over: None,
             data_plane_gone: false,
         }
@@ -138,9 +138,11 @@ impl EventLoop {
             Message::Event(event) => self.happened(event),
             Message::Add(new) => self.add(new),
             Message::Run(done) => {
-                if self.in_run.is_none() {
-                    self.in_run = Some(done);
+                if self.state.phase() >= Phase::TearingDown {
+                    let _ = done.send(self.report());
+                    return;
                 }
+                self.in_run.push(done);
                 self.happened(Event::RunCalled);
             }
             Message::DataPlaneGone => self.data_plane_gone = true,

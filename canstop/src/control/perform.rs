@@ -1,6 +1,9 @@
 //! Doing what the machine decided.
 
+use std::time::Duration;
+
 use super::event_loop::{EventLoop, Over};
+use super::exit::write_to_stderr;
 use super::ledger::Scene;
 use crate::machine::{Abandoned, Action, Cause, Notice, Owner, Report, ServiceId, ServiceReport, Stage};
 use crate::report::{LastLine, Telling};
@@ -25,7 +28,7 @@ impl EventLoop {
             Action::Cancel { id, generation } => self.fleet.abort(id, generation),
             Action::DropMain => self.ends.drop_main.cancel(),
             Action::ReturnFromRun => {
-                if let Some(done) = self.in_run.take() {
+                for done in std::mem::take(&mut self.in_run) {
                     let _ = done.send(self.report());
                 }
             }
@@ -88,8 +91,8 @@ impl EventLoop {
         self.teller.tell(telling);
     }
 
-    /// Says the last line.
-    pub(super) fn tell_last_line(&self, urgent: bool) {
+    /// Says the last line, and waits until all is said. Says whether it is.
+    pub(super) fn tell_the_end(&self, urgent: bool, limit: Duration) -> bool {
         let tell = |telling| {
             if urgent { self.teller.tell_urgently(telling) } else { self.teller.tell(telling) }
         };
@@ -97,10 +100,17 @@ impl EventLoop {
             tell(Telling::MoreAbandoned { rows: self.ledger.untold() });
         }
         tell(Telling::Last(LastLine::of(&self.report())));
+        self.teller.flush(limit)
+    }
+
+    /// Writes the report to stderr without its lock, which somebody may hold for ever.
+    pub(super) fn write_report(&self) {
+        let text: String = self.report().to_string().lines().map(|line| format!("canstop: {line}\n")).collect();
+        write_to_stderr(text.as_bytes());
     }
 
     /// What the stop has come to so far.
-    fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         let duration = self.state.stop_requested().map(|requested| self.clock.now().since(requested));
         let services = self.state.services().iter().map(|service| ServiceReport {
             name: service.spec.name.clone(),

@@ -15,7 +15,7 @@ use super::exit::{end_process, light_fuse};
 use super::signals::Signals;
 use crate::machine::{Allowance, Exit};
 use crate::report::Teller;
-use crate::session::{Inbox, Supervisor};
+use crate::session::{Inbox, Supervisor, stop_watching_sessions};
 
 /// How long the data plane may take to drop what it holds, once all is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
@@ -23,8 +23,8 @@ pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
 const SEE_OFF_LIMIT: Duration = Duration::from_millis(100);
 /// How long the report may take to be told.
 const TELL_LIMIT: Duration = Duration::from_millis(60);
-/// How long the main thread may take to return from `main`.
-const RETURN_LIMIT: Duration = Duration::from_millis(60);
+/// How long it may take to tell it in another way if that failed.
+const RETELL_LIMIT: Duration = Duration::from_millis(30);
 
 /// What a supervisor is configured with.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +96,9 @@ fn control(
             Over::Finished => finish(&mut event_loop, &mut inbox).await,
             Over::Forced => force(&event_loop),
         }
+        if event_loop.state.watches_sessions() {
+            stop_watching_sessions();
+        }
     });
 }
 
@@ -105,18 +108,27 @@ async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox) {
     let exit = event_loop.state.exit();
     drop(event_loop.ends.finished.take());
     event_loop.see_data_plane_off(inbox, SEE_OFF_LIMIT).await;
-    event_loop.tell_last_line(false);
-    event_loop.teller.flush(TELL_LIMIT);
-    if event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
-        light_fuse(RETURN_LIMIT, exit);
+    let told = event_loop.tell_the_end(false, TELL_LIMIT);
+    // From here on the main thread's way is its own: it may have more to do after `App::run`.
+    if told && event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
         return;
     }
-    end_process(exit);
+    end_badly(event_loop, told)
 }
 
+/// Somebody asked twice.
 fn force(event_loop: &EventLoop) -> ! {
+    let told = event_loop.tell_the_end(true, TELL_LIMIT);
+    end_badly(event_loop, told)
+}
+
+/// Ends the process from this thread. If telling hangs, in a subscriber or behind a lock, the report
+/// is written past it, with a fuse lit.
+fn end_badly(event_loop: &EventLoop, told: bool) -> ! {
     let exit = event_loop.state.exit();
-    event_loop.tell_last_line(true);
-    event_loop.teller.flush(TELL_LIMIT);
-    end_process(exit);
+    if !told {
+        light_fuse(RETELL_LIMIT, exit);
+        event_loop.write_report();
+    }
+    end_process(exit)
 }

@@ -33,6 +33,7 @@ pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Allowance;
 pub(crate) use event::{Ending, Event};
 pub(crate) use id::{Generation, Owner, ServiceId};
+pub(crate) use phase::Phase;
 pub(crate) use plan::{Place, Reference, ServiceSpec};
 pub(crate) use restart::Limit;
 pub(crate) use service::{Service, Stage};

@@ -7,7 +7,7 @@ mod registered;
 mod start;
 
 pub use dependency::Dependency;
-pub use outcome::Outcome;
+pub use outcome::{MainOutcome, Outcome};
 pub use registered::Registration;
 pub use service::{AnyService, Service};
 pub use start::{ServiceHandle, run, start};

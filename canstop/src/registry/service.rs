@@ -35,12 +35,14 @@ type BlockingBody<R> = Box<dyn FnMut(Lifecycle) -> R + Send>;
 ///     }
 /// })
 /// .restart(Restart::Always);
-/// assert_eq!(clock.name(), "clock");
+/// # drop(clock);
 /// ```
 #[must_use = "a service does nothing until it is started: give it to `canstop::start`"]
 pub struct Service<R> {
-    pub(super) spec: ServiceSpec,
+    spec: ServiceSpec,
     body: Body<R>,
+    /// Knows that the outcome is one, so that nobody else needs to.
+    erase: fn(Body<R>) -> Factory,
 }
 
 enum Body<R> {
@@ -110,27 +112,13 @@ impl<R: Outcome> Service<R> {
         if !restartable {
             spec.restart.restart = Restart::Never;
         }
-        Self { spec, body }
+        Self { spec, body, erase: Body::erase }
     }
+}
 
-    /// Runs the body once, here and now, unsupervised: for unit tests.
-    ///
-    /// # Panics
-    ///
-    /// If the body does. A blocking body runs on tokio's blocking pool.
-    pub async fn run(self, lifecycle: Lifecycle) -> R {
-        match self.body {
-            Body::Async(mut body) => body(lifecycle).await,
-            Body::Blocking(mut body) => match tokio::task::spawn_blocking(move || body(lifecycle)).await {
-                Ok(returned) => returned,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            },
-        }
-    }
-
-    /// Forgets what the body returns, so that services of different kinds can stand in one list.
-    pub fn into_any(self) -> AnyService {
-        let factory: Factory = match self.body {
+impl<R: Outcome> Body<R> {
+    fn erase(self) -> Factory {
+        match self {
             Body::Async(mut body) => Box::new(move |scope, generation| {
                 let life = body(Lifecycle::new(scope, generation));
                 Box::pin(async move { ending_of(Ok(life.await)) })
@@ -139,8 +127,7 @@ impl<R: Outcome> Service<R> {
                 let body = Arc::new(Mutex::new(body));
                 Box::new(move |scope, generation| Box::pin(live_on_own_thread(Arc::clone(&body), scope, generation)))
             }
-        };
-        AnyService { spec: self.spec, factory }
+        }
     }
 }
 
@@ -173,13 +160,31 @@ impl<R> Service<R> {
         self
     }
 
-    /// The name it is reported by.
-    pub fn name(&self) -> &str {
-        &self.spec.name
+    /// Runs the body once, here and now, unsupervised: for unit tests.
+    ///
+    /// # Panics
+    ///
+    /// If the body does. A blocking body runs on tokio's blocking pool.
+    pub async fn run(self, lifecycle: Lifecycle) -> R
+    where
+        R: Send + 'static,
+    {
+        match self.body {
+            Body::Async(mut body) => body(lifecycle).await,
+            Body::Blocking(mut body) => match tokio::task::spawn_blocking(move || body(lifecycle)).await {
+                Ok(returned) => returned,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+        }
+    }
+
+    /// Forgets what the body returns, so that services of different kinds can stand in one list.
+    pub fn into_any(self) -> AnyService {
+        AnyService { spec: self.spec, factory: (self.erase)(self.body) }
     }
 
     /// Gives it another name: two services of one program must not share one.
-    pub fn named(mut self, name: impl Into<String>) -> Self {
+    pub fn name(mut self, name: impl Into<String>) -> Self {
         self.spec.name = name.into();
         self
     }

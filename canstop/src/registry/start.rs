@@ -4,7 +4,6 @@ use std::fmt;
 
 use tokio::sync::{oneshot, watch};
 
-use super::outcome::Outcome;
 use super::service::{AnyService, Service};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Event, Fate, Report};
@@ -17,7 +16,7 @@ use crate::session::{Message, NewService, Scope, Standing, Supervisor, expect_sc
 ///
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
-pub fn start<R: Outcome>(service: Service<R>) -> ServiceHandle {
+pub fn start<R>(service: Service<R>) -> ServiceHandle {
     hand_over(expect_scope("`canstop::start`").supervisor, service.into_any(), true)
 }
 
@@ -32,7 +31,7 @@ pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by
 
 impl Lifecycle {
     /// Starts another service. As [`start`](start()), but it needs no current supervisor.
-    pub fn start<R: Outcome>(&self, service: Service<R>) -> ServiceHandle {
+    pub fn start<R>(&self, service: Service<R>) -> ServiceHandle {
         hand_over(self.scope().supervisor, service.into_any(), true)
     }
 }
@@ -55,8 +54,7 @@ pub async fn run() -> Report {
     scope.supervisor.send(Message::Run(done));
     match drained.await {
         Ok(report) => report,
-        // Only the first call is answered, and not before all is drained; until then, and after a
-        // main that was abandoned, there is nothing to come back to.
+        // The supervisor is over, and the process is about to be.
         Err(_) => std::future::pending().await,
     }
 }

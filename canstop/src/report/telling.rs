@@ -1,6 +1,7 @@
 //! One thing that is told: its text for people, its event for `tracing`.
 
 use std::fmt;
+use std::io::Write;
 use std::time::Duration;
 
 use tracing::Level;
@@ -155,7 +156,8 @@ impl Telling {
     pub(crate) fn tell(&self, urgent: bool) {
         let heard = self.emit();
         if self.is_worth_stderr() && (urgent || !heard || matches!(self, Telling::MainFailed { .. })) {
-            eprintln!("canstop: {self}");
+            // A pipe that nobody reads any more is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "canstop: {self}");
         }
     }
 

@@ -10,13 +10,12 @@ use super::counter::{Counter, Kind};
 use super::panics::panic_text;
 use super::scope::Scope;
 use super::site::Site;
-use super::thread::Polling;
-use super::waiting::Place;
+use super::thread::{Mark, Polling};
 use crate::machine::{Ending, Owner};
 
 /// What a body is called while a thread runs it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyName(&'static Counter);
+pub(crate) struct BodyName(pub(super) &'static Counter);
 
 impl BodyName {
     /// Names the body of this scope. Made once per scope, and never freed.
@@ -35,7 +34,7 @@ impl BodyName {
     ///
     /// The panic.
     pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, Ending> {
-        let _polling = Polling::begin(self.0, u64::from(Place::NONE.to_bits()), std::ptr::null());
+        let _polling = Polling::begin(self.0, Mark::NONE, std::ptr::null());
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Ending::Panicked(panic_text(&*payload)))
     }
 }

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scope::Scope;
 use super::site::Site;
+use super::thread::poll_tag;
 
 /// What is counted, or polled, under one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +43,8 @@ pub(crate) struct Counter {
     pub(crate) site: &'static Site,
     pub(crate) scope: &'static Scope,
     pub(crate) kind: Kind,
-    /// What a thread's polling slot calls it; never zero.
-    pub(super) id: u32,
+    /// What a thread's polling slot calls it.
+    pub(super) poll_tag: u64,
     started: AtomicU64,
     finished: AtomicU64,
 }
@@ -61,7 +62,7 @@ impl Counter {
             site,
             scope,
             kind,
-            id,
+            poll_tag: poll_tag(id),
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         }));
@@ -69,6 +70,7 @@ impl Counter {
         counter
     }
 
+    /// The counter of this id, which is never zero.
     pub(super) fn by_id(id: u32) -> Option<&'static Self> {
         let all = ALL.lock().expect("nothing panics while it holds the list of counters");
         all.get((id as usize).checked_sub(1)?).copied()

@@ -9,16 +9,21 @@ use super::panics;
 use super::scope::Scope;
 use super::site::Site;
 use super::supervisor::SessionFailure;
-use super::thread::{self, Polling};
+use super::thread::{self, Mark, Polling};
 use super::waiting::{self, Place};
 use crate::machine::Ending;
 
 /// How many supervisors count sessions right now: a session that ends then says so.
 static WATCHED: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets sessions that begin or end say so, until the process ends.
+/// Lets sessions that end say so.
 pub(crate) fn watch_sessions() {
     WATCHED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Takes back one [`watch_sessions`].
+pub(crate) fn stop_watching_sessions() {
+    WATCHED.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Is anybody stopping? One relaxed load: whoever counts also looks again by itself every few
@@ -28,21 +33,29 @@ pub(super) fn somebody_watches() -> bool {
     WATCHED.load(Ordering::Relaxed) != 0
 }
 
-/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned and
+/// A session's membership in its scope: twelve bytes beside the future. Made when it is spawned and
 /// dropped after the future is.
 #[derive(Debug)]
 pub(super) struct Membership {
     counter: &'static Counter,
-    born: u32,
-    place: Place,
+    /// The tick of its birth; once it has waited, the highest bit and its place in the table, which
+    /// then keeps the birth.
+    state: u32,
 }
+
+const ENTERED: u32 = 1 << 31;
 
 impl Membership {
     #[inline]
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.count_start();
-        Self { counter, born: scope.supervisor.tick(), place: Place::NONE }
+        Self { counter, state: Mark::born(scope.supervisor.tick()).to_bits() }
+    }
+
+    #[inline]
+    fn is_entered(&self) -> bool {
+        self.state & ENTERED != 0
     }
 
     #[inline]
@@ -52,20 +65,21 @@ impl Membership {
 
     #[inline]
     pub(super) fn poll(&self, root_waker: *const ()) -> Polling {
-        let polled = u64::from(self.born) << 32 | u64::from(self.place.to_bits());
-        Polling::begin(self.counter, polled, root_waker)
+        let mark = if self.is_entered() { Mark::ENTERED } else { Mark::from_bits(self.state) };
+        Polling::begin(self.counter, mark, root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker) {
-        if self.place == Place::NONE {
+        if !self.is_entered() {
             self.enter_table(waker);
         }
     }
 
     fn enter_table(&mut self, waker: &Waker) {
-        self.place = waiting::enter(waker.clone(), self.counter, self.born);
+        let born = Mark::from_bits(self.state);
+        self.state = waiting::enter(waker.clone(), self.counter, born).to_bits() | ENTERED;
         // What was said between the poll and now was said to nobody.
         let scope = self.scope();
         if scope.is_told(scope.generation()) || scope.is_abandoned() {
@@ -84,8 +98,8 @@ impl Membership {
 impl Drop for Membership {
     #[inline]
     fn drop(&mut self) {
-        if self.place != Place::NONE {
-            waiting::leave(self.place);
+        if self.is_entered() {
+            waiting::leave(Place::from_bits(self.state & !ENTERED));
         }
         // Seen here and not caught: a panic passes through as it would without canstop. A blocking
         // destructor or one that panics is the session's own.

@@ -29,7 +29,7 @@ pub use tracked::spawn_session;
 
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
-pub(crate) use membership::watch_sessions;
+pub(crate) use membership::{stop_watching_sessions, watch_sessions};
 pub(crate) use observer::with_sources;
 pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};

@@ -1,6 +1,5 @@
 //! Whom a session belongs to, and how it hears that it should stop.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::BodyName;
 use super::counter::Counter;
 use super::supervisor::{Supervisor, edge_of_current_runtime};
+use super::thread::{self, replace_current};
 use super::waiting;
 use crate::machine::{Generation, Owner, Place};
 
@@ -139,16 +139,13 @@ impl fmt::Debug for Scope {
     }
 }
 
-thread_local! {
-    /// Whose code this thread runs. On the data plane's threads it is the edge unless a service or
-    /// a session is being polled; elsewhere nobody's.
-    static CURRENT: Cell<Option<&'static Scope>> = const { Cell::new(None) };
-}
-
 /// The scope of the code that calls this, if a supervisor is near.
 #[inline]
 pub(crate) fn current_scope() -> Option<&'static Scope> {
-    CURRENT.get().or_else(edge_of_current_runtime)
+    match thread::current() {
+        Some(counter) => Some(counter.scope),
+        None => edge_of_current_runtime(),
+    }
 }
 
 /// The scope of the code that calls this.
@@ -175,34 +172,28 @@ fn outside(what: &str) -> ! {
     )
 }
 
-/// Sets the thread's scope, and says which one it was.
-#[inline]
-pub(super) fn replace_scope(scope: Option<&'static Scope>) -> Option<&'static Scope> {
-    CURRENT.replace(scope)
-}
-
 /// While it lives, the thread's code belongs to this scope.
 #[derive(Debug)]
 #[must_use = "the thread leaves the scope when this is dropped"]
 pub(crate) struct EnteredScope {
-    before: Option<&'static Scope>,
+    before: Option<&'static Counter>,
     /// Not `Send`: it must be dropped on the thread that it changed.
     not_send: std::marker::PhantomData<*const ()>,
 }
 
 impl Scope {
     pub(crate) fn enter(&'static self) -> EnteredScope {
-        EnteredScope { before: replace_scope(Some(self)), not_send: std::marker::PhantomData }
+        EnteredScope { before: replace_current(Some(self.body().0)), not_send: std::marker::PhantomData }
     }
 
     /// Makes this the scope of whatever this thread runs from now on.
     pub(crate) fn adopt_thread(&'static self) {
-        replace_scope(Some(self));
+        replace_current(Some(self.body().0));
     }
 }
 
 impl Drop for EnteredScope {
     fn drop(&mut self) {
-        replace_scope(self.before);
+        replace_current(self.before);
     }
 }

@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::site::Site;
 use super::supervisor::Supervisor;
 use super::thread::{self, Seen};
-use super::waiting::{self, Place};
+use super::waiting;
 use crate::machine::{Activity, Owner};
 
 /// How long a tick is: ages are known to it.
@@ -79,9 +79,11 @@ struct Tally {
     counter: &'static Counter,
     alive: u64,
     entered: u64,
+    /// In ticks.
     oldest_entered: Option<u32>,
     blocking: u64,
     blocking_since: Option<Instant>,
+    /// In ticks.
     oldest_blocking: Option<u32>,
     /// Those of the ones that block which are not in the table.
     blocking_unentered: u64,
@@ -104,15 +106,16 @@ impl Tally {
         }
     }
 
-    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant) {
-        let born = (seen.polled >> 32) as u32;
-        let entered = seen.polled as u32 != Place::NONE.to_bits();
+    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, tick: u32) {
+        let entered = seen.mark.is_entered();
         // A closure on the blocking pool holds its thread from its first moment.
         match since.or((self.counter.kind == Kind::Blocking).then_some(now)) {
             Some(since) => {
                 self.blocking += 1;
-                self.blocking_since = earliest(self.blocking_since, since);
-                self.oldest_blocking = earliest(self.oldest_blocking, born);
+                self.blocking_since = Some(self.blocking_since.map_or(since, |earlier| earlier.min(since)));
+                // One that stands in the table is at most as old as the oldest that does.
+                let age = if entered { self.oldest_entered } else { Some(seen.mark.age(tick)) };
+                self.oldest_blocking = self.oldest_blocking.max(age);
                 self.blocking_unentered += u64::from(!entered);
             }
             None => self.passing += u64::from(!entered),
@@ -120,17 +123,10 @@ impl Tally {
     }
 }
 
-fn earliest<T: Ord>(known: Option<T>, other: T) -> Option<T> {
-    match known {
-        Some(known) => Some(known.min(other)),
-        None => Some(other),
-    }
-}
-
 /// Names what is alive among these owners' sessions, site by site.
 pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
     let tallies = tally(supervisor, watch, owners, now);
-    let age = |born: u32| TICK * supervisor.tick().saturating_sub(born);
+    let age = |ticks: u32| TICK * ticks;
     let mut found = Vec::new();
     for tally in tallies {
         let Tally { alive, entered, blocking, blocking_unentered, passing, .. } = tally;
@@ -161,6 +157,7 @@ pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], n
 
 fn tally(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Tally> {
     let mut tallies: HashMap<_, Tally> = HashMap::new();
+    let tick = supervisor.tick();
     let key = |counter: &'static Counter| {
         (std::ptr::from_ref(counter.site).addr(), std::ptr::from_ref(counter.scope).addr(), counter.kind)
     };
@@ -177,12 +174,12 @@ fn tally(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant)
     waiting::for_each(|entry| {
         if let Some(tally) = tallies.get_mut(&key(entry.counter)) {
             tally.entered += 1;
-            tally.oldest_entered = earliest(tally.oldest_entered, entry.born);
+            tally.oldest_entered = tally.oldest_entered.max(Some(entry.mark.age(tick)));
         }
     });
     for seen in thread::look() {
         if let Some(tally) = tallies.get_mut(&key(seen.counter)) {
-            tally.polled(&seen, watch.since(&seen), now);
+            tally.polled(&seen, watch.since(&seen), now, tick);
         }
     }
     let mut tallies: Vec<_> = tallies.into_values().filter(|tally| tally.alive > 0).collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::counter::{Counter, Kind};
-use super::scope::{Scope, replace_scope};
+use super::scope::Scope;
 use super::site::Site;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.
@@ -15,13 +15,64 @@ use super::site::Site;
 pub(super) struct Thread {
     /// Its place in the list of all threads.
     number: u32,
-    /// What it polls: the counter's id in the lower half, zero for nothing, and in the upper half
-    /// the number of the poll. Seen twice alike, it is still the same poll.
+    /// What it polls: a [`Poll`], or zero for nothing.
     polling: AtomicU64,
-    /// Which session it polls: its tick of birth in the upper half, its place in the table of those
-    /// that wait in the lower.
-    polled: AtomicU64,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
+}
+
+/// One poll in one word: from the lowest bit, the [`Mark`] of the session in 25 bits, the counter's
+/// id in 22, the number of the poll in 17. Seen twice alike, it is still the same poll.
+type Poll = u64;
+
+/// Which session of its site it is, as far as a report needs it: the tick of its birth in 24 bits,
+/// nineteen days, or one bit that says that it stands in the table of those that wait, and its birth
+/// there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(u32);
+
+const BORN_BITS: u32 = 24;
+const MARK_BITS: u32 = BORN_BITS + 1;
+const ID_BITS: u32 = 22;
+const ONE_POLL: Poll = 1 << (MARK_BITS + ID_BITS);
+
+impl Mark {
+    #[inline]
+    pub(super) fn born(tick: u32) -> Self {
+        Self(tick & ((1 << BORN_BITS) - 1))
+    }
+
+    /// Not known here, but to the table.
+    pub(super) const ENTERED: Self = Self(1 << BORN_BITS);
+
+    #[inline]
+    pub(super) fn is_entered(self) -> bool {
+        self.0 >> BORN_BITS != 0
+    }
+
+    #[inline]
+    pub(super) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// How many ticks ago it was born.
+    pub(super) fn age(self, now: u32) -> u32 {
+        now.wrapping_sub(self.0) & ((1 << BORN_BITS) - 1)
+    }
+
+    /// What a poll is called that polls no session.
+    pub(super) const NONE: Self = Self(0);
+}
+
+/// A counter's share of the word.
+pub(super) fn poll_tag(id: u32) -> Poll {
+    // Beyond four million counters a poll goes without a name.
+    let id = if id >> ID_BITS == 0 { id } else { 0 };
+    u64::from(id) << MARK_BITS
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,22 +93,25 @@ fn lock<T>(list: &'static Mutex<Vec<T>>) -> MutexGuard<'static, Vec<T>> {
 
 /// A thread's own part. It has no destructor, so that reaching it costs one address computation.
 struct Local {
+    /// What runs: a session, a body, or, between them on the data plane's threads, the edge.
+    current: Cell<Option<&'static Counter>>,
+    /// What identifies the task that is being polled as a session.
+    root_waker: Cell<*const ()>,
+    /// How many polls this thread has begun, in the upper bits.
+    polls: Cell<Poll>,
     thread: Cell<Option<&'static Thread>>,
     /// By site: the counter that was used last. Grown by leaking, twice the size each time.
     counters: Cell<&'static [Cell<Option<&'static Counter>>]>,
-    /// How many polls this thread has begun.
-    polls: Cell<u32>,
-    /// What identifies the task that is being polled as a session.
-    root_waker: Cell<*const ()>,
 }
 
 thread_local! {
     static LOCAL: Local = const {
         Local {
+            current: Cell::new(None),
+            root_waker: Cell::new(std::ptr::null()),
+            polls: Cell::new(0),
             thread: Cell::new(None),
             counters: Cell::new(&[]),
-            polls: Cell::new(0),
-            root_waker: Cell::new(std::ptr::null()),
         }
     };
     /// Gives the visible part back when the thread ends.
@@ -94,24 +148,22 @@ impl Local {
             let thread: &'static Thread = Box::leak(Box::new(Thread {
                 number: u32::try_from(all.len()).expect("fewer than four billion threads at once"),
                 polling: AtomicU64::new(0),
-                polled: AtomicU64::new(0),
                 counters: Mutex::new(HashMap::new()),
             }));
             all.push(thread);
             thread
         });
         self.thread.set(Some(thread));
-        // Polls go on being numbered where the last owner stopped, so that no two are alike.
-        self.polls.set((thread.polling.load(Ordering::Relaxed) >> 32) as u32);
         // Fails only while the thread ends, and then the part stays with it.
         let _ = GIVE_BACK.try_with(|_| {});
         thread
     }
 
+    /// A site is used with one kind only, so that need not be compared.
     #[inline]
     fn counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
         match self.counters.get().get(site.index()).map(Cell::get) {
-            Some(Some(counter)) if std::ptr::eq(counter.scope, scope) && counter.kind == kind => counter,
+            Some(Some(counter)) if std::ptr::eq(counter.scope, scope) => counter,
             _ => self.find_counter(site, scope, kind),
         }
     }
@@ -157,6 +209,17 @@ pub(crate) fn is_root_waker(waker: &std::task::Waker) -> bool {
     LOCAL.with(|local| std::ptr::eq(local.root_waker.get(), waker.data()))
 }
 
+/// What runs on this thread.
+#[inline]
+pub(super) fn current() -> Option<&'static Counter> {
+    LOCAL.with(|local| local.current.get())
+}
+
+/// Sets what runs on this thread, and says what it was.
+pub(super) fn replace_current(current: Option<&'static Counter>) -> Option<&'static Counter> {
+    LOCAL.with(|local| local.current.replace(current))
+}
+
 /// While it lives, the thread polls what the counter counts, and its code belongs to that scope.
 ///
 /// It may be nested: a poll that blocks on another runtime's session is still there when that is
@@ -165,32 +228,29 @@ pub(crate) fn is_root_waker(waker: &std::task::Waker) -> bool {
 #[derive(Debug)]
 pub(crate) struct Polling {
     thread: &'static Thread,
-    polling_before: u64,
-    polled_before: u64,
-    scope_before: Option<&'static Scope>,
+    polling_before: Poll,
+    current_before: Option<&'static Counter>,
     root_waker_before: *const (),
 }
 
 impl Polling {
-    /// `polled` says which session it is; `root_waker` is its task's, or null where nobody is woken
+    /// `mark` says which session it is; `root_waker` is its task's, or null where nobody is woken
     /// by the table of those that wait.
     #[inline]
-    pub(crate) fn begin(counter: &'static Counter, polled: u64, root_waker: *const ()) -> Self {
+    pub(super) fn begin(counter: &'static Counter, mark: Mark, root_waker: *const ()) -> Self {
         LOCAL.with(|local| {
             let thread = local.thread();
-            let number = local.polls.get().wrapping_add(1);
+            let number = local.polls.get().wrapping_add(ONE_POLL);
             local.polls.set(number);
             // Relaxed throughout: this is read for reports only, by a reader that compares two
             // looks a tick apart.
             let begun = Self {
                 thread,
                 polling_before: thread.polling.load(Ordering::Relaxed),
-                polled_before: thread.polled.load(Ordering::Relaxed),
-                scope_before: replace_scope(Some(counter.scope)),
+                current_before: local.current.replace(Some(counter)),
                 root_waker_before: local.root_waker.replace(root_waker),
             };
-            thread.polled.store(polled, Ordering::Relaxed);
-            thread.polling.store(u64::from(number) << 32 | u64::from(counter.id), Ordering::Relaxed);
+            thread.polling.store(number | counter.poll_tag | u64::from(mark.0), Ordering::Relaxed);
             begun
         })
     }
@@ -199,16 +259,11 @@ impl Polling {
 impl Drop for Polling {
     #[inline]
     fn drop(&mut self) {
-        // An outer poll is the same as before; idleness keeps the last number.
-        let before = if self.polling_before as u32 == 0 {
-            self.thread.polling.load(Ordering::Relaxed) & !u64::from(u32::MAX)
-        } else {
-            self.polling_before
-        };
-        self.thread.polling.store(before, Ordering::Relaxed);
-        self.thread.polled.store(self.polled_before, Ordering::Relaxed);
-        replace_scope(self.scope_before);
-        LOCAL.with(|local| local.root_waker.set(self.root_waker_before));
+        self.thread.polling.store(self.polling_before, Ordering::Relaxed);
+        LOCAL.with(|local| {
+            local.current.set(self.current_before);
+            local.root_waker.set(self.root_waker_before);
+        });
     }
 }
 
@@ -217,8 +272,8 @@ impl Drop for Polling {
 pub(super) struct Seen {
     pub(super) thread: u32,
     /// Alike in two looks: the same poll.
-    pub(super) poll: u64,
-    pub(super) polled: u64,
+    pub(super) poll: Poll,
+    pub(super) mark: Mark,
     pub(super) counter: &'static Counter,
 }
 
@@ -227,9 +282,9 @@ pub(super) fn look() -> Vec<Seen> {
     let threads = lock(&ALL).clone();
     let seen = |thread: &'static Thread| {
         let poll = thread.polling.load(Ordering::Relaxed);
-        let polled = thread.polled.load(Ordering::Relaxed);
-        let counter = Counter::by_id(poll as u32)?;
-        Some(Seen { thread: thread.number, poll, polled, counter })
+        let id = (poll >> MARK_BITS) as u32 & ((1 << ID_BITS) - 1);
+        let mark = Mark(poll as u32 & ((1 << MARK_BITS) - 1));
+        Some(Seen { thread: thread.number, poll, mark, counter: Counter::by_id(id)? })
     };
     threads.into_iter().filter_map(seen).collect()
 }

@@ -13,21 +13,21 @@ use slab::Slab;
 
 use super::counter::Counter;
 use super::scope::Scope;
-use super::thread;
+use super::thread::{self, Mark};
 
 /// A session that waits.
 #[derive(Debug)]
 pub(super) struct Entry {
     waker: Waker,
     pub(super) counter: &'static Counter,
-    /// The tick in which it was spawned.
-    pub(super) born: u32,
+    pub(super) mark: Mark,
 }
 
 /// As many as threads are likely to spawn from at once.
 const SHARDS: usize = 64;
-/// A place is the shard in the upper bits and the index within it in the lower ones.
-const INDEX_BITS: u32 = u32::BITS - SHARDS.trailing_zeros();
+/// A place is the shard in the upper bits and the index within it in the lower ones, and leaves the
+/// highest bit to whoever keeps it.
+const INDEX_BITS: u32 = u32::BITS - 1 - SHARDS.trailing_zeros();
 
 #[derive(Debug)]
 #[repr(align(64))]
@@ -46,11 +46,14 @@ impl Shard {
 pub(super) struct Place(u32);
 
 impl Place {
-    /// Not in the table.
-    pub(super) const NONE: Self = Self(u32::MAX);
-
+    #[inline]
     pub(super) fn to_bits(self) -> u32 {
         self.0
+    }
+
+    #[inline]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 
     fn split(self) -> (&'static Shard, usize) {
@@ -62,11 +65,10 @@ impl Place {
 
 /// Enters a session. Whoever does so must look again, afterwards, at whether it was told to stop:
 /// the wake may have come just before.
-pub(super) fn enter(waker: Waker, counter: &'static Counter, born: u32) -> Place {
+pub(super) fn enter(waker: Waker, counter: &'static Counter, mark: Mark) -> Place {
     let number = thread::number() % SHARDS as u32;
-    let index = TABLE[number as usize].lock().insert(Entry { waker, counter, born });
-    // The last index of the last shard would be `NONE`.
-    assert!(index < (1 << INDEX_BITS) - 1, "more than 67 million sessions wait that one thread has spawned");
+    let index = TABLE[number as usize].lock().insert(Entry { waker, counter, mark });
+    assert!(index < 1 << INDEX_BITS, "more than 33 million sessions wait that one thread has polled first");
     Place(number << INDEX_BITS | index as u32)
 }
 
