@@ -19,7 +19,12 @@ const MANY: u64 = 11_000;
 type Measure = fn(&Runtime, u64);
 
 /// Runs `tasks` tasks, a hundred at a time, so that queues and caches are as in a busy server.
-fn batches<T, F: Future<Output = ()>>(runtime: &Runtime, tasks: u64, mut spawn: impl FnMut() -> T, settle: impl Fn() -> F) {
+fn batches<T, F: Future<Output = ()>>(
+    runtime: &Runtime,
+    tasks: u64,
+    mut spawn: impl FnMut() -> T,
+    settle: impl Fn() -> F,
+) {
     runtime.block_on(async {
         for _ in 0..tasks / 100 {
             for _ in 0..100 {

@@ -2,16 +2,16 @@
 //! deadline whatever the code does, and an exit code that tells the truth.
 
 // In reading order; each module may use those above it, and none below.
-mod machine;
-mod session;
-mod lifecycle;
-mod registry;
-mod report;
-mod control;
 mod app;
+mod control;
+mod lifecycle;
+mod machine;
 mod macros;
 #[doc(hidden)]
 pub mod private;
+mod registry;
+mod report;
+mod session;
 
 pub use canstop_macros::{main, service};
 

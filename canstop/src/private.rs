@@ -9,11 +9,9 @@ use tracing::instrument::{Instrument, Instrumented};
 
 use crate::lifecycle::Lifecycle;
 use crate::machine::Place;
-pub use crate::registry::{AnyService, Registration};
 use crate::registry::Service;
-pub use crate::session::{
-    BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session,
-};
+pub use crate::registry::{AnyService, Registration};
+pub use crate::session::{BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session};
 
 /// A service of whatever kind, for its registration.
 pub fn any_service<R>(service: Service<R>) -> AnyService {

@@ -10,9 +10,9 @@ use super::fleet::Fleet;
 use super::ledger::Ledger;
 use super::signals::Signals;
 use super::thread::{Ends, Settings};
-use crate::machine::{Event, Jitter, Phase, Report, State};
+use crate::machine::{Event, Jitter, Owner, Phase, Report, State};
 use crate::report::{Teller, Telling};
-use crate::session::{Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
+use crate::session::{Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
 
 /// While sessions are counted they are counted at least this often: one that ended just when the
 /// count began may not have said so.
@@ -33,6 +33,8 @@ pub(super) struct EventLoop {
     /// The machine has said that it is over, and whether it must be so at once.
     pub(super) over: Option<Over>,
     data_plane_gone: bool,
+    /// How many groups of sessions the machine has heard of.
+    known_groups: usize,
 }
 
 /// How it is over.
@@ -48,7 +50,8 @@ impl EventLoop {
     pub(super) fn new(supervisor: &'static Supervisor, settings: &Settings, teller: Teller, ends: Ends) -> Self {
         let clock = Clock::start();
         // Restarts need to be spread over time, not to be unguessable.
-        let seed = u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        let seed =
+            u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         Self {
             supervisor,
             clock,
@@ -61,6 +64,7 @@ impl EventLoop {
             in_run: Vec::new(),
             over: None,
             data_plane_gone: false,
+            known_groups: 0,
         }
     }
 
@@ -116,13 +120,23 @@ impl EventLoop {
     /// Tells the machine, and does what it says. The sessions are counted first, so that it never
     /// judges by an old count.
     pub(super) fn happened(&mut self, event: Event) {
-        let scopes = self.supervisor.scopes();
-        let counts = scopes.into_iter().map(|scope| (scope.owner, count(scope).alive)).collect();
+        let counts = count(self.supervisor);
+        self.introduce_groups(&counts);
+        let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
         self.step(Event::SessionsCounted(counts));
         if !matches!(event, Event::Wake) {
             self.step(event);
         }
-        self.fleet.publish(self.state.services());
+        self.fleet.publish(&self.state);
+    }
+
+    /// Groups come up on the data plane, in the order of their numbers.
+    fn introduce_groups(&mut self, counts: &[Count]) {
+        let groups = counts.iter().filter_map(|count| Some((count.scope, count.scope.group_grace()?)));
+        for (scope, grace) in groups.skip(self.known_groups) {
+            self.known_groups += 1;
+            self.step(Event::GroupAdded { home: scope.home().owner, grace });
+        }
     }
 
     fn step(&mut self, event: Event) {
@@ -158,9 +172,10 @@ impl EventLoop {
         self.happened(Event::ServiceAdded(spec));
     }
 
-    fn tell_failure(&self, SessionFailure { site, ending, .. }: SessionFailure) {
+    fn tell_failure(&self, SessionFailure { site, scope, ending }: SessionFailure) {
         let Site { name, file, line, module, function, .. } = *site;
         let place = format!("{file}:{line}");
-        self.teller.tell(Telling::SessionFailed { name, place, function: function(), module, ending });
+        let owner = (scope.owner != Owner::Edge).then(|| scope.name.clone());
+        self.teller.tell(Telling::SessionFailed { name, place, function: function(), module, owner, ending });
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::machine::{Ending, Event, Generation, Owner, Service, ServiceId, Stage};
+use crate::machine::{Ending, Event, Generation, Owner, ServiceId, Stage, State};
 use crate::session::{Body, Factory, NewService, Scope, Standing, Supervisor, ending_of_dropped};
 
 /// One service as the control plane holds it.
@@ -62,13 +62,13 @@ impl Fleet {
     }
 
     /// Lets the services' handles see how they stand.
-    pub(super) fn publish(&self, services: &[Service]) {
-        for (id, (vessel, service)) in self.0.iter().zip(services).enumerate() {
+    pub(super) fn publish(&self, state: &State) {
+        for (id, (vessel, service)) in self.0.iter().zip(state.services()).enumerate() {
             let fate = match service.stage {
                 Stage::Over(fate) => Some(fate),
                 _ => None,
             };
-            let standing = Standing { id: Some(ServiceId(id)), fate, drained: service.is_drained() };
+            let standing = Standing { id: Some(ServiceId(id)), fate, drained: state.is_drained(ServiceId(id)) };
             vessel.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::machine::{Abandoned, Activity, Generation, Owner, ServiceId, Straggler, StragglerKind};
 use crate::report::{Teller, Telling};
-use crate::session::{Found, Kind, Scope, Site, Supervisor, Watch, body_blocks_since, count, survey};
+use crate::session::{Count, Found, Kind, Scope, Site, Supervisor, Watch, body_blocks_since, count, survey};
 
 /// As many stragglers as are told one by one.
 const ROWS: usize = 20;
@@ -25,29 +25,33 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Begins to count what is drained.
     pub(super) fn open(&mut self, supervisor: &Supervisor) {
-        self.finished_before =
-            supervisor.scopes().into_iter().map(|scope| (scope.owner, count(scope).finished)).collect();
+        self.finished_before = count(supervisor).into_iter().map(|count| (count.scope.owner, count.finished)).collect();
     }
 
-    fn drained_of(&self, scope: &Scope) -> u64 {
-        let before = self.finished_before.get(&scope.owner).copied().unwrap_or(0);
-        count(scope).finished.saturating_sub(before)
+    fn drained_of(&self, count: Count) -> u64 {
+        let before = self.finished_before.get(&count.scope.owner).copied().unwrap_or(0);
+        count.finished.saturating_sub(before)
     }
 
     /// How many sessions have ended by themselves since.
     pub(super) fn drained(&self, supervisor: &Supervisor) -> u64 {
-        let of = |scope: &Scope| self.closed.get(&scope.owner).copied().unwrap_or_else(|| self.drained_of(scope));
-        supervisor.scopes().into_iter().map(of).sum()
+        let of = |count: Count| match self.closed.get(&count.scope.owner) {
+            Some(drained) => *drained,
+            None => self.drained_of(count),
+        };
+        count(supervisor).into_iter().map(of).sum()
     }
 
     pub(super) fn stragglers(&self) -> &[Straggler] {
         &self.stragglers
     }
 
-    /// What ends from now on was not drained but given up.
-    pub(super) fn close(&mut self, scope: &Scope) {
-        let drained = self.drained_of(scope);
-        self.closed.entry(scope.owner).or_insert(drained);
+    /// What ends from now on in these scopes was not drained but given up.
+    pub(super) fn close(&mut self, supervisor: &Supervisor, owners: &[Owner]) {
+        for count in count(supervisor).into_iter().filter(|count| owners.contains(&count.scope.owner)) {
+            let drained = self.drained_of(count);
+            self.closed.entry(count.scope.owner).or_insert(drained);
+        }
     }
 
     /// Names what is left behind, and tells it.
@@ -120,13 +124,13 @@ impl Scene<'_> {
     fn session(&self, found: Found) -> Straggler {
         let Found { kind, site, owner, count, oldest, activity } = found;
         let Site { name, file, line, function, .. } = site;
-        let owner_name = |scope: &&'static Scope| scope.owner == owner && owner != Owner::Edge;
+        let home = self.supervisor.scopes().into_iter().find(|scope| scope.owner == owner).map(Scope::home);
         Straggler {
             kind: if kind == Kind::Blocking { StragglerKind::Blocking } else { StragglerKind::Session },
             name: name.map(str::to_owned),
             place: Some(format!("{file}:{line}")),
             function: Some(function().to_owned()),
-            owner: self.supervisor.scopes().into_iter().find(owner_name).map(|scope| scope.name.clone()),
+            owner: home.filter(|home| home.owner != Owner::Edge).map(|home| home.name.clone()),
             count,
             oldest,
             activity,

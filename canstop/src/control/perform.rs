@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use super::ledger::Scene;
-use crate::machine::{Abandoned, Action, Cause, Notice, Owner, Report, ServiceId, ServiceReport, Stage};
+use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
 use crate::report::{LastLine, Telling};
 use crate::session::watch_sessions;
 
@@ -20,10 +20,8 @@ impl EventLoop {
                 let edge = self.supervisor.edge();
                 edge.tell(edge.generation(), self.clock.instant(until));
             }
-            Action::WatchSessions => {
-                self.ledger.open(self.supervisor);
-                watch_sessions();
-            }
+            Action::WatchSessions => watch_sessions(),
+            Action::BeginStop => self.ledger.open(self.supervisor),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
             Action::Cancel { id, generation } => self.fleet.abort(id, generation),
             Action::DropMain => self.ends.drop_main.cancel(),
@@ -45,12 +43,9 @@ impl EventLoop {
     /// Names them first: once they are dropped there is nothing left to see.
     fn abandon(&mut self, abandoned: &Abandoned) {
         self.name_stragglers(abandoned, false);
-        for &(owner, _) in &abandoned.sessions {
-            let scope = match owner {
-                Owner::Edge => self.supervisor.edge(),
-                Owner::Service(id) => self.fleet.scope(id),
-            };
-            self.ledger.close(scope);
+        let owners: Vec<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
+        self.ledger.close(self.supervisor, &owners);
+        for scope in self.supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {
             scope.abandon_sessions();
         }
         for &(id, generation) in &abandoned.services {

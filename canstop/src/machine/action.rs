@@ -17,8 +17,10 @@ pub(crate) enum Action {
     TellService { id: ServiceId, generation: Generation, until: Time },
     /// Let `main`, and the sessions that belong to nobody in particular, hear it.
     TellEdge { until: Time },
-    /// From now on, whoever ends or starts a session says so, and sessions are counted.
+    /// From now on, whoever ends a session says so, and sessions are counted.
     WatchSessions,
+    /// A stop was requested: what ends from now on is drained.
+    BeginStop,
     /// The time of these is up: name them, then drop their futures.
     Abandon(Abandoned),
     /// Drop a service's future without a word: it asked to be cancelled.
@@ -52,20 +54,48 @@ impl Abandoned {
 /// One thing to tell people and programs. Every transition is told exactly once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Notice {
-    ServiceStarted { id: ServiceId, generation: Generation },
-    ServiceReady { id: ServiceId },
-    ServiceTold { id: ServiceId },
+    ServiceStarted {
+        id: ServiceId,
+        generation: Generation,
+    },
+    ServiceReady {
+        id: ServiceId,
+    },
+    ServiceTold {
+        id: ServiceId,
+    },
     /// A life ended, and it is the last one unless a restart is announced with it.
-    ServiceEnded { id: ServiceId, ending: Ending, restart_in: Option<Duration> },
+    ServiceEnded {
+        id: ServiceId,
+        ending: Ending,
+        restart_in: Option<Duration>,
+    },
     /// An optional service failed too often; the program goes on without it.
-    ServiceLost { id: ServiceId },
+    ServiceLost {
+        id: ServiceId,
+    },
     /// A service that was added while the program ran does not fit into its plan.
-    ServiceRefused { id: ServiceId, fault: String },
+    ServiceRefused {
+        id: ServiceId,
+        fault: String,
+    },
     /// `main` returned an error or panicked.
-    MainFailed { error: String },
-    StopRequested { cause: Cause, grace: Duration },
+    MainFailed {
+        error: String,
+    },
+    StopRequested {
+        cause: Cause,
+        grace: Duration,
+    },
     DuplicateSignal(Signal),
     /// Once a second while a stop waits.
-    Waiting { remaining: Duration, services: Vec<ServiceId>, sessions: u64, main: bool },
-    Finished { exit: Exit },
+    Waiting {
+        remaining: Duration,
+        services: Vec<ServiceId>,
+        sessions: u64,
+        main: bool,
+    },
+    Finished {
+        exit: Exit,
+    },
 }

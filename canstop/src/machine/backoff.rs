@@ -10,10 +10,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) const DEFAULT: Self = Self {
-        min: Duration::from_millis(100),
-        max: Duration::from_secs(10),
-    };
+    pub(crate) const DEFAULT: Self = Self { min: Duration::from_millis(100), max: Duration::from_secs(10) };
 
     /// The pause before restart number `attempt`, counted from zero.
     ///
@@ -57,10 +54,7 @@ mod tests {
 
     #[test]
     fn a_pause_stays_between_the_bounds_and_its_ceiling_doubles() {
-        let backoff = Backoff {
-            min: Duration::from_millis(100),
-            max: Duration::from_secs(10),
-        };
+        let backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_secs(10) };
         let mut jitter = Jitter::seeded(7);
         for attempt in 0..40 {
             let ceiling = (backoff.min * 2_u32.saturating_pow(attempt + 1).min(1 << 20)).min(backoff.max);

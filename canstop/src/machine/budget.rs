@@ -60,11 +60,7 @@ impl Budget {
             used += reserve.mul_f64(share);
             level_ends.push(stop_requested + used.min(grace));
         }
-        Self {
-            drain_delay_ends: stop_requested + drain_delay,
-            level_ends,
-            deadline: stop_requested + grace,
-        }
+        Self { drain_delay_ends: stop_requested + drain_delay, level_ends, deadline: stop_requested + grace }
     }
 
     pub(crate) fn drain_delay_ends(&self) -> Time {

@@ -1,5 +1,7 @@
 //! What the shell tells the machine.
 
+use std::time::Duration;
+
 use super::cause::Signal;
 use super::id::{Generation, Owner, ServiceId};
 use super::plan::ServiceSpec;
@@ -17,6 +19,9 @@ pub(crate) enum Event {
     MainListens,
     /// A service was given over; its id is the number of services before it.
     ServiceAdded(Box<ServiceSpec>),
+    /// Sessions with a grace of their own have come up under `home`; the group's number is the number
+    /// of groups before it.
+    GroupAdded { home: Owner, grace: Duration },
     /// `main` called `run()`.
     RunCalled,
     /// The body of `main` is over.

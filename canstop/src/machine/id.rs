@@ -24,4 +24,7 @@ pub(crate) enum Owner {
     Edge,
     /// The service whose code, or whose session, spawned it.
     Service(ServiceId),
+    /// A group of sessions with a grace of their own, numbered in the order in which groups were
+    /// added. It stands under one of the others, its home.
+    Group(usize),
 }

@@ -2,24 +2,24 @@
 //!
 //! Architecture invariant: no clock, no I/O, no async, no locks, and no other module of this crate.
 
-mod time;
-mod id;
-mod cause;
-mod exit;
-mod phase;
-mod budget;
-mod backoff;
-mod restart;
-mod plan;
-mod service;
-mod event;
 mod action;
-mod state;
-mod supervise;
-mod stop;
+mod backoff;
+mod budget;
+mod cause;
+mod event;
+mod exit;
+mod id;
+mod phase;
+mod plan;
 mod report;
+mod restart;
+mod service;
+mod state;
+mod stop;
+mod supervise;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use cause::{Cause, Signal};
 pub use exit::Exit;
@@ -36,6 +36,6 @@ pub(crate) use id::{Generation, Owner, ServiceId};
 pub(crate) use phase::Phase;
 pub(crate) use plan::{Place, Reference, ServiceSpec};
 pub(crate) use restart::Limit;
-pub(crate) use service::{Service, Stage};
+pub(crate) use service::Stage;
 pub(crate) use state::State;
 pub(crate) use time::Time;

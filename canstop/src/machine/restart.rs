@@ -27,10 +27,7 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    pub(crate) const DEFAULT: Self = Self {
-        failures: 5,
-        window: Duration::from_secs(30),
-    };
+    pub(crate) const DEFAULT: Self = Self { failures: 5, window: Duration::from_secs(30) };
 }
 
 /// A service's restart options.
@@ -43,11 +40,7 @@ pub(crate) struct RestartPolicy {
 
 impl Default for RestartPolicy {
     fn default() -> Self {
-        Self {
-            restart: Restart::default(),
-            backoff: Backoff::DEFAULT,
-            limit: Limit::DEFAULT,
-        }
+        Self { restart: Restart::default(), backoff: Backoff::DEFAULT, limit: Limit::DEFAULT }
     }
 }
 

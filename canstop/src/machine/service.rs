@@ -1,6 +1,8 @@
 //! What the machine remembers of one service.
 
-use super::id::Generation;
+use std::time::Duration;
+
+use super::id::{Generation, Owner};
 use super::plan::ServiceSpec;
 use super::restart::History;
 use super::time::Time;
@@ -80,11 +82,6 @@ impl Service {
         matches!(self.stage, Stage::Over(_))
     }
 
-    /// Is nothing left of it, its sessions included?
-    pub(crate) fn is_drained(&self) -> bool {
-        !self.is_running() && self.sessions.are_drained()
-    }
-
     /// May those that name it in `after` be started?
     pub(crate) fn lets_dependents_start(&self) -> bool {
         match self.stage {
@@ -99,6 +96,23 @@ impl Service {
     /// When a service that was told alone has used up its own grace.
     pub(crate) fn own_time_ends(&self) -> Option<Time> {
         Some(self.told? + self.spec.grace?)
+    }
+}
+
+/// Sessions that belong to `home`, but have less time than it.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) home: Owner,
+    pub(crate) grace: Duration,
+    /// When its home was told to stop.
+    pub(crate) told: Option<Time>,
+    pub(crate) sessions: Sessions,
+}
+
+impl Group {
+    /// When its time is over, if it still needs any.
+    pub(crate) fn time_ends(&self) -> Option<Time> {
+        self.told.filter(|_| !self.sessions.are_drained()).map(|told| told + self.grace)
     }
 }
 

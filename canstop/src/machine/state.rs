@@ -27,7 +27,7 @@ use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::plan::Plan;
-use super::service::{Service, Sessions, Stage};
+use super::service::{Group, Service, Sessions, Stage};
 use super::time::Time;
 
 /// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
@@ -66,6 +66,7 @@ pub(crate) struct State {
     pub(super) plan: Plan,
     pub(super) services: Vec<Service>,
     pub(super) edge_sessions: Sessions,
+    pub(super) groups: Vec<Group>,
     pub(super) stop: Option<Stop>,
     pub(super) first_signal: Option<Time>,
     pub(super) exit: Exit,
@@ -84,6 +85,7 @@ impl State {
             plan: Plan::default(),
             services: Vec::new(),
             edge_sessions: Sessions::default(),
+            groups: Vec::new(),
             stop: None,
             first_signal: None,
             exit: Exit::Clean,
@@ -104,6 +106,7 @@ impl State {
             Event::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
             Event::MainListens => self.main_listens(),
             Event::ServiceAdded(spec) => self.add(*spec),
+            Event::GroupAdded { home, grace } => self.add_group(now, home, grace),
             Event::RunCalled => self.run_called(now),
             Event::MainEnded(ending) => self.main_ended(now, ending),
             Event::ServiceReady { id, generation } => self.service_ready(id, generation),
@@ -189,6 +192,11 @@ impl State {
                         service.sessions.alive = alive;
                     }
                 }
+                Owner::Group(group) => {
+                    if let Some(group) = self.groups.get_mut(group) {
+                        group.sessions.alive = alive;
+                    }
+                }
             }
         }
     }
@@ -261,13 +269,15 @@ impl State {
     }
 
     pub(super) fn owners(&self) -> impl Iterator<Item = Owner> + use<> {
-        std::iter::once(Owner::Edge).chain(self.ids().map(Owner::Service))
+        let groups = (0..self.groups.len()).map(Owner::Group);
+        std::iter::once(Owner::Edge).chain(self.ids().map(Owner::Service)).chain(groups)
     }
 
     pub(super) fn sessions(&self, owner: Owner) -> Sessions {
         match owner {
             Owner::Edge => self.edge_sessions,
             Owner::Service(id) => self.service(id).sessions,
+            Owner::Group(group) => self.groups[group].sessions,
         }
     }
 
@@ -275,6 +285,7 @@ impl State {
         match owner {
             Owner::Edge => &mut self.edge_sessions,
             Owner::Service(id) => &mut self.service_mut(id).sessions,
+            Owner::Group(group) => &mut self.groups[group].sessions,
         }
     }
 
@@ -283,7 +294,30 @@ impl State {
         match owner {
             Owner::Edge => 0,
             Owner::Service(id) => self.plan.level(id),
+            Owner::Group(group) => self.level_of(self.groups[group].home),
         }
+    }
+
+    /// An owner and the groups that stand under it.
+    pub(super) fn family(&self, home: Owner) -> Vec<Owner> {
+        let under_it = |&group: &usize| self.groups[group].home == home;
+        let groups = (0..self.groups.len()).filter(under_it).map(Owner::Group);
+        std::iter::once(home).chain(groups).collect()
+    }
+
+    /// Is nothing left of a service, its sessions included?
+    pub(crate) fn is_drained(&self, id: ServiceId) -> bool {
+        let sessions_are = |owner| self.sessions(owner).are_drained();
+        !self.service(id).is_running() && self.family(Owner::Service(id)).into_iter().all(sessions_are)
+    }
+
+    fn add_group(&mut self, now: Time, home: Owner, grace: Duration) {
+        let told = match home {
+            Owner::Service(id) => self.services.get(id.0).and_then(|service| service.told),
+            Owner::Edge => matches!(self.phase, Phase::Stopping(_) | Phase::TearingDown).then_some(now),
+            Owner::Group(_) => None,
+        };
+        self.groups.push(Group { home, grace, told, sessions: Sessions::default() });
     }
 
     pub(super) fn is_backing_off_until(&self, id: ServiceId) -> Option<Time> {

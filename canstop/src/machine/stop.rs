@@ -8,7 +8,7 @@ use super::cause::Cause;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
-use super::service::{Fate, Stage};
+use super::service::{Fate, Group, Stage};
 use super::state::{Main, State, Stop};
 use super::time::Time;
 
@@ -24,6 +24,7 @@ impl State {
             self.exit = self.exit.max(Exit::Failed);
         }
         self.watch_sessions();
+        self.actions.push(Action::BeginStop);
         self.tell(Notice::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
         self.forget_what_never_starts();
         // Only those that serve need to be looked away from.
@@ -77,7 +78,7 @@ impl State {
         for id in self.ids() {
             let service = self.service(id);
             let level = self.plan.level(id);
-            if level == 0 || service.is_drained() {
+            if level == 0 || self.is_drained(id) {
                 continue;
             }
             if reserves.len() < level {
@@ -133,10 +134,11 @@ impl State {
             && let Some(stop) = &self.stop
         {
             self.actions.push(Action::TellEdge { until: stop.budget.level_ends(0) });
+            self.tell_groups(now, Owner::Edge);
         }
         for id in self.ids() {
             let service = self.service(id);
-            if self.plan.level(id) == level && service.told.is_none() && !service.is_drained() {
+            if self.plan.level(id) == level && service.told.is_none() && !self.is_drained(id) {
                 self.tell_service(now, id);
             }
         }
@@ -151,11 +153,18 @@ impl State {
         let cancel = service.spec.cancel;
         let until = self.time_ends(id, now);
         self.actions.push(Action::TellService { id, generation, until });
+        self.tell_groups(now, Owner::Service(id));
         if runs {
             self.tell(Notice::ServiceTold { id });
         }
         if runs && cancel {
             self.actions.push(Action::Cancel { id, generation });
+        }
+    }
+
+    fn tell_groups(&mut self, now: Time, of: Owner) {
+        for group in self.groups.iter_mut().filter(|group| group.home == of) {
+            group.told = Some(now);
         }
     }
 
@@ -194,6 +203,12 @@ impl State {
                 self.abandon_sessions(Owner::Service(id), &mut abandoned);
             }
         }
+        for group in 0..self.groups.len() {
+            let own_time_is_over = self.groups[group].time_ends().is_some_and(|ends| now >= ends);
+            if own_time_is_over && self.level_of(Owner::Group(group)) <= level {
+                self.abandon_sessions(Owner::Group(group), &mut abandoned);
+            }
+        }
         if !abandoned.is_empty() {
             self.actions.push(Action::Abandon(abandoned));
         }
@@ -217,11 +232,14 @@ impl State {
         }
     }
 
+    /// Gives up an owner's sessions, and those of the groups under it.
     pub(super) fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
-        let left = self.sessions_mut(owner).abandon();
-        if left > 0 {
-            abandoned.sessions.push((owner, left));
-            self.exit = self.exit.max(Exit::Abandoned);
+        for owner in self.family(owner) {
+            let left = self.sessions_mut(owner).abandon();
+            if left > 0 {
+                abandoned.sessions.push((owner, left));
+                self.exit = self.exit.max(Exit::Abandoned);
+            }
         }
     }
 
@@ -277,7 +295,8 @@ impl State {
             Phase::Stopping(level) => stop.budget.level_ends(level),
             _ => stop.budget.deadline(),
         };
-        let own_time_ends = |id: ServiceId| self.service(id).own_time_ends().filter(|_| !self.service(id).is_drained());
-        self.ids().filter_map(own_time_ends).chain([step_ends, stop.next_waiting_line]).min()
+        let own_time_ends = |id: ServiceId| self.service(id).own_time_ends().filter(|_| !self.is_drained(id));
+        let groups = self.groups.iter().filter_map(Group::time_ends);
+        self.ids().filter_map(own_time_ends).chain(groups).chain([step_ends, stop.next_waiting_line]).min()
     }
 }

@@ -246,7 +246,7 @@ impl State {
             if !self.service(id).stop_wanted {
                 continue;
             }
-            let waits_for_dependents = self.plan.dependents(id).any(|dependent| !self.service(dependent).is_drained());
+            let waits_for_dependents = self.plan.dependents(id).any(|dependent| !self.is_drained(dependent));
             match self.service(id).stage {
                 _ if waits_for_dependents => {}
                 Stage::Planned | Stage::BackingOff { .. } => {
@@ -264,7 +264,7 @@ impl State {
     /// When the service that was stopped alone, and its sessions, have had their time.
     fn single_stop_ends(&self, id: ServiceId) -> Option<Time> {
         let service = self.service(id);
-        let told = service.told.filter(|_| service.stop_wanted && !service.is_drained())?;
+        let told = service.told.filter(|_| service.stop_wanted && !self.is_drained(id))?;
         Some(told + service.spec.grace.unwrap_or(self.allowance.grace))
     }
 
@@ -277,7 +277,10 @@ impl State {
 
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
         let due = |id| {
-            [self.is_backing_off_until(id), self.start_times_out(id), self.single_stop_ends(id)].into_iter().flatten().min()
+            [self.is_backing_off_until(id), self.start_times_out(id), self.single_stop_ends(id)]
+                .into_iter()
+                .flatten()
+                .min()
         };
         self.ids().filter_map(due).min()
     }

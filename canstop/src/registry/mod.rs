@@ -1,9 +1,9 @@
 //! What shall run: services, how they are made, and those that register themselves.
 
-mod outcome;
 mod dependency;
-mod service;
+mod outcome;
 mod registered;
+mod service;
 mod start;
 
 pub use dependency::Dependency;
@@ -12,6 +12,5 @@ pub use registered::Registration;
 pub use service::{AnyService, Service};
 pub use start::{ServiceHandle, run, start};
 
-pub(crate) use outcome::ending_of;
 pub(crate) use registered::registered_in;
 pub(crate) use start::hand_over;

@@ -12,19 +12,56 @@ use crate::machine::{Cause, Ending, Exit, Report, Signal, Straggler};
 /// Everything that canstop ever says.
 #[derive(Debug)]
 pub(crate) enum Telling {
-    ServiceStarted { service: String, life: u32 },
-    ServiceReady { service: String },
-    ServiceTold { service: String },
-    ServiceEnded { service: String, ending: Ending, restart_in: Option<Duration> },
-    ServiceLost { service: String },
-    ServiceRefused { service: String, fault: String },
-    SessionFailed { name: Option<&'static str>, place: String, function: &'static str, module: &'static str, ending: Ending },
-    MainFailed { error: String },
-    StopRequested { cause: Cause, grace: Duration },
-    DuplicateSignal { signal: Signal },
-    Waiting { remaining: Duration, services: Vec<String>, sessions: u64, main: bool },
+    ServiceStarted {
+        service: String,
+        life: u32,
+    },
+    ServiceReady {
+        service: String,
+    },
+    ServiceTold {
+        service: String,
+    },
+    ServiceEnded {
+        service: String,
+        ending: Ending,
+        restart_in: Option<Duration>,
+    },
+    ServiceLost {
+        service: String,
+    },
+    ServiceRefused {
+        service: String,
+        fault: String,
+    },
+    SessionFailed {
+        name: Option<&'static str>,
+        place: String,
+        function: &'static str,
+        module: &'static str,
+        owner: Option<String>,
+        ending: Ending,
+    },
+    MainFailed {
+        error: String,
+    },
+    StopRequested {
+        cause: Cause,
+        grace: Duration,
+    },
+    DuplicateSignal {
+        signal: Signal,
+    },
+    Waiting {
+        remaining: Duration,
+        services: Vec<String>,
+        sessions: u64,
+        main: bool,
+    },
     Abandoned(Straggler),
-    MoreAbandoned { rows: usize },
+    MoreAbandoned {
+        rows: usize,
+    },
     Last(LastLine),
 }
 
@@ -55,7 +92,10 @@ impl fmt::Display for LastLine {
         let Self { cause, duration, drained, abandoned, exit } = self;
         let duration = Rounded(*duration);
         let code = exit.code();
-        write!(f, "stopped ({cause}) in {duration}: {drained} sessions drained, {abandoned} abandoned, exit code {code}")?;
+        write!(
+            f,
+            "stopped ({cause}) in {duration}: {drained} sessions drained, {abandoned} abandoned, exit code {code}"
+        )?;
         if let Exit::Forced(signal) = exit {
             write!(f, " (forced by a second signal, {signal})")?;
         }
@@ -81,12 +121,16 @@ impl fmt::Display for Telling {
                 write!(f, "optional service `{service}` failed too often; going on without it")
             }
             Telling::ServiceRefused { service, fault } => write!(f, "service `{service}` was not started: {fault}"),
-            Telling::SessionFailed { name, place, function, ending, .. } => {
+            Telling::SessionFailed { name, place, function, owner, ending, .. } => {
                 f.write_str("session ")?;
                 if let Some(name) = name {
                     write!(f, "`{name}` ")?;
                 }
-                write!(f, "at {place} in {function} {}", How(ending))
+                write!(f, "at {place} in {function}")?;
+                if let Some(owner) = owner {
+                    write!(f, " of service `{owner}`")?;
+                }
+                write!(f, " {}", How(ending))
             }
             Telling::MainFailed { error } => write!(f, "main failed: {error}"),
             Telling::StopRequested { cause, grace } => write!(f, "stopping ({cause}), within {}", Rounded(*grace)),
@@ -193,8 +237,8 @@ impl Telling {
                 let restart_in_ms = restart_in.map(milliseconds);
                 event!(service, error = ending.error(), restart_in_ms,)
             }
-            Telling::SessionFailed { name, place, function, module, ending } => {
-                event!(session = name, site = place, function, module, error = ending.error(),)
+            Telling::SessionFailed { name, place, function, module, owner, ending } => {
+                event!(session = name, site = place, function, module, owner, error = ending.error(),)
             }
             Telling::MainFailed { error } => event!(error,),
             Telling::StopRequested { cause, grace } => event!(%cause, grace_ms = milliseconds(*grace),),

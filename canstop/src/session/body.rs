@@ -22,7 +22,7 @@ impl BodyName {
     pub(super) fn new(scope: &'static Scope) -> Self {
         let kind = match scope.owner {
             Owner::Edge => Kind::Main,
-            Owner::Service(_) => Kind::Service,
+            Owner::Service(_) | Owner::Group(_) => Kind::Service,
         };
         let site = Site::new(None, scope.place.file, scope.place.line, "", || "", None);
         Self(Counter::leak(Box::leak(Box::new(site)), scope, kind))

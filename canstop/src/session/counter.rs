@@ -41,7 +41,10 @@ pub(crate) enum Kind {
 #[repr(align(64))]
 pub(crate) struct Counter {
     pub(crate) site: &'static Site,
+    /// Where they are counted.
     pub(crate) scope: &'static Scope,
+    /// Whose code they are.
+    pub(super) home: &'static Scope,
     pub(crate) kind: Kind,
     /// What a thread's polling slot calls it.
     pub(super) poll_tag: u64,
@@ -61,6 +64,7 @@ impl Counter {
         let counter: &'static Self = Box::leak(Box::new(Self {
             site,
             scope,
+            home: scope.home(),
             kind,
             poll_tag: poll_tag(id),
             started: AtomicU64::new(0),

@@ -58,9 +58,10 @@ impl Membership {
         self.state & ENTERED != 0
     }
 
+    /// Is it to be dropped?
     #[inline]
-    pub(super) fn scope(&self) -> &'static Scope {
-        self.counter.scope
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.counter.scope.is_abandoned()
     }
 
     #[inline]
@@ -81,8 +82,8 @@ impl Membership {
         let born = Mark::from_bits(self.state);
         self.state = waiting::enter(waker.clone(), self.counter, born).to_bits() | ENTERED;
         // What was said between the poll and now was said to nobody.
-        let scope = self.scope();
-        if scope.is_told(scope.generation()) || scope.is_abandoned() {
+        let home = self.counter.home;
+        if home.is_told(home.generation()) || self.is_abandoned() {
             waker.wake_by_ref();
         }
     }
@@ -90,8 +91,8 @@ impl Membership {
     /// Reports what the session returned or did, if that was a failure.
     #[cold]
     pub(super) fn report(&self, ending: Ending) {
-        let Counter { site, scope, .. } = self.counter;
-        scope.supervisor.session_failed(SessionFailure { site, owner: scope.owner, ending });
+        let Counter { site, home, .. } = self.counter;
+        home.supervisor.session_failed(SessionFailure { site, scope: home, ending });
     }
 }
 
@@ -106,10 +107,10 @@ impl Drop for Membership {
         if panicking() {
             self.report(Ending::Panicked(panics::last_panic()));
         }
-        let Counter { site, scope, kind, .. } = self.counter;
-        thread::counter(site, scope, *kind).count_finish();
+        let Counter { site, home, kind, .. } = self.counter;
+        thread::counter(site, home, *kind).count_finish();
         if somebody_watches() {
-            scope.supervisor.sessions_changed();
+            home.supervisor.sessions_changed();
         }
     }
 }

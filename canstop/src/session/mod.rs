@@ -8,19 +8,19 @@
 //! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
 //! nothing here decides.
 
-mod site;
-mod supervisor;
-mod scope;
-mod thread;
-mod counter;
-mod waiting;
-mod membership;
-mod tracked;
 mod blocking;
 mod body;
+mod counter;
+mod membership;
 mod observer;
 mod panics;
+mod scope;
+mod site;
+mod supervisor;
 mod survey;
+mod thread;
+mod tracked;
+mod waiting;
 
 pub use blocking::spawn_blocking_session;
 pub use observer::{BlockingProbe, Probe, observe};
@@ -34,5 +34,5 @@ pub(crate) use observer::with_sources;
 pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
 pub(crate) use supervisor::{Factory, Inbox, Message, NewService, SessionFailure, Standing, Supervisor};
-pub(crate) use survey::{Found, TICK, Watch, body_blocks_since, count, survey};
+pub(crate) use survey::{Count, Found, TICK, Watch, body_blocks_since, count, survey};
 pub(crate) use thread::is_root_waker;

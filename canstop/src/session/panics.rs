@@ -38,7 +38,10 @@ fn note(info: &PanicHookInfo<'_>) {
 
 /// What this thread's last panic said, and where it was.
 pub(crate) fn last_panic() -> String {
-    LAST.try_with(|last| last.borrow_mut().take()).ok().flatten().unwrap_or_else(|| "a panic of unknown place".to_owned())
+    LAST.try_with(|last| last.borrow_mut().take())
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| "a panic of unknown place".to_owned())
 }
 
 /// What a caught panic said: as the hook noted it, or by its payload.

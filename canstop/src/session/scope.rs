@@ -1,8 +1,9 @@
 //! Whom a session belongs to, and how it hears that it should stop.
 
 use std::fmt;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ use crate::machine::{Generation, Owner, Place};
 pub(crate) struct Scope {
     pub(crate) supervisor: &'static Supervisor,
     pub(crate) owner: Owner,
+    /// What a group of sessions with a grace of their own stands under, and that grace.
+    group: Option<(&'static Scope, Duration)>,
     pub(crate) name: String,
     pub(crate) place: Place,
     /// What its body is called while a thread runs it.
@@ -34,6 +37,8 @@ pub(crate) struct Scope {
     life: Mutex<Life>,
     /// Every thread's counters for its sessions.
     counters: Mutex<Vec<&'static Counter>>,
+    /// By grace: sessions of this scope that have less time than it.
+    groups: Mutex<Vec<(Duration, &'static Scope)>>,
 }
 
 #[derive(Default)]
@@ -53,6 +58,7 @@ impl Scope {
         Self {
             supervisor,
             owner,
+            group: None,
             name,
             place,
             body: OnceLock::new(),
@@ -61,7 +67,36 @@ impl Scope {
             abandoned: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
             counters: Mutex::new(Vec::new()),
+            groups: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The scope of a group number `group` under `home`. Its sessions hear what the home hears, and
+    /// what they spawn belongs there.
+    pub(super) fn new_group(home: &'static Scope, group: usize, grace: Duration) -> Self {
+        let scope = Self::new(home.supervisor, Owner::Group(group), home.name.clone(), home.place, home.generation());
+        Self { group: Some((home, grace)), ..scope }
+    }
+
+    /// Whose code its sessions are.
+    pub(crate) fn home(&'static self) -> &'static Scope {
+        self.group.map_or(self, |(home, _)| home)
+    }
+
+    /// The grace of its own, if it is a group.
+    pub(crate) fn group_grace(&self) -> Option<Duration> {
+        self.group.map(|(_, grace)| grace)
+    }
+
+    /// The group of those of its sessions that have this grace.
+    pub(super) fn group(&'static self, grace: Duration) -> &'static Scope {
+        let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
+        if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
+            return group;
+        }
+        let group = self.supervisor.new_group(self, grace);
+        groups.push((grace, group));
+        group
     }
 
     pub(crate) fn body(&'static self) -> BodyName {
@@ -143,7 +178,7 @@ impl fmt::Debug for Scope {
 #[inline]
 pub(crate) fn current_scope() -> Option<&'static Scope> {
     match thread::current() {
-        Some(counter) => Some(counter.scope),
+        Some(counter) => Some(counter.home),
         None => edge_of_current_runtime(),
     }
 }

@@ -65,7 +65,11 @@ pub fn function_of<F>(_nested: F) -> &'static str {
     }
     // The macros keep the user's function within one of the same name.
     match around.rsplit_once("::") {
-        Some((outer, inner)) if outer == inner || outer.strip_suffix(inner).is_some_and(|path| path.ends_with("::")) => outer,
+        Some((outer, inner))
+            if outer == inner || outer.strip_suffix(inner).is_some_and(|path| path.ends_with("::")) =>
+        {
+            outer
+        }
         _ => around,
     }
 }

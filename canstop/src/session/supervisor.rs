@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -52,7 +53,7 @@ pub(crate) struct Standing {
 #[derive(Debug)]
 pub(crate) struct SessionFailure {
     pub(crate) site: &'static Site,
-    pub(crate) owner: Owner,
+    pub(crate) scope: &'static Scope,
     pub(crate) ending: Ending,
 }
 
@@ -119,6 +120,15 @@ impl Supervisor {
     ) -> &'static Scope {
         let scope: &'static Scope = Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), place, generation)));
         self.lock_scopes().push(scope);
+        scope
+    }
+
+    /// A scope for sessions under `home` that have this grace of their own.
+    pub(super) fn new_group(&'static self, home: &'static Scope, grace: Duration) -> &'static Scope {
+        let mut scopes = self.lock_scopes();
+        let groups = scopes.iter().filter(|scope| scope.group_grace().is_some()).count();
+        let scope: &'static Scope = Box::leak(Box::new(Scope::new_group(home, groups, grace)));
+        scopes.push(scope);
         scope
     }
 

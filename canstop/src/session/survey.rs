@@ -17,19 +17,27 @@ use crate::machine::{Activity, Owner};
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// The sessions of one scope at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Count {
+    pub(crate) scope: &'static Scope,
     pub(crate) alive: u64,
     /// Since the program began.
     pub(crate) finished: u64,
 }
 
-/// Counts a scope's sessions. Zero is exact: see [`super::counter`].
-pub(crate) fn count(scope: &Scope) -> Count {
-    let finished: u64 = scope.lock_counters().iter().map(|counter| counter.finished()).sum();
-    // The list is taken anew, so that a counter that was added in between is not missed.
-    let started: u64 = scope.lock_counters().iter().map(|counter| counter.started()).sum();
-    Count { alive: started - finished, finished }
+/// Counts every scope's sessions. If several scopes have none, there was one moment at which none of
+/// them had any: see [`super::counter`] for why both passes go over all of them.
+pub(crate) fn count(supervisor: &Supervisor) -> Vec<Count> {
+    let sum = |scope: &Scope, of: fn(&Counter) -> u64| scope.lock_counters().iter().map(|counter| of(counter)).sum();
+    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| sum(scope, Counter::finished)).collect();
+    // The lists are taken anew, so that what was added in between is not missed. Scopes are only
+    // ever added at the end.
+    let finished = finished.into_iter().chain(std::iter::repeat(0));
+    let of_scope = |(scope, finished)| {
+        let started: u64 = sum(scope, Counter::started);
+        Count { scope, alive: started - finished, finished }
+    };
+    supervisor.scopes().into_iter().zip(finished).map(of_scope).collect()
 }
 
 /// Which polls have been going on, and since when.

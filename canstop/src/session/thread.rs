@@ -163,7 +163,7 @@ impl Local {
     #[inline]
     fn counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
         match self.counters.get().get(site.index()).map(Cell::get) {
-            Some(Some(counter)) if std::ptr::eq(counter.scope, scope) => counter,
+            Some(Some(counter)) if std::ptr::eq(counter.home, scope) => counter,
             _ => self.find_counter(site, scope, kind),
         }
     }
@@ -176,8 +176,9 @@ impl Local {
         let counter = {
             let mut counters = thread.counters.lock().expect("nothing panics while it holds its counters");
             *counters.entry(key).or_insert_with(|| {
-                let counter = Counter::leak(site, scope, kind);
-                scope.add_counter(counter);
+                let counted_in = site.grace.map_or(scope, |grace| scope.group(grace));
+                let counter = Counter::leak(site, counted_in, kind);
+                counted_in.add_counter(counter);
                 counter
             })
         };

@@ -48,7 +48,7 @@ where
         let TrackedProjection::Alive { future, observer, membership } = self.as_mut().project() else {
             return Poll::Pending;
         };
-        if somebody_watches() && membership.scope().is_abandoned() {
+        if somebody_watches() && membership.is_abandoned() {
             return self.give_up();
         }
         let polling = membership.poll(cx.waker().data());

@@ -103,12 +103,12 @@ fn visit(mut visit: impl FnMut(&Entry)) {
     }
 }
 
-/// Wakes every session that waits and belongs to this scope.
+/// Wakes every session that waits and belongs to this scope, or to a group under it.
 ///
 /// A wake only puts a task into its runtime's queue, so it may be done under the shard's lock.
 pub(crate) fn wake_all(scope: &'static Scope) {
     visit(|entry| {
-        if std::ptr::eq(entry.counter.scope, scope) {
+        if std::ptr::eq(entry.counter.scope, scope) || std::ptr::eq(entry.counter.home, scope) {
             entry.waker.wake_by_ref();
         }
     });
