@@ -35,7 +35,9 @@ pub(super) fn somebody_watches() -> bool {
 
 /// A session's membership in its scope: twelve bytes beside the future. Made when it is spawned and
 /// dropped after the future is.
-#[derive(Debug)]
+///
+/// Packed, so that the future may use what alignment would waste.
+#[repr(C, packed(4))]
 pub(super) struct Membership {
     counter: &'static Counter,
     /// The tick of its birth; once it has waited, the highest bit and its place in the table, which
