@@ -46,6 +46,8 @@ pub(crate) struct Counter {
     /// Whose code they are.
     pub(super) home: &'static Scope,
     pub(crate) kind: Kind,
+    /// What others call it; never zero.
+    pub(super) id: u32,
     /// What a thread's polling slot calls it.
     pub(super) poll_tag: u64,
     started: AtomicU64,
@@ -66,6 +68,7 @@ impl Counter {
             scope,
             home: scope.home(),
             kind,
+            id,
             poll_tag: poll_tag(id),
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),

@@ -1,63 +1,35 @@
 //! What a session carries: where it was counted, when it was born, and its place in the table.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::thread::panicking;
 
 use super::counter::{Counter, Kind};
+use super::leaving::somebody_watches;
 use super::panics;
 use super::scope::Scope;
 use super::site::Site;
+use super::standing::{Standing, Stands};
 use super::supervisor::SessionFailure;
 use super::thread::{self, Mark, Polling};
-use super::waiting::{self, Place};
+use super::waiting;
 use crate::machine::Ending;
 
-/// How many supervisors count sessions right now: a session that ends then says so.
-static WATCHED: AtomicUsize = AtomicUsize::new(0);
-
-/// Lets sessions that end say so.
-pub(crate) fn watch_sessions() {
-    WATCHED.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Takes back one [`watch_sessions`].
-pub(crate) fn stop_watching_sessions() {
-    WATCHED.fetch_sub(1, Ordering::Relaxed);
-}
-
-/// Is anybody stopping? One relaxed load: whoever counts also looks again by itself every few
-/// milliseconds.
-#[inline]
-pub(super) fn somebody_watches() -> bool {
-    WATCHED.load(Ordering::Relaxed) != 0
-}
-
-/// A session's membership in its scope: twelve bytes beside the future. Made when it is spawned and
+/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned and
 /// dropped after the future is.
 ///
 /// Packed, so that the future may use what alignment would waste.
 #[repr(C, packed(4))]
 pub(super) struct Membership {
     counter: &'static Counter,
-    /// The tick of its birth; once it has waited, the highest bit and its place in the table, which
-    /// then keeps the birth.
-    state: u32,
+    standing: Standing,
 }
-
-const ENTERED: u32 = 1 << 31;
 
 impl Membership {
     #[inline]
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.count_start();
-        Self { counter, state: Mark::born(scope.supervisor.tick()).to_bits() }
-    }
-
-    #[inline]
-    fn is_entered(&self) -> bool {
-        self.state & ENTERED != 0
+        Self { counter, standing: Standing::born(Mark::born(scope.supervisor.tick())) }
     }
 
     /// Is it to be dropped?
@@ -68,21 +40,24 @@ impl Membership {
 
     #[inline]
     pub(super) fn poll(&self, root_waker: *const ()) -> Polling {
-        let mark = if self.is_entered() { Mark::ENTERED } else { Mark::from_bits(self.state) };
+        let mark = match self.standing.get() {
+            Stands::Born(born) => born,
+            Stands::Entered(_) => Mark::ENTERED,
+        };
         Polling::begin(self.counter, mark, root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker) {
-        if !self.is_entered() {
-            self.enter_table(waker);
+        if let Stands::Born(born) = self.standing.get() {
+            self.enter_table(waker, born);
         }
     }
 
-    fn enter_table(&mut self, waker: &Waker) {
-        let born = Mark::from_bits(self.state);
-        self.state = waiting::enter(waker.clone(), self.counter, born).to_bits() | ENTERED;
+    #[inline]
+    fn enter_table(&mut self, waker: &Waker, born: Mark) {
+        self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
         // What was said between the poll and now was said to nobody.
         let home = self.counter.home;
         if home.is_told(home.generation()) || self.is_abandoned() {
@@ -101,8 +76,8 @@ impl Membership {
 impl Drop for Membership {
     #[inline]
     fn drop(&mut self) {
-        if self.is_entered() {
-            waiting::leave(Place::from_bits(self.state & !ENTERED));
+        if let Stands::Entered(slot) = self.standing.get() {
+            waiting::leave(slot);
         }
         // Seen here and not caught: a panic passes through as it would without canstop. A blocking
         // destructor or one that panics is the session's own.

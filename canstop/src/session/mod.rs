@@ -11,11 +11,14 @@
 mod blocking;
 mod body;
 mod counter;
+mod leaving;
 mod membership;
 mod observer;
 mod panics;
 mod scope;
 mod site;
+mod slots;
+mod standing;
 mod supervisor;
 mod survey;
 mod thread;
@@ -29,7 +32,7 @@ pub use tracked::spawn_session;
 
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
-pub(crate) use membership::{stop_watching_sessions, watch_sessions};
+pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use observer::with_sources;
 pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::leaving;
 use super::scope::Scope;
 use super::site::Site;
 use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec};
@@ -89,6 +90,7 @@ pub(crate) struct Inbox {
 
 impl Supervisor {
     pub(crate) fn new() -> (&'static Self, Inbox) {
+        leaving::prepare();
         let (mailbox, messages) = mpsc::unbounded_channel();
         let (failure_sender, failures) = mpsc::channel(FAILURES_IN_FLIGHT);
         let supervisor: &'static Self = Box::leak(Box::new(Self {

@@ -182,7 +182,7 @@ fn tally(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant)
     waiting::for_each(|entry| {
         if let Some(tally) = tallies.get_mut(&key(entry.counter)) {
             tally.entered += 1;
-            tally.oldest_entered = tally.oldest_entered.max(Some(entry.mark.age(tick)));
+            tally.oldest_entered = tally.oldest_entered.max(Some(entry.born.age(tick)));
         }
     });
     for seen in thread::look() {

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::counter::{Counter, Kind};
 use super::scope::Scope;
 use super::site::Site;
+use super::slots;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Thread {
     number: u32,
     /// What it polls: a [`Poll`], or zero for nothing.
     polling: AtomicU64,
+    /// Is a session leaving the table of those that wait, here and now?
+    leaving: AtomicBool,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
 }
 
@@ -125,6 +128,7 @@ impl Drop for GiveBack {
         // A session that is dropped later still, by another destructor, takes a part anew.
         LOCAL.with(|local| {
             local.counters.set(&[]);
+            slots::give_back_all();
             if let Some(thread) = local.thread.take() {
                 lock(&ENDED).push(thread);
             }
@@ -148,6 +152,7 @@ impl Local {
             let thread: &'static Thread = Box::leak(Box::new(Thread {
                 number: u32::try_from(all.len()).expect("fewer than four billion threads at once"),
                 polling: AtomicU64::new(0),
+                leaving: AtomicBool::new(false),
                 counters: Mutex::new(HashMap::new()),
             }));
             all.push(thread);
@@ -199,9 +204,16 @@ pub(super) fn counter(site: &'static Site, scope: &'static Scope, kind: Kind) ->
     LOCAL.with(|local| local.counter(site, scope, kind))
 }
 
-/// This thread's number among all.
-pub(super) fn number() -> u32 {
-    LOCAL.with(|local| local.thread().number)
+/// Where this thread says that a session leaves the table of those that wait.
+#[inline]
+pub(super) fn leaving() -> &'static AtomicBool {
+    LOCAL.with(|local| &local.thread().leaving)
+}
+
+/// The same of every thread.
+pub(super) fn leaving_of_all() -> impl Iterator<Item = &'static AtomicBool> {
+    let threads = lock(&ALL).clone();
+    threads.into_iter().map(|thread| &thread.leaving)
 }
 
 /// Is this the waker of the very session that is being polled here?

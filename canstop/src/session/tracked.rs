@@ -8,7 +8,8 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use super::counter::Kind;
-use super::membership::{Membership, somebody_watches};
+use super::leaving::somebody_watches;
+use super::membership::Membership;
 use super::observer::Observer;
 use super::scope::expect_scope;
 use super::site::Site;

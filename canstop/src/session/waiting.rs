@@ -2,119 +2,103 @@
 //!
 //! A session enters it when its poll first returns pending, and leaves it when it ends. So one that
 //! never waits pays nothing, and all that wait can be told to stop, be named with their age, or be
-//! given up, whatever they wait for. The table is cut into shards, and a thread enters sessions in
-//! its own: two threads meet at a lock only where a session ends elsewhere than where it first
-//! waited.
+//! given up, whatever they wait for.
+//!
+//! Entering and leaving are a few plain stores. A slot holds the session's task as the runtime's
+//! waker points at it, without a reference count: the slot is left before the task can be freed. So
+//! whoever wants to wake a session must make sure that it does not leave meanwhile, see [`leaving`].
+//! Free slots are kept by the threads ([`slots`]), and change hands in batches.
 
-use std::sync::{Mutex, MutexGuard};
-use std::task::Waker;
-
-use slab::Slab;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::counter::Counter;
+use super::leaving;
 use super::scope::Scope;
-use super::thread::{self, Mark};
+use super::slots::{self, Slot};
+use super::thread::Mark;
 
-/// A session that waits.
-#[derive(Debug)]
-pub(super) struct Entry {
-    waker: Waker,
-    pub(super) counter: &'static Counter,
-    pub(super) mark: Mark,
-}
+/// What every waker of a tokio task is made of.
+static TASK_VTABLE: OnceLock<&'static RawWakerVTable> = OnceLock::new();
 
-/// As many as threads are likely to spawn from at once.
-const SHARDS: usize = 64;
-/// A place is the shard in the upper bits and the index within it in the lower ones, and leaves the
-/// highest bit to whoever keeps it.
-const INDEX_BITS: u32 = u32::BITS - 1 - SHARDS.trailing_zeros();
-
-#[derive(Debug)]
-#[repr(align(64))]
-struct Shard(Mutex<Slab<Entry>>);
-
-static TABLE: [Shard; SHARDS] = [const { Shard(Mutex::new(Slab::new())) }; SHARDS];
-
-impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Slab<Entry>> {
-        self.0.lock().expect("nothing panics while it holds a shard")
-    }
-}
-
-/// A session's place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u32);
-
-impl Place {
-    #[inline]
-    pub(super) fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    #[inline]
-    pub(super) fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    fn split(self) -> (&'static Shard, usize) {
-        let shard = (self.0 >> INDEX_BITS) as usize;
-        let index = self.0 & ((1 << INDEX_BITS) - 1);
-        (&TABLE[shard], index as usize)
-    }
-}
-
-/// Enters a session. Whoever does so must look again, afterwards, at whether it was told to stop:
-/// the wake may have come just before.
-pub(super) fn enter(waker: Waker, counter: &'static Counter, mark: Mark) -> Place {
-    let number = thread::number() % SHARDS as u32;
-    let index = TABLE[number as usize].lock().insert(Entry { waker, counter, mark });
-    assert!(index < 1 << INDEX_BITS, "more than 33 million sessions wait that one thread has polled first");
-    Place(number << INDEX_BITS | index as u32)
-}
-
-/// Takes a session out.
-pub(super) fn leave(place: Place) {
-    let (shard, index) = place.split();
-    let entry = shard.lock().remove(index);
-    // Its waker may free a task, which is not to happen under the lock.
-    drop(entry);
-}
-
-/// How many entries are looked at before the lock is given to others for a moment.
-const CHUNK: usize = 256;
-
-/// Calls `visit` for every entry of these shards.
-fn visit(mut visit: impl FnMut(&Entry)) {
-    for shard in &TABLE {
-        let mut next = 0;
-        loop {
-            let entries = shard.lock();
-            let end = next + CHUNK;
-            for index in next..end {
-                if let Some(entry) = entries.get(index) {
-                    visit(entry);
-                }
-            }
-            next = end;
-            if next >= entries.capacity() {
-                break;
-            }
-        }
-    }
-}
-
-/// Wakes every session that waits and belongs to this scope, or to a group under it.
+/// Enters a session, by its own task's waker. Whoever does so must look again, afterwards, at
+/// whether it was told to stop: the wake may have come just before.
 ///
-/// A wake only puts a task into its runtime's queue, so it may be done under the shard's lock.
-pub(crate) fn wake_all(scope: &'static Scope) {
-    visit(|entry| {
-        if std::ptr::eq(entry.counter.scope, scope) || std::ptr::eq(entry.counter.home, scope) {
-            entry.waker.wake_by_ref();
+/// # Panics
+///
+/// If the waker is not a tokio task's: sessions are always spawned as tasks.
+#[inline]
+pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'static Slot {
+    let vtable = TASK_VTABLE.get_or_init(|| waker.vtable());
+    assert!(ptr::eq(*vtable, waker.vtable()), "a session is polled by its own task only");
+    let slot = slots::take();
+    slot.about.store(u64::from(counter.id) << 32 | u64::from(born.to_bits()), Ordering::Relaxed);
+    // Release: whoever finds the task finds what it is about.
+    slot.task.store(waker.data().cast_mut(), Ordering::Release);
+    slot
+}
+
+/// Takes a session out. Its task is not freed before this returns.
+#[inline]
+pub(super) fn leave(slot: &'static Slot) {
+    // Relaxed: what must not overtake it is the business of `leaving`.
+    leaving::leave(|| slot.task.store(ptr::null_mut(), Ordering::Relaxed));
+    slots::give_back(slot);
+}
+
+/// What a slot says of its session.
+pub(super) struct Entry {
+    pub(super) counter: &'static Counter,
+    pub(super) born: Mark,
+}
+
+impl Entry {
+    fn of(slot: &Slot) -> Option<Self> {
+        if slot.task.load(Ordering::Acquire).is_null() {
+            return None;
+        }
+        let about = slot.about.load(Ordering::Relaxed);
+        Some(Self { counter: Counter::by_id((about >> 32) as u32)?, born: Mark::from_bits(about as u32) })
+    }
+}
+
+/// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
+pub(super) fn for_each(mut found: impl FnMut(&Entry)) {
+    slots::for_each(|slot| {
+        if let Some(entry) = Entry::of(slot) {
+            found(&entry);
         }
     });
 }
 
-/// Calls `found` for every session that waits, with its place.
-pub(super) fn for_each(mut found: impl FnMut(&Entry)) {
-    visit(&mut found);
+/// How many are woken before those that want to leave are let go.
+const CHUNK: usize = 128;
+
+/// Wakes every session that waits and belongs to this scope, or to a group under it.
+///
+/// Sessions must be watched by then: see [`leaving`].
+#[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
+pub(crate) fn wake_all(scope: &'static Scope) {
+    let Some(vtable) = TASK_VTABLE.get() else { return };
+    slots::for_each_chunk(CHUNK, |chunk| {
+        let _nobody_leaves = leaving::hold();
+        for slot in chunk {
+            let Some(Entry { counter, .. }) = Entry::of(slot) else { continue };
+            if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
+                continue;
+            }
+            let task = slot.task.load(Ordering::Acquire);
+            if !task.is_null() {
+                // SAFETY: the pointer and the table are those of the waker with which the session
+                // was polled. The session has not left its slot, and cannot while `_nobody_leaves`
+                // is held; its task lives until it has. The reference that a waker owns is neither
+                // taken nor given back: it is only woken by reference.
+                let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(task, vtable)) });
+                waker.wake_by_ref();
+            }
+        }
+    });
 }
