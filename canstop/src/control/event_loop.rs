@@ -18,6 +18,9 @@ use crate::session::{Count, Inbox, Message, NewService, SessionFailure, Site, Su
 /// count began may not have said so.
 const RECOUNT_EVERY: Duration = Duration::from_millis(5);
 
+/// While more sessions than this are left, the end of one is not worth a count.
+const FEW: u64 = 256;
+
 /// The control plane's state: the machine, and what it decides about.
 pub(super) struct EventLoop {
     pub(super) supervisor: &'static Supervisor,
@@ -122,6 +125,8 @@ impl EventLoop {
     pub(super) fn happened(&mut self, event: Event) {
         let counts = count(self.supervisor);
         self.introduce_groups(&counts);
+        let alive: u64 = counts.iter().map(|count| count.alive).sum();
+        self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
         self.step(Event::SessionsCounted(counts));
         if !matches!(event, Event::Wake) {

@@ -54,6 +54,17 @@ pub(crate) struct Counter {
     finished: AtomicU64,
 }
 
+/// A snapshot of all counters.
+#[derive(Debug)]
+pub(super) struct Counters(Vec<&'static Counter>);
+
+impl Counters {
+    /// The counter of this id, which is never zero.
+    pub(super) fn by_id(&self, id: u32) -> Option<&'static Counter> {
+        self.0.get((id as usize).checked_sub(1)?).copied()
+    }
+}
+
 /// All counters, by their id less one.
 static ALL: Mutex<Vec<&'static Counter>> = Mutex::new(Vec::new());
 
@@ -77,10 +88,9 @@ impl Counter {
         counter
     }
 
-    /// The counter of this id, which is never zero.
-    pub(super) fn by_id(id: u32) -> Option<&'static Self> {
-        let all = ALL.lock().expect("nothing panics while it holds the list of counters");
-        all.get((id as usize).checked_sub(1)?).copied()
+    /// All counters there are now, for many look-ups.
+    pub(super) fn all() -> Counters {
+        Counters(ALL.lock().expect("nothing panics while it holds the list of counters").clone())
     }
 
     /// Only the thread that owns this counter may call it.

@@ -22,17 +22,22 @@
 //! The words between `leaving = true` and `leaving = false` are a load and a store, and no user code:
 //! waiting for them is waiting for the scheduler.
 
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, compiler_fence, fence};
 use std::sync::{Mutex, MutexGuard};
 use std::thread::yield_now;
 
+use super::slots::{self, Slot};
 use super::thread;
 
 /// How many supervisors watch their sessions right now.
 static WATCHED: AtomicUsize = AtomicUsize::new(0);
 
-/// Whoever leaves while somebody watches, or wakes, holds it.
-static GATE: Mutex<()> = Mutex::new(());
+/// Whoever leaves while somebody watches, or wakes, holds the gate of the slot's batch.
+static GATES: [Gate; 64] = [const { Gate(Mutex::new(())) }; 64];
+
+#[repr(align(64))]
+struct Gate(Mutex<()>);
 
 /// Does each leave need its own fence, as the watcher cannot bring one?
 static NEEDS_FENCE: AtomicBool = AtomicBool::new(!cfg!(target_os = "linux"));
@@ -61,9 +66,11 @@ pub(crate) fn stop_watching_sessions() {
     WATCHED.fetch_sub(1, Ordering::Relaxed);
 }
 
-/// Clears a session's slot by calling `clear`.
+/// Clears a session's slot.
 #[inline]
-pub(super) fn leave(clear: impl FnOnce()) {
+pub(super) fn leave(slot: &'static Slot) {
+    // Relaxed: what must not overtake it is ordered by what stands around it.
+    let clear = || slot.task.store(ptr::null_mut(), Ordering::Relaxed);
     let leaving = thread::leaving();
     leaving.store(true, Ordering::Relaxed);
     if NEEDS_FENCE.load(Ordering::Relaxed) {
@@ -74,7 +81,7 @@ pub(super) fn leave(clear: impl FnOnce()) {
     }
     if somebody_watches() {
         leaving.store(false, Ordering::Release);
-        let _gate = hold();
+        let _gate = hold(slot);
         clear();
     } else {
         clear();
@@ -82,9 +89,10 @@ pub(super) fn leave(clear: impl FnOnce()) {
     }
 }
 
-/// Keeps every session from leaving, once [`watch_sessions`] has returned.
-pub(super) fn hold() -> MutexGuard<'static, ()> {
-    GATE.lock().expect("nothing panics while a session leaves or is woken")
+/// Keeps the sessions in this slot's batch from leaving, once [`watch_sessions`] has returned.
+pub(super) fn hold(slot: &'static Slot) -> MutexGuard<'static, ()> {
+    let Gate(gate) = &GATES[slots::batch_of(slot) % GATES.len()];
+    gate.lock().expect("nothing panics while a session leaves or is woken")
 }
 
 /// Prepares what [`watch_sessions`] needs of the system, before there is a session.

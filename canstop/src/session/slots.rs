@@ -20,13 +20,20 @@ pub(super) struct Slot {
     next: AtomicPtr<Slot>,
 }
 
-/// How many change hands at once.
-const BATCH: usize = 512;
+/// How many are made and change hands at once.
+const BATCH: usize = 682;
+
+/// A batch of slots, alone in its sixteen kilobytes: so the upper bits of a slot's address tell the
+/// batches apart.
+#[repr(align(16384))]
+struct Batch([Slot; BATCH]);
+const BATCH_BITS: u32 = 14;
+const _: () = assert!(size_of::<Batch>() == 1 << BATCH_BITS);
 
 /// What belongs to no thread.
 struct Common {
     /// Every slot there is.
-    all: Vec<&'static [Slot]>,
+    all: Vec<&'static Batch>,
     /// Stacks of free ones.
     free: Vec<&'static Slot>,
 }
@@ -113,12 +120,12 @@ impl Free {
         }
         let new =
             || Slot { task: AtomicPtr::new(ptr::null_mut()), about: AtomicU64::new(0), next: AtomicPtr::default() };
-        let slots: &'static [Slot] = Vec::leak((0..BATCH).map(|_| new()).collect());
-        for pair in slots.windows(2) {
+        let batch: &'static Batch = Box::leak(Box::new(Batch(std::array::from_fn(|_| new()))));
+        for pair in batch.0.windows(2) {
             pair[0].set_next(Some(&pair[1]));
         }
-        common.all.push(slots);
-        &slots[0]
+        common.all.push(batch);
+        &batch.0[0]
     }
 
     /// Gives the upper batch away and keeps the rest.
@@ -135,13 +142,13 @@ impl Free {
     }
 }
 
-/// Calls `visit` with every slot there is, some at a time.
-pub(super) fn for_each_chunk(size: usize, mut visit: impl FnMut(&[Slot])) {
-    let all = common().all.clone();
-    all.into_iter().flat_map(|slots| slots.chunks(size)).for_each(&mut visit);
+/// Which batch it is in, as a number that means nothing else.
+#[inline]
+pub(super) fn batch_of(slot: &'static Slot) -> usize {
+    ptr::from_ref(slot).addr() >> BATCH_BITS
 }
 
-/// Calls `visit` with every slot there is.
-pub(super) fn for_each(mut visit: impl FnMut(&Slot)) {
-    for_each_chunk(BATCH, |slots| slots.iter().for_each(&mut visit));
+/// Every slot there is, by batches.
+pub(super) fn batches() -> Vec<&'static [Slot]> {
+    common().all.iter().map(|batch| &batch.0[..]).collect()
 }

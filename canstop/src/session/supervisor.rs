@@ -74,8 +74,10 @@ pub(crate) struct Supervisor {
     tick: AtomicU32,
     scopes: Mutex<Vec<&'static Scope>>,
     edge: OnceLock<&'static Scope>,
-    /// Some session ended or began while somebody counts.
+    /// Some session ended while somebody listens.
     changed: Notify,
+    /// Does the control plane want to hear of each session that ends? Not while there are many.
+    listens: AtomicBool,
     /// Did `main` say that it listens?
     main_listens: AtomicBool,
     data_plane: OnceLock<runtime::Handle>,
@@ -101,6 +103,7 @@ impl Supervisor {
             scopes: Mutex::new(Vec::new()),
             edge: OnceLock::new(),
             changed: Notify::new(),
+            listens: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
             data_plane: OnceLock::new(),
         }));
@@ -181,10 +184,18 @@ impl Supervisor {
 
     /// Lets the control plane count again. Many changes at once are one.
     pub(super) fn sessions_changed(&self) {
-        self.changed.notify_one();
+        // Relaxed: whoever listens counts by itself every few milliseconds.
+        if self.listens.load(Ordering::Relaxed) {
+            self.changed.notify_one();
+        }
     }
 
-    /// Waits until some session has ended or begun. Cancel safe.
+    /// Says whether each session that ends is worth a count.
+    pub(crate) fn listen_for_changes(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
+    }
+
+    /// Waits until some session has ended. Cancel safe.
     pub(crate) async fn wait_for_change(&self) {
         self.changed.notified().await;
     }

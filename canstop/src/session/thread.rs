@@ -293,11 +293,12 @@ pub(super) struct Seen {
 /// Looks at every thread that polls something.
 pub(super) fn look() -> Vec<Seen> {
     let threads = lock(&ALL).clone();
+    let counters = Counter::all();
     let seen = |thread: &'static Thread| {
         let poll = thread.polling.load(Ordering::Relaxed);
         let id = (poll >> MARK_BITS) as u32 & ((1 << ID_BITS) - 1);
         let mark = Mark(poll as u32 & ((1 << MARK_BITS) - 1));
-        Some(Seen { thread: thread.number, poll, mark, counter: Counter::by_id(id)? })
+        Some(Seen { thread: thread.number, poll, mark, counter: counters.by_id(id)? })
     };
     threads.into_iter().filter_map(seen).collect()
 }

@@ -11,11 +11,11 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::counter::Counter;
+use super::counter::{Counter, Counters};
 use super::leaving;
 use super::scope::Scope;
 use super::slots::{self, Slot};
@@ -44,8 +44,7 @@ pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'s
 /// Takes a session out. Its task is not freed before this returns.
 #[inline]
 pub(super) fn leave(slot: &'static Slot) {
-    // Relaxed: what must not overtake it is the business of `leaving`.
-    leaving::leave(|| slot.task.store(ptr::null_mut(), Ordering::Relaxed));
+    leaving::leave(slot);
     slots::give_back(slot);
 }
 
@@ -56,49 +55,71 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn of(slot: &Slot) -> Option<Self> {
+    fn of(slot: &Slot, counters: &Counters) -> Option<Self> {
         if slot.task.load(Ordering::Acquire).is_null() {
             return None;
         }
         let about = slot.about.load(Ordering::Relaxed);
-        Some(Self { counter: Counter::by_id((about >> 32) as u32)?, born: Mark::from_bits(about as u32) })
+        Some(Self { counter: counters.by_id((about >> 32) as u32)?, born: Mark::from_bits(about as u32) })
     }
 }
 
 /// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
 pub(super) fn for_each(mut found: impl FnMut(&Entry)) {
-    slots::for_each(|slot| {
-        if let Some(entry) = Entry::of(slot) {
+    let counters = Counter::all();
+    for slot in slots::batches().into_iter().flatten() {
+        if let Some(entry) = Entry::of(slot, &counters) {
             found(&entry);
         }
-    });
+    }
 }
 
-/// How many are woken before those that want to leave are let go.
-const CHUNK: usize = 128;
+/// Fewer batches than this are not worth a task.
+const BATCHES_PER_TASK: usize = 16;
 
 /// Wakes every session that waits and belongs to this scope, or to a group under it.
 ///
-/// Sessions must be watched by then: see [`leaving`].
-#[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
+/// Many are woken by several tasks on the data plane: a worker that wakes puts the woken into its
+/// own queue, where it finds them without a lock. Sessions must be watched by then: see [`leaving`].
 pub(crate) fn wake_all(scope: &'static Scope) {
-    let Some(vtable) = TASK_VTABLE.get() else { return };
-    slots::for_each_chunk(CHUNK, |chunk| {
-        let _nobody_leaves = leaving::hold();
-        for slot in chunk {
-            let Some(Entry { counter, .. }) = Entry::of(slot) else { continue };
-            if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
-                continue;
-            }
-            let task = slot.task.load(Ordering::Acquire);
-            if !task.is_null() {
-                // SAFETY: the pointer and the table are those of the waker with which the session
-                // was polled. The session has not left its slot, and cannot while `_nobody_leaves`
-                // is held; its task lives until it has. The reference that a waker owns is neither
-                // taken nor given back: it is only woken by reference.
-                let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(task, vtable)) });
-                waker.wake_by_ref();
+    let batches = slots::batches();
+    // Whoever enters from now on looks for itself, so no later counter is missed.
+    let counters = Arc::new(Counter::all());
+    match scope.supervisor.data_plane() {
+        Some(data_plane) if batches.len() > BATCHES_PER_TASK => {
+            let tasks = data_plane.metrics().num_workers().max(1) * 4;
+            for part in batches.chunks(batches.len().div_ceil(tasks)) {
+                let (part, counters) = (part.to_vec(), Arc::clone(&counters));
+                data_plane.spawn(async move {
+                    for batch in part {
+                        wake_batch(scope, batch, &counters);
+                        // Others want to run too, those that were woken first of all.
+                        tokio::task::yield_now().await;
+                    }
+                });
             }
         }
-    });
+        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch, &counters)),
+    }
+}
+
+#[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
+fn wake_batch(scope: &'static Scope, batch: &'static [Slot], counters: &Counters) {
+    let (Some(vtable), Some(first)) = (TASK_VTABLE.get(), batch.first()) else { return };
+    let _nobody_leaves = leaving::hold(first);
+    for slot in batch {
+        let Some(Entry { counter, .. }) = Entry::of(slot, counters) else { continue };
+        if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
+            continue;
+        }
+        let task = slot.task.load(Ordering::Acquire);
+        if !task.is_null() {
+            // SAFETY: the pointer and the table are those of the waker with which the session was
+            // polled. The session has not left its slot, and cannot while `_nobody_leaves` is held;
+            // its task lives until it has. The reference that a waker owns is neither taken nor
+            // given back: it is only woken by reference.
+            let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(task, vtable)) });
+            waker.wake_by_ref();
+        }
+    }
 }
