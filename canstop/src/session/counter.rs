@@ -1,29 +1,10 @@
-//! Counting sessions without a shared write.
-//!
-//! Each thread has a counter of its own per site and owner, and is its only writer: a plain load
-//! and store, where a shared read-modify-write would cost tens of nanoseconds under contention.
-//!
-//! # Why the count is exact
-//!
-//! A session is counted as started by the thread that spawns it, before it can run, and as finished
-//! by the thread that drops it. Both counts only grow. A reader first sums every `finished`, then
-//! every `started`. Let *F* and *S* be those sums, and take any moment *t* between the two passes.
-//! What had finished at *t* is at least *F*, what had started at *t* is at most *S*, and nothing
-//! finishes that did not start: *F ≤ finished(t) ≤ started(t) ≤ S*. So *F = S* proves that at *t*
-//! nothing was alive. Reading both counts of a site at once, site by site, proves nothing.
-//!
-//! # Orderings
-//!
-//! `finished` is stored with release and loaded with acquire: whoever sees that a session finished
-//! also sees that it started, and that every session it spawned started, on whatever thread. The
-//! spawn happens before the end of a session through the runtime's hand-over of the task. `started`
-//! may then be relaxed.
+//! Counters: one per thread, site and owner, so that counting a session shares no write.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scope::Scope;
 use super::site::Site;
+use super::tally::Tally;
 use super::thread::poll_tag;
 
 /// What is counted, or polled, under one name.
@@ -50,8 +31,7 @@ pub(crate) struct Counter {
     pub(super) id: u32,
     /// What a thread's polling slot calls it.
     pub(super) poll_tag: u64,
-    started: AtomicU64,
-    finished: AtomicU64,
+    pub(super) tally: Tally,
 }
 
 /// A snapshot of all counters.
@@ -81,8 +61,7 @@ impl Counter {
             kind,
             id,
             poll_tag: poll_tag(id),
-            started: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
+            tally: Tally::new(),
         }));
         all.push(counter);
         counter
@@ -91,25 +70,5 @@ impl Counter {
     /// All counters there are now, for many look-ups.
     pub(super) fn all() -> Counters {
         Counters(ALL.lock().expect("nothing panics while it holds the list of counters").clone())
-    }
-
-    /// Only the thread that owns this counter may call it.
-    #[inline]
-    pub(super) fn count_start(&self) {
-        self.started.store(self.started.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    }
-
-    /// Only the thread that owns this counter may call it.
-    #[inline]
-    pub(super) fn count_finish(&self) {
-        self.finished.store(self.finished.load(Ordering::Relaxed) + 1, Ordering::Release);
-    }
-
-    pub(super) fn finished(&self) -> u64 {
-        self.finished.load(Ordering::Acquire)
-    }
-
-    pub(super) fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed)
     }
 }

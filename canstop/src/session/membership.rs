@@ -28,7 +28,7 @@ impl Membership {
     #[inline]
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
-        counter.count_start();
+        counter.tally.count_start();
         Self { counter, standing: Standing::born(Mark::born(scope.supervisor.tick())) }
     }
 
@@ -85,7 +85,7 @@ impl Drop for Membership {
             self.report(Ending::Panicked(panics::last_panic()));
         }
         let Counter { site, home, kind, .. } = self.counter;
-        thread::counter(site, home, *kind).count_finish();
+        thread::counter(site, home, *kind).tally.count_finish();
         if somebody_watches() {
             home.supervisor.sessions_changed();
         }

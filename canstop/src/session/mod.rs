@@ -8,9 +8,11 @@
 //! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
 //! nothing here decides.
 
+mod atomics;
 mod blocking;
 mod body;
 mod counter;
+mod handshake;
 mod leaving;
 mod membership;
 mod observer;
@@ -21,6 +23,7 @@ mod slots;
 mod standing;
 mod supervisor;
 mod survey;
+mod tally;
 mod thread;
 mod tracked;
 mod waiting;

@@ -1,6 +1,7 @@
 //! Counting what is alive, and naming it.
 
 use std::collections::HashMap;
+use std::ptr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,6 +10,7 @@ use super::counter::{Counter, Kind};
 use super::scope::Scope;
 use super::site::Site;
 use super::supervisor::Supervisor;
+use super::tally::Tally;
 use super::thread::{self, Seen};
 use super::waiting;
 use crate::machine::{Activity, Owner};
@@ -26,15 +28,16 @@ pub(crate) struct Count {
 }
 
 /// Counts every scope's sessions. If several scopes have none, there was one moment at which none of
-/// them had any: see [`super::counter`] for why both passes go over all of them.
+/// them had any: see [`super::tally`] for why both passes go over all of them.
 pub(crate) fn count(supervisor: &Supervisor) -> Vec<Count> {
-    let sum = |scope: &Scope, of: fn(&Counter) -> u64| scope.lock_counters().iter().map(|counter| of(counter)).sum();
-    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| sum(scope, Counter::finished)).collect();
+    let sum =
+        |scope: &Scope, of: fn(&Tally) -> u64| scope.lock_counters().iter().map(|counter| of(&counter.tally)).sum();
+    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| sum(scope, Tally::finished)).collect();
     // The lists are taken anew, so that what was added in between is not missed. Scopes are only
     // ever added at the end.
     let finished = finished.into_iter().chain(std::iter::repeat(0));
     let of_scope = |(scope, finished)| {
-        let started: u64 = sum(scope, Counter::started);
+        let started: u64 = sum(scope, Tally::started);
         Count { scope, alive: started - finished, finished }
     };
     supervisor.scopes().into_iter().zip(finished).map(of_scope).collect()
@@ -81,17 +84,16 @@ pub(crate) struct Found {
     pub(crate) activity: Activity,
 }
 
-/// What is known of the sessions of one site and owner.
+/// What is known of the sessions of one site and owner. Ages are in ticks.
 #[derive(Debug)]
-struct Tally {
+struct Known {
     counter: &'static Counter,
     alive: u64,
+    /// Those in the table of those that wait.
     entered: u64,
-    /// In ticks.
     oldest_entered: Option<u32>,
     blocking: u64,
     blocking_since: Option<Instant>,
-    /// In ticks.
     oldest_blocking: Option<u32>,
     /// Those of the ones that block which are not in the table.
     blocking_unentered: u64,
@@ -99,7 +101,7 @@ struct Tally {
     passing: u64,
 }
 
-impl Tally {
+impl Known {
     fn new(counter: &'static Counter) -> Self {
         Self {
             counter,
@@ -114,6 +116,7 @@ impl Tally {
         }
     }
 
+    /// Takes in that a thread polls one of them.
     fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, tick: u32) {
         let entered = seen.mark.is_entered();
         // A closure on the blocking pool holds its thread from its first moment.
@@ -129,77 +132,74 @@ impl Tally {
             None => self.passing += u64::from(!entered),
         }
     }
-}
 
-/// Names what is alive among these owners' sessions, site by site.
-pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
-    let tallies = tally(supervisor, watch, owners, now);
-    let age = |ticks: u32| TICK * ticks;
-    let mut found = Vec::new();
-    for tally in tallies {
-        let Tally { alive, entered, blocking, blocking_unentered, passing, .. } = tally;
-        let row = |count, oldest, activity| Found {
-            kind: tally.counter.kind,
-            site: tally.counter.site,
-            owner: tally.counter.scope.owner,
+    /// A row for each thing that some of them do.
+    fn rows(&self, now: Instant) -> Vec<Found> {
+        let row = |count, oldest: Option<Duration>, activity| Found {
+            kind: self.counter.kind,
+            site: self.counter.site,
+            owner: self.counter.scope.owner,
             count,
             oldest,
             activity,
         };
-        if let Some(since) = tally.blocking_since {
+        let age = |ticks: u32| TICK * ticks;
+        let mut rows = Vec::new();
+        if let Some(since) = self.blocking_since {
             let since = now.duration_since(since);
-            let oldest = tally.oldest_blocking.map(age).map(|oldest| oldest.max(since));
-            found.push(row(blocking, oldest, Activity::Blocking { since }));
+            let oldest = self.oldest_blocking.map(|ticks| age(ticks).max(since));
+            rows.push(row(self.blocking, oldest, Activity::Blocking { since }));
         }
-        let waiting = (entered + passing).saturating_sub(blocking - blocking_unentered);
+        let waiting = (self.entered + self.passing).saturating_sub(self.blocking - self.blocking_unentered);
         if waiting > 0 {
-            found.push(row(waiting, tally.oldest_entered.map(age), Activity::Waiting));
+            rows.push(row(waiting, self.oldest_entered.map(age), Activity::Waiting));
         }
-        let queued = alive.saturating_sub(entered + blocking_unentered + passing);
+        let queued = self.alive.saturating_sub(self.entered + self.blocking_unentered + self.passing);
         if queued > 0 {
-            found.push(row(queued, None, Activity::Queued));
+            rows.push(row(queued, None, Activity::Queued));
         }
+        rows
     }
-    found
 }
 
-fn tally(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Tally> {
-    let mut tallies: HashMap<_, Tally> = HashMap::new();
+/// Names what is alive among these owners' sessions, site by site.
+pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
     let tick = supervisor.tick();
     let key = |counter: &'static Counter| {
-        (std::ptr::from_ref(counter.site).addr(), std::ptr::from_ref(counter.scope).addr(), counter.kind)
+        (ptr::from_ref(counter.site).addr(), ptr::from_ref(counter.scope).addr(), counter.kind)
     };
+    let mut known: HashMap<_, Known> = HashMap::new();
     for scope in supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {
         let counters = scope.lock_counters().clone();
         // Finished first, as always.
-        let finished: Vec<_> = counters.iter().map(|counter| counter.finished()).collect();
+        let finished: Vec<_> = counters.iter().map(|counter| counter.tally.finished()).collect();
         for (counter, finished) in counters.into_iter().zip(finished) {
-            let tally = tallies.entry(key(counter)).or_insert_with(|| Tally::new(counter));
-            // One thread's counter may have finished more than it started; their sum has not.
-            tally.alive = tally.alive.wrapping_add(counter.started()).wrapping_sub(finished);
+            let known = known.entry(key(counter)).or_insert_with(|| Known::new(counter));
+            // One thread may have finished more than it started; their sum has not.
+            known.alive = known.alive.wrapping_add(counter.tally.started()).wrapping_sub(finished);
         }
     }
     waiting::for_each(|entry| {
-        if let Some(tally) = tallies.get_mut(&key(entry.counter)) {
-            tally.entered += 1;
-            tally.oldest_entered = tally.oldest_entered.max(Some(entry.born.age(tick)));
+        if let Some(known) = known.get_mut(&key(entry.counter)) {
+            known.entered += 1;
+            known.oldest_entered = known.oldest_entered.max(Some(entry.born.age(tick)));
         }
     });
     for seen in thread::look() {
-        if let Some(tally) = tallies.get_mut(&key(seen.counter)) {
-            tally.polled(&seen, watch.since(&seen), now, tick);
+        if let Some(known) = known.get_mut(&key(seen.counter)) {
+            known.polled(&seen, watch.since(&seen), now, tick);
         }
     }
-    let mut tallies: Vec<_> = tallies.into_values().filter(|tally| tally.alive > 0).collect();
-    tallies.sort_by_key(|tally| (tally.counter.site.file, tally.counter.site.line, tally.counter.scope.owner));
-    tallies
+    let mut known: Vec<_> = known.into_values().filter(|known| known.alive > 0).collect();
+    known.sort_by_key(|known| (known.counter.site.file, known.counter.site.line, known.counter.scope.owner));
+    known.iter().flat_map(|known| known.rows(now)).collect()
 }
 
 /// Since when the body of this scope has held a thread, if it does.
 pub(crate) fn body_blocks_since(scope: &Scope, watch: &Watch) -> Option<Instant> {
     thread::look()
         .into_iter()
-        .filter(|seen| std::ptr::eq(seen.counter.scope, scope))
+        .filter(|seen| ptr::eq(seen.counter.scope, scope))
         .filter(|seen| matches!(seen.counter.kind, Kind::Service | Kind::Main))
         .filter_map(|seen| watch.since(&seen))
         .min()

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::counter::{Counter, Kind};
+use super::handshake::Clearing;
 use super::scope::Scope;
 use super::site::Site;
 use super::slots;
@@ -19,7 +20,7 @@ pub(super) struct Thread {
     /// What it polls: a [`Poll`], or zero for nothing.
     polling: AtomicU64,
     /// Is a session leaving the table of those that wait, here and now?
-    leaving: AtomicBool,
+    clearing: Clearing,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
 }
 
@@ -152,7 +153,7 @@ impl Local {
             let thread: &'static Thread = Box::leak(Box::new(Thread {
                 number: u32::try_from(all.len()).expect("fewer than four billion threads at once"),
                 polling: AtomicU64::new(0),
-                leaving: AtomicBool::new(false),
+                clearing: Clearing::new(),
                 counters: Mutex::new(HashMap::new()),
             }));
             all.push(thread);
@@ -206,14 +207,13 @@ pub(super) fn counter(site: &'static Site, scope: &'static Scope, kind: Kind) ->
 
 /// Where this thread says that a session leaves the table of those that wait.
 #[inline]
-pub(super) fn leaving() -> &'static AtomicBool {
-    LOCAL.with(|local| &local.thread().leaving)
+pub(super) fn clearing() -> &'static Clearing {
+    LOCAL.with(|local| &local.thread().clearing)
 }
 
 /// The same of every thread.
-pub(super) fn leaving_of_all() -> impl Iterator<Item = &'static AtomicBool> {
-    let threads = lock(&ALL).clone();
-    threads.into_iter().map(|thread| &thread.leaving)
+pub(super) fn clearing_of_all() -> Vec<&'static Clearing> {
+    lock(&ALL).iter().map(|thread| &thread.clearing).collect()
 }
 
 /// Is this the waker of the very session that is being polled here?

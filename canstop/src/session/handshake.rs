@@ -1,0 +1,89 @@
+//! How two sides that rarely meet agree that they do not overlap, at the cost of one.
+//!
+//! What must be excluded is a thread that looked, saw nobody watching, and clears a slot while the
+//! watcher already trusts that it would not. A thread that clears first says so (`clearing = true`),
+//! then looks whether anybody watches, then clears, then takes the word back. Whoever begins to watch
+//! first says so (`watchers += 1`), then looks at every thread until it has once not been clearing.
+//!
+//! Each side writes one word and then reads the other's, and at least one of them must see the
+//! other's write: either the thread sees that it is watched, and takes the careful way, or it is seen
+//! clearing, and waited for. That needs a full barrier between write and read on both sides. Where the
+//! watcher can bring the barrier for all threads, the clearing side has to keep the compiler from
+//! reordering, and nothing else.
+//!
+//! Between `clearing = true` and `clearing = false` stand a load and a store, and no user code:
+//! waiting for them is waiting for the scheduler.
+
+use super::atomics::{AtomicBool, AtomicUsize, Ordering, compiler_fence, fence, yield_now};
+
+/// How many watch.
+#[derive(Debug)]
+pub(super) struct Watchers(pub(super) AtomicUsize);
+
+/// A thread's word that it clears something.
+#[derive(Debug)]
+pub(super) struct Clearing(AtomicBool);
+
+/// Who brings the full barrier that the clearing side needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Barrier {
+    /// The watcher, for every thread.
+    Watcher,
+    /// The one that clears, each time.
+    Own,
+}
+
+impl Watchers {
+    /// Does anybody watch? One relaxed load.
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Begins to watch. `barrier` is a full barrier, for every thread unless each has its own. When
+    /// this returns, no thread clears but in the careful way.
+    pub(super) fn begin<'a>(&self, barrier: impl FnOnce(), threads: impl FnOnce() -> Vec<&'a Clearing>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        barrier();
+        for Clearing(clearing) in threads() {
+            // Acquire, with the release of the word that is taken back: all is cleared by then.
+            while clearing.load(Ordering::Acquire) {
+                yield_now();
+            }
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Clearing {
+    pub(super) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Clears by `plainly` if nobody watches, else by `carefully`. `barrier` is asked for each time.
+    #[inline]
+    pub(super) fn clear(
+        &self,
+        watchers: &Watchers,
+        barrier: Barrier,
+        plainly: impl FnOnce(),
+        carefully: impl FnOnce(),
+    ) {
+        let Self(clearing) = self;
+        clearing.store(true, Ordering::Relaxed);
+        match barrier {
+            Barrier::Own => fence(Ordering::SeqCst),
+            Barrier::Watcher => compiler_fence(Ordering::SeqCst),
+        }
+        if watchers.any() {
+            clearing.store(false, Ordering::Release);
+            carefully();
+        } else {
+            plainly();
+            clearing.store(false, Ordering::Release);
+        }
+    }
+}
