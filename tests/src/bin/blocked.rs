@@ -1,0 +1,70 @@
+//! Threads that never come back: a worker, all workers, the thread of `main`, the blocking pool. The
+//! first argument says which, the second one on which of tokio's runtimes. Each that is stuck prints
+//! READY just before.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use canstop::{App, Flavor, Lifecycle, Service, spawn_blocking_session, spawn_session};
+use canstop_tests::{READY, scenario};
+
+fn main() -> ExitCode {
+    let flavor = std::env::args().nth(2).expect("a runtime");
+    let app = App::new().grace(Duration::from_secs(1));
+    let app = match flavor.as_str() {
+        "multi_thread" => app.flavor(Flavor::MultiThread).worker_threads(2),
+        "current_thread" => app.flavor(Flavor::CurrentThread),
+        other => panic!("no runtime {other}"),
+    };
+    let app = app.configure_runtime(|builder| {
+        builder.max_blocking_threads(1);
+    });
+    let scenario = scenario();
+    let app = match scenario.as_str() {
+        "service" => app.service(Service::new("stuck", |_lifecycle| async { block() })),
+        "blocking-service" => app.service(Service::blocking("stuck", |_lifecycle| block())),
+        _ => app,
+    };
+    app.run(async move {
+        match scenario.as_str() {
+            "one-worker" => one_worker(),
+            "all-workers" => all_workers(),
+            "main" => block(),
+            "blocking-sessions" => blocking_sessions(),
+            "raw-blocking" => drop(tokio::task::spawn_blocking(block)),
+            "service" | "blocking-service" => return,
+            other => panic!("no scenario {other}"),
+        }
+        Lifecycle::current().stopping().await;
+    })
+}
+
+fn block() {
+    println!("{READY}");
+    thread::sleep(Duration::from_secs(60));
+}
+
+/// A healthy session is there too: it is heard whatever the stuck one does.
+fn one_worker() {
+    spawn_session!(async {
+        let lifecycle = Lifecycle::current();
+        spawn_session!(async { block() });
+        lifecycle.stopping().await;
+        println!("the healthy session is done");
+    });
+}
+
+/// A third one never gets a thread.
+fn all_workers() {
+    for _ in 0..3 {
+        spawn_session!(async { block() });
+    }
+}
+
+/// The pool has one thread: the second closure waits for it.
+fn blocking_sessions() {
+    for _ in 0..2 {
+        spawn_blocking_session!(block);
+    }
+}

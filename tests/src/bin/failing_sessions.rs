@@ -1,0 +1,50 @@
+//! Sessions that fail, each in its own way, and a program that goes on. READY is printed by a session
+//! that runs after the others have failed.
+
+use std::future::pending;
+
+use canstop::{Lifecycle, spawn_blocking_session, spawn_session};
+use canstop_tests::{READY, scenario};
+
+#[canstop::main(grace = "1s")]
+async fn main() {
+    let lifecycle = Lifecycle::current();
+    match scenario().as_str() {
+        "survived" => survived().await,
+        "destructor" => destructor(),
+        other => panic!("no scenario {other}"),
+    }
+    lifecycle.stopping().await;
+    println!("main was told");
+}
+
+/// Their `JoinHandle`s say the same as tokio's would.
+async fn survived() {
+    let refused = spawn_session!("refused", async { Err::<(), _>(anyhow::anyhow!("no route").context("refused")) });
+    assert!(refused.await.expect("it did not panic").is_err());
+    let panics = spawn_session!(faulty());
+    assert!(panics.await.expect_err("it panicked").is_panic());
+    let blocking = spawn_blocking_session!(|| -> Result<(), std::fmt::Error> { Err(std::fmt::Error) });
+    assert!(blocking.await.expect("it did not panic").is_err());
+    spawn_session!(async { println!("{READY}") });
+}
+
+async fn faulty() {
+    panic!("the session's own fault");
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("the destructor's own fault");
+    }
+}
+
+fn destructor() {
+    spawn_session!(async {
+        let _held = PanicsWhenDropped;
+        println!("{READY}");
+        pending::<()>().await;
+    });
+}

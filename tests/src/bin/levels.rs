@@ -1,0 +1,52 @@
+//! An event tracker: `http` needs `writer`, so the writer starts first, is told last, and has time
+//! of its own to flush, also where a request of `http` never ends.
+
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+
+use canstop::{Lifecycle, spawn_session};
+use canstop_tests::{READY, scenario};
+use tokio::time::{Instant, sleep};
+
+#[canstop::main(grace = "2s")]
+async fn main() {}
+
+#[canstop::service]
+async fn writer(lifecycle: Lifecycle) {
+    sleep(Duration::from_millis(20)).await;
+    println!("the writer is ready");
+    lifecycle.ready();
+    lifecycle.stopping().await;
+    println!("the writer is told");
+    let deadline = lifecycle.deadline().expect("it was told");
+    println!("the writer has {} tenths of a second", (deadline - Instant::now()).as_millis().div_ceil(100));
+    sleep(Duration::from_millis(150)).await;
+    println!("the writer has flushed");
+}
+
+#[canstop::service(after(writer))]
+async fn http(lifecycle: Lifecycle) {
+    println!("http starts");
+    match scenario().as_str() {
+        "clean" => drop(spawn_session!(async {
+            Lifecycle::current().stopping().await;
+            sleep(Duration::from_millis(100)).await;
+            println!("the request is answered");
+        })),
+        "stuck" => drop(spawn_session!(request())),
+        "blocked" => drop(spawn_session!(blocked_request())),
+        other => panic!("no scenario {other}"),
+    }
+    println!("{READY}");
+    lifecycle.stopping().await;
+    println!("http is told");
+}
+
+async fn request() {
+    pending::<()>().await;
+}
+
+async fn blocked_request() {
+    thread::sleep(Duration::from_secs(60));
+}

@@ -1,0 +1,105 @@
+//! What came of a probe.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A probe that has ended, and what can be asked of it. Every question that fails shows everything.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The exit code; `None` if a signal killed it.
+    pub code: Option<i32>,
+    /// The lines of stdout.
+    pub stdout: Vec<String>,
+    /// The lines of stderr.
+    pub stderr: Vec<String>,
+    /// From the first signal that the test sent to the end of the process.
+    pub after_signal: Option<Duration>,
+}
+
+impl Finished {
+    /// It exited with this code.
+    #[track_caller]
+    pub fn exited(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "exit code\n{self}");
+        self
+    }
+
+    /// It ended at most this long after the first signal.
+    #[track_caller]
+    pub fn within(&self, limit: Duration) -> &Self {
+        let took = self.after_signal();
+        assert!(took <= limit, "it took {took:?} of {limit:?}\n{self}");
+        self
+    }
+
+    /// From the first signal to the end.
+    #[track_caller]
+    #[must_use]
+    pub fn after_signal(&self) -> Duration {
+        self.after_signal.expect("the test has sent a signal")
+    }
+
+    /// It printed exactly this line.
+    #[track_caller]
+    pub fn printed(&self, line: &str) -> &Self {
+        assert!(self.times_printed(line) > 0, "it never printed {line:?}\n{self}");
+        self
+    }
+
+    /// It never printed this line.
+    #[track_caller]
+    pub fn never_printed(&self, line: &str) -> &Self {
+        assert!(self.times_printed(line) == 0, "it printed {line:?}\n{self}");
+        self
+    }
+
+    /// How often it printed this line.
+    #[must_use]
+    pub fn times_printed(&self, line: &str) -> usize {
+        self.stdout.iter().filter(|printed| *printed == line).count()
+    }
+
+    /// It printed these lines in this order, with whatever between them.
+    #[track_caller]
+    pub fn printed_in_order(&self, lines: &[&str]) -> &Self {
+        let mut printed = self.stdout.iter();
+        for line in lines {
+            assert!(printed.any(|printed| printed == line), "it did not print {line:?} in its order\n{self}");
+        }
+        self
+    }
+
+    /// The line of stderr that has all of these parts.
+    #[track_caller]
+    pub fn said(&self, parts: &[&str]) -> &str {
+        let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
+        match self.stderr.iter().find(has_all) {
+            Some(line) => line,
+            None => panic!("it never said {parts:?}\n{self}"),
+        }
+    }
+
+    /// How many lines of stderr have this part.
+    #[must_use]
+    pub fn times_said(&self, part: &str) -> usize {
+        self.stderr.iter().filter(|line| line.contains(part)).count()
+    }
+
+    /// The last line of stderr, which is canstop's, has all of these parts.
+    #[track_caller]
+    pub fn ended_with(&self, parts: &[&str]) -> &Self {
+        let last = self.stderr.last().map_or("", String::as_str);
+        assert!(last.starts_with("canstop: stopped ("), "the last line is not the last line\n{self}");
+        for part in parts {
+            assert!(last.contains(part), "the last line has no {part:?}\n{self}");
+        }
+        self
+    }
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "exit code {:?}, {:?} after the signal", self.code, self.after_signal)?;
+        write!(f, "--- stdout\n{}\n--- stderr\n{}", self.stdout.join("\n"), self.stderr.join("\n"))
+    }
+}

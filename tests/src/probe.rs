@@ -1,0 +1,230 @@
+//! A running probe.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, kill_process};
+
+use crate::Finished;
+
+/// A probe that has not ended by then hangs: it is killed, and its test fails.
+const HANGS_AFTER: Duration = Duration::from_secs(20);
+/// The line by which a probe says that its test may go on.
+pub const READY: &str = "READY";
+/// How often to ask for the exit code of a probe that has closed its output already.
+const ASK_EVERY: Duration = Duration::from_millis(1);
+
+/// What a test may send to its probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// `SIGINT`.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+}
+
+impl Signal {
+    fn to_system(self) -> rustix::process::Signal {
+        match self {
+            Self::Interrupt => rustix::process::Signal::INT,
+            Self::Terminate => rustix::process::Signal::TERM,
+        }
+    }
+
+    /// Sends it to the process that calls this, for a probe that wants it at a certain line.
+    pub fn send_to_self(self) {
+        kill_process(rustix::process::getpid(), self.to_system()).expect("a process may signal itself");
+    }
+}
+
+/// Who reads what a probe says once it is ready. Until then its stdout is always read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Both streams are read to their ends.
+    Listens,
+    /// Both pipes are closed: whoever writes to them is told so.
+    Leaves,
+    /// Both pipes stay open and nobody reads: whoever fills them waits for ever.
+    Stares,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+enum Seen {
+    Line(Stream, String),
+    /// One of the streams is no longer read, and is closed when this is dropped.
+    End(Box<dyn Read + Send>),
+}
+
+/// A process that a test has started. One that is dropped early is killed.
+pub struct Probe {
+    child: Child,
+    hangs_at: Instant,
+    seen: Receiver<Seen>,
+    audience: Audience,
+    /// How many streams are still read.
+    open_streams: usize,
+    /// Those that are open and not read.
+    unread: Vec<Box<dyn Read + Send>>,
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    /// How many lines of stdout were waited for.
+    awaited: usize,
+    first_signal: Option<Instant>,
+}
+
+impl Probe {
+    /// Starts a probe: `Probe::start(env!("CARGO_BIN_EXE_sessions"), ["endless"])`.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        Self::start_before(Audience::Listens, program, arguments)
+    }
+
+    /// As [`start`](Self::start), with another audience.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start_before(
+        audience: Audience,
+        program: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        let child = Command::new(program)
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
+        let (sender, seen) = mpsc::channel();
+        let mut probe = Self {
+            child,
+            hangs_at: Instant::now() + HANGS_AFTER,
+            seen,
+            audience,
+            open_streams: 0,
+            unread: Vec::new(),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            awaited: 0,
+            first_signal: None,
+        };
+        let stdout = probe.child.stdout.take().expect("stdout is piped");
+        let stderr = probe.child.stderr.take().expect("stderr is piped");
+        probe.read(Stream::Stdout, stdout, sender.clone());
+        probe.read(Stream::Stderr, stderr, sender);
+        probe
+    }
+
+    fn read(&mut self, stream: Stream, from: impl Read + Send + 'static, to: Sender<Seen>) {
+        self.open_streams += 1;
+        let audience = self.audience;
+        thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut line = Vec::new();
+            let mut listens = audience == Audience::Listens || matches!(stream, Stream::Stdout);
+            while listens && from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+                listens = audience == Audience::Listens || text != READY;
+                if to.send(Seen::Line(stream, text)).is_err() {
+                    return;
+                }
+                line.clear();
+            }
+            let _ = to.send(Seen::End(Box::new(from)));
+        });
+    }
+
+    /// Waits until the probe prints this line, after those that were waited for before.
+    ///
+    /// # Panics
+    ///
+    /// If it ends without it, or hangs.
+    pub fn wait_for_line(&mut self, line: &str) {
+        loop {
+            while let Some(printed) = self.stdout.get(self.awaited) {
+                self.awaited += 1;
+                if printed == line {
+                    return;
+                }
+            }
+            if !self.see() {
+                self.fail(&format!("it ended and never printed {line:?}"));
+            }
+        }
+    }
+
+    /// Sends it a signal, by its pid: it was not waited for yet, so the pid is still its own.
+    pub fn signal(&mut self, signal: Signal) {
+        self.first_signal.get_or_insert_with(Instant::now);
+        kill_process(Pid::from_child(&self.child), signal.to_system()).expect("a child may be signalled");
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Panics
+    ///
+    /// If it hangs.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
+        while self.see() {}
+        let status = loop {
+            match self.child.try_wait().expect("a child may be waited for") {
+                Some(status) => break status,
+                None if Instant::now() >= self.hangs_at => self.fail("it has closed its output and hangs"),
+                None => thread::sleep(ASK_EVERY),
+            }
+        };
+        let after_signal = self.first_signal.map(|first| first.elapsed());
+        let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
+        Finished { code: status.code(), stdout, stderr, after_signal }
+    }
+
+    /// Takes in what the probe says next; `false` when it has nothing more to say.
+    fn see(&mut self) -> bool {
+        if self.open_streams == 0 {
+            return false;
+        }
+        match self.seen.recv_timeout(self.hangs_at.saturating_duration_since(Instant::now())) {
+            Ok(Seen::Line(Stream::Stdout, line)) => self.stdout.push(line),
+            Ok(Seen::Line(Stream::Stderr, line)) => self.stderr.push(line),
+            Ok(Seen::End(stream)) => {
+                self.open_streams -= 1;
+                if self.audience == Audience::Stares {
+                    self.unread.push(stream);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => self.fail("it hangs"),
+            Err(RecvTimeoutError::Disconnected) => self.fail("its output can no longer be read"),
+        }
+        self.open_streams > 0
+    }
+
+    fn fail(&mut self, what: &str) -> ! {
+        let _ = self.child.kill();
+        let (stdout, stderr) = (self.stdout.join("\n"), self.stderr.join("\n"));
+        panic!("{what}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // Of a child that was waited for, the library knows that it is gone: no other process is hit.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
