@@ -30,10 +30,44 @@ pub fn scenario() -> String {
 /// If the source has no such text, or has it in two lines.
 #[must_use]
 pub fn place_of(probe: &str, text: &str) -> String {
+    format!("tests/src/bin/{probe}.rs:{}", line_of(probe, text))
+}
+
+/// Where the attribute above a line stands: it is the place of the service that it makes.
+///
+/// # Panics
+///
+/// As [`place_of`].
+#[must_use]
+pub fn place_above(probe: &str, text: &str) -> String {
+    format!("tests/src/bin/{probe}.rs:{}", line_of(probe, text) - 1)
+}
+
+fn line_of(probe: &str, text: &str) -> usize {
     let path = format!("{}/src/bin/{probe}.rs", env!("CARGO_MANIFEST_DIR"));
     let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));
     let mut lines = source.lines().enumerate().filter(|(_, line)| line.contains(text));
     let (index, _) = lines.next().unwrap_or_else(|| panic!("{path} has no line with {text:?}"));
     assert!(lines.next().is_none(), "{path} has more than one line with {text:?}");
-    format!("tests/src/bin/{probe}.rs:{}", index + 1)
+    index + 1
+}
+
+/// The duration that follows a word in a line, in seconds: of `"age 1.2 s, waiting"` after `"age"`,
+/// 1.2.
+///
+/// # Panics
+///
+/// If none follows it.
+#[must_use]
+pub fn seconds_after(word: &str, line: &str) -> f64 {
+    let duration = || {
+        let mut words = line.split_once(word)?.1.split([' ', ',']).filter(|word| !word.is_empty());
+        let number: f64 = words.next()?.parse().ok()?;
+        match words.next()? {
+            "ms" => Some(number / 1_000.0),
+            "s" => Some(number),
+            _ => None,
+        }
+    };
+    duration().unwrap_or_else(|| panic!("no duration after {word:?} in {line:?}"))
 }

@@ -1,6 +1,5 @@
 //! A running probe.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -46,16 +45,30 @@ impl Signal {
 pub enum Audience {
     /// Both streams are read to their ends.
     Listens,
+    /// Stdout is read to its end, and stderr is closed from the beginning.
+    HearsStdoutOnly,
     /// Both pipes are closed: whoever writes to them is told so.
     Leaves,
     /// Both pipes stay open and nobody reads: whoever fills them waits for ever.
     Stares,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     Stdout,
     Stderr,
+}
+
+impl Audience {
+    /// Whether it listens to a stream until the probe is ready, and from then on.
+    fn listens_to(self, stream: Stream) -> (bool, bool) {
+        let is_stdout = stream == Stream::Stdout;
+        match self {
+            Self::Listens => (true, true),
+            Self::HearsStdoutOnly => (is_stdout, is_stdout),
+            Self::Leaves | Self::Stares => (is_stdout, false),
+        }
+    }
 }
 
 enum Seen {
@@ -82,12 +95,13 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts a probe: `Probe::start(env!("CARGO_BIN_EXE_sessions"), ["endless"])`.
+    /// Starts a probe: `Probe::start(env!("CARGO_BIN_EXE_sessions"), &["endless"])`.
     ///
     /// # Panics
     ///
     /// If it cannot be started.
-    pub fn start(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+    #[must_use]
+    pub fn start(program: &str, arguments: &[&str]) -> Self {
         Self::start_before(Audience::Listens, program, arguments)
     }
 
@@ -96,11 +110,8 @@ impl Probe {
     /// # Panics
     ///
     /// If it cannot be started.
-    pub fn start_before(
-        audience: Audience,
-        program: &str,
-        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-    ) -> Self {
+    #[must_use]
+    pub fn start_before(audience: Audience, program: &str, arguments: &[&str]) -> Self {
         let child = Command::new(program)
             .args(arguments)
             .env_remove("RUST_LOG")
@@ -132,14 +143,14 @@ impl Probe {
 
     fn read(&mut self, stream: Stream, from: impl Read + Send + 'static, to: Sender<Seen>) {
         self.open_streams += 1;
-        let audience = self.audience;
+        let (until_ready, to_the_end) = self.audience.listens_to(stream);
         thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut line = Vec::new();
-            let mut listens = audience == Audience::Listens || matches!(stream, Stream::Stdout);
+            let mut listens = until_ready;
             while listens && from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
                 let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-                listens = audience == Audience::Listens || text != READY;
+                listens = to_the_end || text != READY;
                 if to.send(Seen::Line(stream, text)).is_err() {
                     return;
                 }

@@ -45,11 +45,19 @@ fn block() {
     thread::sleep(Duration::from_secs(60));
 }
 
+async fn blocks() {
+    block();
+}
+
+async fn blocks_a_worker() {
+    block();
+}
+
 /// A healthy session is there too: it is heard whatever the stuck one does.
 fn one_worker() {
     spawn_session!(async {
         let lifecycle = Lifecycle::current();
-        spawn_session!(async { block() });
+        spawn_session!(blocks_a_worker());
         lifecycle.stopping().await;
         println!("the healthy session is done");
     });
@@ -58,7 +66,7 @@ fn one_worker() {
 /// A third one never gets a thread.
 fn all_workers() {
     for _ in 0..3 {
-        spawn_session!(async { block() });
+        spawn_session!(blocks());
     }
 }
 

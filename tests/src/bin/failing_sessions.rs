@@ -42,9 +42,11 @@ impl Drop for PanicsWhenDropped {
 }
 
 fn destructor() {
-    spawn_session!(async {
-        let _held = PanicsWhenDropped;
-        println!("{READY}");
-        pending::<()>().await;
-    });
+    spawn_session!(holds_what_panics());
+}
+
+async fn holds_what_panics() {
+    let _held = PanicsWhenDropped;
+    println!("{READY}");
+    pending::<()>().await;
 }

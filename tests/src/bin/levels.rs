@@ -1,5 +1,6 @@
 //! An event tracker: `http` needs `writer`, so the writer starts first, is told last, and has time
-//! of its own to flush, also where a request of `http` never ends.
+//! of its own to flush, also where a request of `http` never ends. It is 0.4 of the 2 s, and the writer
+//! takes half of it.
 
 use std::future::pending;
 use std::thread;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use canstop::{Lifecycle, spawn_session};
 use canstop_tests::{READY, scenario};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 #[canstop::main(grace = "2s")]
 async fn main() {}
@@ -19,9 +20,7 @@ async fn writer(lifecycle: Lifecycle) {
     lifecycle.ready();
     lifecycle.stopping().await;
     println!("the writer is told");
-    let deadline = lifecycle.deadline().expect("it was told");
-    println!("the writer has {} tenths of a second", (deadline - Instant::now()).as_millis().div_ceil(100));
-    sleep(Duration::from_millis(150)).await;
+    sleep(Duration::from_millis(200)).await;
     println!("the writer has flushed");
 }
 

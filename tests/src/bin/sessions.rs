@@ -41,10 +41,12 @@ fn hundred(stop: &watch::Receiver<bool>) {
 }
 
 fn endless() {
-    spawn_session!(async {
-        println!("{READY}");
-        pending::<()>().await;
-    });
+    spawn_session!(never_ends());
+}
+
+async fn never_ends() {
+    println!("{READY}");
+    pending::<()>().await;
 }
 
 /// A session that spawns another one when it is told to stop.

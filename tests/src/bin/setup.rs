@@ -65,7 +65,7 @@ async fn asks_at_the_last_moment() {
     let lifecycle = Lifecycle::current();
     Signal::Terminate.send_to_self();
     lifecycle.stopping().await;
-    sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(10)).await;
     println!("main has cleaned up");
 }
 

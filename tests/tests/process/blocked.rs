@@ -1,0 +1,109 @@
+//! Threads that never come back, on both of tokio's runtimes.
+
+use canstop_tests::{Finished, READY, Signal, place_of, seconds_after};
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+/// Makes a test of each of these for each runtime.
+macro_rules! on_each_runtime {
+    ($($test:ident)*) => {
+        mod multi_thread {$(
+            #[test]
+            fn $test() {
+                super::$test("multi_thread");
+            }
+        )*}
+        mod current_thread {$(
+            #[test]
+            fn $test() {
+                super::$test("current_thread");
+            }
+        )*}
+    };
+}
+
+on_each_runtime! {
+    a_blocked_worker_is_named_and_holds_up_no_other
+    blocked_workers_are_named_and_so_is_who_never_got_one
+    a_blocked_main_is_named
+    a_blocked_service_is_named
+    a_blocking_service_that_ignores_the_stop_is_named
+    blocking_sessions_are_named_whether_they_run_or_wait_for_the_pool
+    a_raw_blocking_task_is_not_waited_for
+    a_second_signal_ends_a_program_whose_threads_are_all_blocked
+}
+
+/// The row of what holds a thread, since about when it was ready.
+#[track_caller]
+fn blocks(finished: &Finished, what: &[&str]) {
+    let mut parts = vec!["abandoned: ", "blocking a thread since"];
+    parts.extend(what);
+    let row = finished.said(&parts);
+    let since = seconds_after("since", row);
+    assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
+}
+
+fn a_blocked_worker_is_named_and_holds_up_no_other(flavor: &str) {
+    let finished = terminate(start!("blocked", "one-worker", flavor));
+    finished.exited(124).within(DEADLINE);
+    let site = place_of("blocked", "spawn_session!(blocks_a_worker())");
+    blocks(&finished, &["session at", &site, "blocked::one_worker"]);
+    if flavor == "multi_thread" {
+        finished.printed("the healthy session is done");
+        finished.ended_with(&["1 sessions drained, 1 abandoned, exit code 124"]);
+    }
+}
+
+fn blocked_workers_are_named_and_so_is_who_never_got_one(flavor: &str) {
+    let mut probe = start!("blocked", "all-workers", flavor);
+    let workers = if flavor == "multi_thread" { 2 } else { 1 };
+    for _ in 1..workers {
+        probe.wait_for_line(READY);
+    }
+    let finished = terminate(probe);
+    finished.exited(124).within(DEADLINE);
+    let site = place_of("blocked", "spawn_session!(blocks())");
+    blocks(&finished, &["session at", &site, "blocked::all_workers"]);
+    finished.said(&["abandoned: ", "session at", &site, "queued: no thread was free"]);
+}
+
+fn a_blocked_main_is_named(flavor: &str) {
+    let finished = terminate(start!("blocked", "main", flavor));
+    finished.exited(124).within(DEADLINE);
+    blocks(&finished, &["body of main"]);
+}
+
+fn a_blocked_service_is_named(flavor: &str) {
+    let finished = terminate(start!("blocked", "service", flavor));
+    finished.exited(124).within(DEADLINE);
+    blocks(&finished, &["service `stuck`", &place_of("blocked", "Service::new(")]);
+}
+
+fn a_blocking_service_that_ignores_the_stop_is_named(flavor: &str) {
+    let finished = terminate(start!("blocked", "blocking-service", flavor));
+    finished.exited(124).within(DEADLINE);
+    blocks(&finished, &["service `stuck`", &place_of("blocked", "Service::blocking(")]);
+}
+
+fn blocking_sessions_are_named_whether_they_run_or_wait_for_the_pool(flavor: &str) {
+    let finished = terminate(start!("blocked", "blocking-sessions", flavor));
+    finished.exited(124).within(DEADLINE);
+    let site = place_of("blocked", "spawn_blocking_session!(block)");
+    blocks(&finished, &["blocking session at", &site, "blocked::blocking_sessions"]);
+    finished.said(&["abandoned: blocking session at", &site, "queued: no thread was free"]);
+    finished.ended_with(&["2 abandoned, exit code 124"]);
+}
+
+fn a_raw_blocking_task_is_not_waited_for(flavor: &str) {
+    let finished = terminate(start!("blocked", "raw-blocking", flavor));
+    finished.exited(0).within(PROMPTLY);
+    finished.ended_with(&["0 abandoned, exit code 0"]);
+}
+
+fn a_second_signal_ends_a_program_whose_threads_are_all_blocked(flavor: &str) {
+    let mut probe = start!("blocked", "all-workers", flavor);
+    probe.wait_for_line(READY);
+    let finished = crate::signals::twice(probe, [Signal::Interrupt, Signal::Terminate]);
+    finished.exited(143).within(crate::signals::AT_ONCE);
+    finished.said(&["abandoned: ", "session at", "blocked::all_workers"]);
+}

@@ -1,0 +1,50 @@
+//! Sessions that are in flight when the stop comes.
+
+use canstop_tests::{place_of, seconds_after};
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+#[test]
+fn a_hundred_sessions_in_flight_at_sigterm_all_finish() {
+    let finished = terminate(start!("sessions", "hundred"));
+    finished.exited(0).within(DEADLINE);
+    for number in 0..100 {
+        finished.printed(&format!("session {number} is done"));
+    }
+    finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn an_endless_session_is_named_with_its_place_its_function_and_its_age() {
+    let finished = terminate(start!("sessions", "endless"));
+    finished.exited(124).within(DEADLINE);
+    let place = place_of("sessions", "spawn_session!(never_ends())");
+    let row = finished.said(&["abandoned: session", &place, " in sessions::endless,", "waiting"]);
+    // It waits for the whole of the grace but the part that is kept for the teardown.
+    let age = seconds_after("age", row);
+    assert!((0.8..1.5).contains(&age), "{row}");
+    finished.ended_with(&["0 sessions drained, 1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_session_that_is_spawned_during_the_stop_is_waited_for_like_its_parent() {
+    let finished = terminate(start!("sessions", "nested"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed("the outer session is done").printed("the inner session is done");
+    finished.ended_with(&["2 sessions drained, 0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_hundred_thousand_sessions_that_wait_for_the_stop_all_finish() {
+    let finished = terminate(start!("sessions", "crowd"));
+    finished.exited(0).within(DEADLINE);
+    finished.ended_with(&["100000 sessions drained, 0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_raw_task_runs_as_ever_and_is_lost_at_the_stop() {
+    let finished = terminate(start!("sessions", "raw"));
+    finished.exited(0).within(PROMPTLY);
+    finished.never_printed("the raw task is done");
+    finished.ended_with(&["0 sessions drained, 0 abandoned, exit code 0"]);
+}

@@ -1,0 +1,33 @@
+//! Sessions that return errors or panic.
+
+use canstop_tests::place_of;
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+#[test]
+fn a_session_that_fails_is_reported_with_its_place_and_the_program_goes_on() {
+    let finished = terminate(start!("failing_sessions", "survived"));
+    finished.exited(0).within(PROMPTLY);
+    finished.printed("main was told");
+
+    let refused = place_of("failing_sessions", "\"refused\"");
+    finished.said(&["session `refused` at", &refused, "in failing_sessions::survived", "failed: refused: no route"]);
+
+    let (site, panic) = (place_of("failing_sessions", "faulty());"), place_of("failing_sessions", "the session's own"));
+    finished.said(&["canstop: session at", &site, "panicked: the session's own fault", &panic]);
+
+    let blocking = place_of("failing_sessions", "spawn_blocking_session!(");
+    finished.said(&["session at", &blocking, "failed: an error occurred when formatting an argument"]);
+    finished.ended_with(&["0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_destructor_that_panics_when_its_session_is_abandoned_is_reported_too() {
+    let finished = terminate(start!("failing_sessions", "destructor"));
+    finished.exited(124).within(DEADLINE);
+    let site = place_of("failing_sessions", "spawn_session!(holds_what_panics())");
+    let panic = place_of("failing_sessions", "the destructor's own");
+    finished.said(&["abandoned: session at", &site]);
+    finished.said(&["session at", &site, "panicked: the destructor's own fault", &panic]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}

@@ -1,0 +1,58 @@
+//! Services that need others, and outlive nothing that needs them.
+
+use std::time::Duration;
+
+use canstop_tests::{place_above, place_of};
+
+use crate::terminate;
+
+/// The grace of these probes is two seconds.
+const DEADLINE: Duration = Duration::from_millis(2_250);
+
+#[test]
+fn a_dependency_starts_first_and_stops_last() {
+    let finished = terminate(start!("levels", "clean"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed_in_order(&["the writer is ready", "http starts"]);
+    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
+    finished.printed_in_order(&["the request is answered", "the writer is told"]);
+    finished.ended_with(&["1 sessions drained, 0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_eat_the_writers_time() {
+    let finished = terminate(start!("levels", "stuck"));
+    finished.exited(124).within(DEADLINE);
+    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
+    let site = place_of("levels", "spawn_session!(request())");
+    finished.said(&["abandoned: session at", &site, "of service `http`", "waiting"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_request_that_blocks_a_worker_does_not_eat_the_writers_time_either() {
+    let finished = terminate(start!("levels", "blocked"));
+    finished.exited(124).within(DEADLINE);
+    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
+    let site = place_of("levels", "spawn_session!(blocked_request())");
+    finished.said(&["abandoned: session at", &site, "of service `http`", "blocking a thread since"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_faulty_plan_is_refused_as_a_whole_with_all_its_faults() {
+    let finished = start!("faulty_plan").finish();
+    finished.exited(1);
+    finished.never_printed("a service runs");
+    let at = |text| place_above("faulty_plan", text);
+    finished.said(&["3 faults in the plan"]);
+    finished.said(&["`reader`", &at("async fn reader"), "after `faulty_plan::absent`, which is not started"]);
+    finished.said(&["`other_reader`", &at("async fn other_reader"), "after `faulty_plan::absent`"]);
+    finished.said(&[
+        "services wait for each other",
+        "`hen`",
+        "`egg`",
+        &place_of("faulty_plan", "Service::new(\"egg\""),
+    ]);
+    assert_eq!(finished.times_said("exit code 1"), 1, "{finished}");
+}

@@ -1,0 +1,39 @@
+//! What a process does when it is asked to stop, seen from outside: its exit code, what it says, and
+//! how long it takes.
+#![cfg(unix)]
+
+/// Starts a probe by its name, with its arguments.
+macro_rules! start {
+    ($probe:literal $(, $argument:expr)*) => {
+        canstop_tests::Probe::start(env!(concat!("CARGO_BIN_EXE_", $probe)), &[$($argument),*])
+    };
+}
+
+mod blocked;
+mod drain;
+mod failing;
+mod levels;
+mod linking;
+mod outputs;
+mod report;
+mod services;
+mod setup;
+mod signals;
+mod teardown;
+mod threads;
+
+use std::time::Duration;
+
+use canstop_tests::{Finished, Probe, READY, Signal};
+
+/// The deadline of a probe with a grace of one second: that, and a quarter.
+const DEADLINE: Duration = Duration::from_millis(1_250);
+/// Far less than the grace: nothing was waited for.
+const PROMPTLY: Duration = Duration::from_millis(500);
+
+/// Waits until a probe is ready, sends it SIGTERM, and waits until it ends.
+fn terminate(mut probe: Probe) -> Finished {
+    probe.wait_for_line(READY);
+    probe.signal(Signal::Terminate);
+    probe.finish()
+}

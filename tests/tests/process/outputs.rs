@@ -1,0 +1,31 @@
+//! Subscribers and pipes that nobody reads: canstop must not wait for who tells.
+
+use canstop_tests::{Audience, Probe, READY, Signal};
+
+use crate::signals::{AT_ONCE, twice};
+use crate::{DEADLINE, terminate};
+
+#[test]
+fn a_subscriber_that_waits_for_a_stuck_workers_lock_does_not_hold_up_the_exit() {
+    let finished = terminate(start!("subscribers", "holds-the-lock"));
+    finished.exited(124).within(DEADLINE);
+}
+
+#[test]
+fn a_subscriber_that_is_stuck_does_not_hold_up_a_forced_exit() {
+    let mut probe = start!("subscribers", "holds-the-lock");
+    probe.wait_for_line(READY);
+    twice(probe, [Signal::Terminate, Signal::Interrupt]).exited(130).within(AT_ONCE);
+}
+
+#[test]
+fn closed_pipes_do_not_change_the_exit() {
+    let probe = Probe::start_before(Audience::Leaves, env!("CARGO_BIN_EXE_sessions"), &["endless"]);
+    terminate(probe).exited(124).within(DEADLINE);
+}
+
+#[test]
+fn full_pipes_that_nobody_reads_do_not_hold_up_the_exit() {
+    let probe = Probe::start_before(Audience::Stares, env!("CARGO_BIN_EXE_subscribers"), &["fills-stderr"]);
+    terminate(probe).exited(124).within(DEADLINE);
+}

@@ -1,0 +1,61 @@
+//! Services that stop well, badly or not at all.
+
+use canstop_tests::{place_above, place_of, seconds_after};
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+#[test]
+fn a_service_is_told_to_stop_and_does() {
+    let finished = terminate(start!("services", "polite"));
+    finished.exited(0).within(PROMPTLY);
+    finished.printed("the service was told");
+    finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_service_that_ignores_the_stop_is_named() {
+    let finished = terminate(start!("services", "deaf"));
+    finished.exited(124).within(DEADLINE);
+    let row = finished.said(&["abandoned: service `deaf` at", &place_above("services", "async fn deaf("), "waiting"]);
+    assert!(seconds_after("age", row) >= 0.9, "{row}");
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_service_that_fails_too_often_is_the_programs_failure() {
+    let finished = start!("services", "failing").finish();
+    finished.exited(1);
+    // Two failures are within the limit, and each is followed by a restart.
+    assert_eq!(finished.times_printed("a life of the failing service"), 3, "{finished}");
+    assert_eq!(finished.times_said("it is restarted in"), 2, "{finished}");
+    finished.said(&["service `failing` failed: cannot reach the database: connection refused"]);
+    finished.ended_with(&[
+        "(service failed: `failing`: cannot reach the database: connection refused)",
+        "0 abandoned, exit code 1",
+    ]);
+}
+
+#[test]
+fn a_service_that_panics_is_restarted_and_its_second_life_hears_the_stop() {
+    let finished = terminate(start!("services", "panicking"));
+    finished.exited(0).within(PROMPTLY);
+    let panic = place_of("services", "the first life's fault");
+    finished.said(&["service `panicking` panicked: the first life's fault", &panic, "it is restarted in"]);
+    finished.printed("the second life was told");
+}
+
+#[test]
+fn a_service_that_errs_while_it_stops_never_gives_0() {
+    let finished = terminate(start!("services", "fails-to-flush"));
+    finished.exited(1).within(PROMPTLY);
+    finished.said(&["service `fails_to_flush` failed: the disk is full"]);
+    finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 1"]);
+}
+
+#[test]
+fn a_shutdown_by_the_program_itself_gives_its_reason() {
+    let finished = start!("services", "asks-for-the-stop").finish();
+    finished.exited(0);
+    finished.printed("the service was told");
+    finished.ended_with(&["maintenance at noon", "0 abandoned, exit code 0"]);
+}

@@ -1,0 +1,61 @@
+//! A `main` that is still setting up.
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+const NOTHING_STARTED: &str = "the registered service runs";
+
+#[test]
+fn a_main_that_has_asked_for_its_lifecycle_is_told_and_given_time() {
+    let finished = terminate(start!("setup", "asks"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed("main has cleaned up").never_printed(NOTHING_STARTED);
+    finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_main_that_has_started_a_service_is_given_time_and_the_service_does_not_start() {
+    let finished = terminate(start!("setup", "starts-a-service"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed("main has set up").never_printed("the manual service runs").never_printed(NOTHING_STARTED);
+}
+
+#[test]
+fn a_main_that_has_started_a_session_is_given_time_with_it() {
+    let finished = terminate(start!("setup", "starts-a-session"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed_in_order(&["the session is done", "main has set up"]).never_printed(NOTHING_STARTED);
+    finished.ended_with(&["1 sessions drained, 0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_set_up_that_returns_an_error_shows_it_and_starts_nothing() {
+    let finished = start!("setup", "fails").finish();
+    finished.exited(1);
+    finished.said(&["main failed: no database"]);
+    finished.never_printed(NOTHING_STARTED);
+    finished.ended_with(&["(main failed: no database)", "exit code 1"]);
+}
+
+#[test]
+fn a_panic_in_main_is_reported_with_its_place_and_starts_nothing() {
+    let finished = start!("setup", "panics").finish();
+    finished.exited(1);
+    finished.said(&["main failed: no configuration", &canstop_tests::place_of("setup", "panic!(\"no conf")]);
+    finished.never_printed(NOTHING_STARTED);
+    finished.ended_with(&["main failed: no configuration", "exit code 1"]);
+}
+
+#[test]
+fn after_a_good_set_up_the_registered_service_runs_and_the_manual_one_does_not() {
+    let finished = terminate(start!("setup", "fine"));
+    finished.exited(0).within(PROMPTLY);
+    finished.printed("the registered service runs").never_printed("the manual service runs");
+}
+
+#[test]
+fn a_program_with_nothing_to_supervise_has_finished_when_main_has() {
+    let finished = start!("empty").finish();
+    finished.exited(0);
+    finished.printed("main is done");
+    finished.ended_with(&["(finished)", "0 sessions drained, 0 abandoned, exit code 0"]);
+}

@@ -1,0 +1,28 @@
+//! What stands after `canstop::run()` in `main`.
+
+use crate::{DEADLINE, PROMPTLY, terminate};
+
+#[test]
+fn run_returns_a_report_and_the_teardown_after_it_runs() {
+    let finished = terminate(start!("teardown", "clean"));
+    finished.exited(0).within(PROMPTLY);
+    finished.printed_in_order(&["clean: true, abandoned: 0, cause: SIGTERM", "torn down"]);
+    finished.ended_with(&["0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn the_teardown_runs_also_when_something_was_abandoned() {
+    let finished = terminate(start!("teardown", "straggler"));
+    finished.exited(124).within(DEADLINE);
+    finished.printed_in_order(&["clean: false, abandoned: 1, cause: SIGTERM", "torn down"]);
+    finished.said(&["abandoned: session at tests/src/bin/teardown.rs", "of service `server`"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_teardown_that_does_not_end_is_abandoned_at_the_deadline() {
+    let finished = terminate(start!("teardown", "endless-teardown"));
+    finished.exited(124).within(DEADLINE);
+    finished.said(&["abandoned: body of main"]);
+    finished.never_printed("torn down");
+}

@@ -1,0 +1,183 @@
+//! The house rules that a compiler does not check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longer files have a second purpose.
+const LINES: usize = 350;
+/// The door for generated code: it may look at every module.
+const DOORS: [&str; 2] = ["macros", "private"];
+/// The files that may allow themselves `unsafe_code`.
+const UNSAFE: [&str; 1] = ["canstop/src/control/exit.rs"];
+/// What the machine does not know of.
+const NOT_IN_THE_MACHINE: [&str; 4] = ["tokio", "std::thread", "Instant::now", "Mutex"];
+
+#[test]
+fn no_file_has_a_second_purpose() {
+    let long = sources().into_iter().filter(|source| source.text.lines().count() > LINES);
+    let long: Vec<_> = long.map(|source| format!("{}: {}", source.path, source.text.lines().count())).collect();
+    assert!(long.is_empty(), "more than {LINES} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn modules_look_only_at_those_above_them() {
+    let order = modules_in_reading_order();
+    let place = |module: &str| order.iter().position(|known| known == module);
+    let mut faults = Vec::new();
+    for source in runtime_sources() {
+        let Some(own) = source.top_module().filter(|own| !DOORS.contains(own)) else { continue };
+        let own_place = place(own).unwrap_or_else(|| panic!("lib.rs does not declare `{own}`"));
+        for (line, used) in source.uses_of_crate() {
+            match place(&used) {
+                Some(used_place) if used_place <= own_place => {}
+                Some(_) => faults.push(format!("{}:{line}: `{own}` looks down at `{used}`", source.path)),
+                None => faults.push(format!("{}:{line}: `{used}` comes from lib.rs", source.path)),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "the modules stand in the order {order:?}:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_machine_has_no_clock_no_threads_and_no_runtime() {
+    let machine = runtime_sources().into_iter().filter(|source| source.top_module() == Some("machine"));
+    let found: Vec<_> =
+        machine.flat_map(|source| NOT_IN_THE_MACHINE.map(|word| source.places_of(word))).flatten().collect();
+    assert!(found.is_empty(), "{NOT_IN_THE_MACHINE:?} in the machine:\n{}", found.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_be_done() {
+    let unfinished: Vec<_> = sources()
+        .iter()
+        .flat_map(|source| source.text.lines().enumerate().map(move |(index, line)| (source, index + 1, line)))
+        .filter(|(_, _, line)| line.contains("TODO") || line.contains("FIXME"))
+        .map(|(source, number, line)| format!("{}:{number}: {line}", source.path))
+        .collect();
+    assert!(unfinished.is_empty(), "{}", unfinished.join("\n"));
+}
+
+#[test]
+fn unsafe_code_stands_only_where_it_is_known_to() {
+    let allows = |source: &Source| !source.places_of("unsafe_code").is_empty();
+    let found: Vec<_> = sources().into_iter().filter(allows).map(|source| source.path).collect();
+    assert_eq!(found, UNSAFE);
+}
+
+/// A file, by its path from the workspace's root.
+struct Source {
+    path: String,
+    text: String,
+    /// The text without comments, line by line.
+    code: Vec<String>,
+}
+
+impl Source {
+    fn read(root: &Path, file: &Path) -> Self {
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+        let path = file.strip_prefix(root).expect("it was found under the root").to_string_lossy().replace('\\', "/");
+        // Two slashes in a string are cut too, which hides nothing that these rules look for.
+        let code = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code).to_owned()).collect();
+        Self { path, text, code }
+    }
+
+    /// The top-level module that it belongs to; none for `lib.rs`.
+    fn top_module(&self) -> Option<&str> {
+        let within = self.path.strip_prefix("canstop/src/")?;
+        let module = within.split('/').next()?.trim_end_matches(".rs");
+        (module != "lib").then_some(module)
+    }
+
+    fn places_of(&self, text: &str) -> Vec<String> {
+        let lines = self.code.iter().enumerate().filter(|(_, line)| line.contains(text));
+        lines.map(|(index, _)| format!("{}:{}", self.path, index + 1)).collect()
+    }
+
+    /// What stands after each `crate::`, with its line.
+    fn uses_of_crate(&self) -> Vec<(usize, String)> {
+        let code = self.code.join("\n");
+        let starts = code.match_indices("crate::").filter(|&(at, _)| {
+            let before = code[..at].chars().next_back();
+            !before.is_some_and(|before| before == '$' || is_in_name(before))
+        });
+        let mut uses = Vec::new();
+        for (at, path) in starts {
+            let line = code[..at].lines().count();
+            uses.extend(first_names(&code[at + path.len()..]).into_iter().map(|name| (line, name)));
+        }
+        uses
+    }
+}
+
+fn is_in_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The first name of a path, or the first one of each path of a group in braces.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |path: &str| path.trim_start().chars().take_while(|&next| is_in_name(next)).collect::<String>();
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
+    let mut names = vec![name(group)];
+    let mut depth = 1;
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => names.push(name(&group[at + 1..])),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn the_rule_of_the_arrows_reads_groups_and_plain_paths() {
+    assert_eq!(first_names("machine::{Exit, Signal};"), ["machine"]);
+    assert_eq!(first_names("{machine::{Exit, Signal}, session::Site, App,}; {other}"), ["machine", "session", "App"]);
+}
+
+fn modules_in_reading_order() -> Vec<String> {
+    let lib = runtime_sources().into_iter().find(|source| source.path.ends_with("src/lib.rs")).expect("a lib.rs");
+    let declared = lib.code.iter().filter_map(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    });
+    declared.collect()
+}
+
+fn sources() -> Vec<Source> {
+    let mut sources = runtime_sources();
+    sources.extend(sources_in("canstop-macros/src"));
+    sources
+}
+
+fn runtime_sources() -> Vec<Source> {
+    sources_in("canstop/src")
+}
+
+fn sources_in(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in a workspace");
+    let mut files = Vec::new();
+    find(&root.join(folder), &mut files);
+    files.sort();
+    assert!(!files.is_empty(), "nothing in {folder}");
+    files.iter().map(|file| Source::read(root, file)).collect()
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("a readable folder").path();
+        if path.is_dir() {
+            find(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
