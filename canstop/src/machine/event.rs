@@ -15,7 +15,7 @@ pub(crate) enum Event {
     Signal(Signal),
     /// Somebody called `shutdown`.
     ShutdownRequested { reason: String },
-    /// `main` asked for its lifecycle: from now on it listens.
+    /// `main` asked for its lifecycle or started something: from now on it listens.
     MainListens,
     /// A service was given over; its id is the number of services before it.
     ServiceAdded(Box<ServiceSpec>),

@@ -5,6 +5,14 @@ use crate::{DEADLINE, PROMPTLY, terminate};
 const NOTHING_STARTED: &str = "the registered service runs";
 
 #[test]
+fn a_sigterm_from_the_first_line_of_main_on_drops_a_slow_set_up_at_once() {
+    let finished = terminate(start!("setup", "slow"));
+    finished.exited(0).within(PROMPTLY);
+    finished.printed("the connection is closed").never_printed("set up").never_printed(NOTHING_STARTED);
+    finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 0"]);
+}
+
+#[test]
 fn a_main_that_has_asked_for_its_lifecycle_is_told_and_given_time() {
     let finished = terminate(start!("setup", "asks"));
     finished.exited(0).within(DEADLINE);
