@@ -83,7 +83,10 @@ impl EventLoop {
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
-                signal = signals.next() => self.happened(Event::Signal(signal)),
+                signal = signals.next() => {
+                    self.read_what_is_there(inbox);
+                    self.happened(Event::Signal(signal));
+                }
                 Some(message) = inbox.messages.recv() => self.read(message),
                 Some(failure) = inbox.failures.recv() => self.tell_failure(failure),
                 () = sleep_until(wake_at) => self.happened(Event::Wake),
@@ -149,6 +152,17 @@ impl EventLoop {
         let actions = self.state.handle(now, event);
         for action in actions {
             self.perform(action);
+        }
+    }
+
+    /// What was said before a signal came is heard before it: a `main` that has just asked for its
+    /// lifecycle must not be dropped like one that never did. What comes meanwhile must wait, or a
+    /// flood of it would keep the signal out.
+    fn read_what_is_there(&mut self, inbox: &mut Inbox) {
+        for _ in 0..inbox.messages.len() {
+            if let Ok(message) = inbox.messages.try_recv() {
+                self.read(message);
+            }
         }
     }
 

@@ -21,6 +21,16 @@ fn a_main_that_has_asked_for_its_lifecycle_is_told_and_given_time() {
 }
 
 #[test]
+fn a_main_that_asked_just_before_the_signal_has_asked() {
+    // Both reach the control thread at the same moment; each round is another chance to mistake them.
+    for _ in 0..20 {
+        let finished = start!("setup", "asks-at-the-last-moment").finish();
+        finished.exited(0);
+        finished.printed("main has cleaned up");
+    }
+}
+
+#[test]
 fn a_main_that_has_started_a_service_is_given_time_and_the_service_does_not_start() {
     let finished = terminate(start!("setup", "starts-a-service"));
     finished.exited(0).within(DEADLINE);
