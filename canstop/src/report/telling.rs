@@ -1,7 +1,7 @@
 //! One thing that is told: its text for people, its event for `tracing`.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use tracing::Level;
@@ -200,8 +200,9 @@ impl Telling {
     pub(crate) fn tell(&self, urgent: bool) {
         let heard = self.emit();
         if self.is_worth_stderr() && (urgent || !heard || matches!(self, Telling::MainFailed { .. })) {
-            // A pipe that nobody reads any more is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "canstop: {self}");
+            // In one piece, or another thread's words stand in the middle of it. Nobody is left to be
+            // told that nobody reads it; `eprintln!` would panic.
+            let _ = io::stderr().write_all(format!("canstop: {self}\n").as_bytes());
         }
     }
 

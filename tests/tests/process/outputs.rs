@@ -29,3 +29,13 @@ fn full_pipes_that_nobody_reads_do_not_hold_up_the_exit() {
     let probe = Probe::start_before(Audience::Stares, env!("CARGO_BIN_EXE_subscribers"), &["fills-stderr"]);
     terminate(probe).exited(124).within(DEADLINE);
 }
+
+#[test]
+fn a_subscriber_is_told_of_a_forced_exit_also_where_stderr_is_closed() {
+    let mut probe = Probe::start_before(Audience::HearsStdoutOnly, env!("CARGO_BIN_EXE_subscribers"), &["well"]);
+    probe.wait_for_line(READY);
+    let finished = twice(probe, [Signal::Interrupt, Signal::Interrupt]);
+    finished.exited(130).within(AT_ONCE);
+    let last = finished.stdout.last().expect("the last line");
+    assert!(last.contains("stopped (SIGINT)") && last.contains("exit code 130"), "{finished}");
+}
