@@ -2,7 +2,6 @@
 //! they are under way. The body of `main` waits for the stop beside them.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use canstop::{Lifecycle, spawn_session};
@@ -19,7 +18,6 @@ async fn main() {
         "hundred" => hundred(&stop),
         "endless" => endless(),
         "nested" => nested(),
-        "crowd" => crowd(),
         "raw" => raw(stop),
         other => panic!("no scenario {other}"),
     }
@@ -61,21 +59,6 @@ fn nested() {
         });
         println!("the outer session is done");
     });
-}
-
-/// The last of a hundred thousand to begin says that all have begun.
-fn crowd() {
-    const SESSIONS: u32 = 100_000;
-    static BEGUN: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..SESSIONS {
-        spawn_session!(async {
-            let lifecycle = Lifecycle::current();
-            if BEGUN.fetch_add(1, Ordering::Relaxed) + 1 == SESSIONS {
-                println!("{READY}");
-            }
-            lifecycle.stopping().await;
-        });
-    }
 }
 
 /// What `tokio::spawn` starts runs as ever, and nobody waits for it.

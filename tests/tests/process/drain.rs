@@ -36,8 +36,8 @@ fn a_session_that_is_spawned_during_the_stop_is_waited_for_like_its_parent() {
 
 #[test]
 fn a_hundred_thousand_sessions_that_wait_for_the_stop_all_finish() {
-    let finished = terminate(start!("sessions", "crowd"));
-    finished.exited(0).within(DEADLINE);
+    let finished = terminate(start!("crowd"));
+    finished.exited(0);
     finished.ended_with(&["100000 sessions drained, 0 abandoned, exit code 0"]);
 }
 
