@@ -7,7 +7,7 @@ use super::exit::write_to_stderr;
 use super::ledger::Scene;
 use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
 use crate::report::{LastLine, Telling};
-use crate::session::watch_sessions;
+use crate::session::{Scope, watch_sessions};
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
@@ -34,6 +34,7 @@ impl EventLoop {
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
                 let left = self.state.left();
+                self.close_books(&left);
                 self.name_stragglers(&left, true);
                 self.over = Some(Over::Forced);
             }
@@ -42,15 +43,19 @@ impl EventLoop {
 
     /// Names them first: once they are dropped there is nothing left to see.
     fn abandon(&mut self, abandoned: &Abandoned) {
+        self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
-        let owners: Vec<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
-        self.ledger.close(self.supervisor, &owners);
-        for scope in self.supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {
-            scope.abandon_sessions();
-        }
+        let given_up = |scope: &&Scope| abandoned.sessions.iter().any(|&(owner, _)| owner == scope.owner);
+        self.supervisor.scopes().into_iter().filter(given_up).for_each(Scope::abandon_sessions);
         for &(id, generation) in &abandoned.services {
             self.fleet.abort(id, generation);
         }
+    }
+
+    /// Before they are named: one that ends meanwhile must not count as drained and abandoned.
+    fn close_books(&mut self, abandoned: &Abandoned) {
+        let owners: Vec<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
+        self.ledger.close(self.supervisor, &owners);
     }
 
     fn name_stragglers(&mut self, left: &Abandoned, urgent: bool) {
