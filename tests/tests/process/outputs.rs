@@ -3,7 +3,7 @@
 use canstop_tests::{Audience, Probe, READY, Signal};
 
 use crate::signals::{AT_ONCE, twice};
-use crate::{DEADLINE, terminate};
+use crate::{DEADLINE, PROMPTLY, terminate};
 
 #[test]
 fn a_subscriber_that_waits_for_a_stuck_workers_lock_does_not_hold_up_the_exit() {
@@ -15,7 +15,17 @@ fn a_subscriber_that_waits_for_a_stuck_workers_lock_does_not_hold_up_the_exit() 
 fn a_subscriber_that_is_stuck_does_not_hold_up_a_forced_exit() {
     let mut probe = start!("subscribers", "holds-the-lock");
     probe.wait_for_line(READY);
-    twice(probe, [Signal::Terminate, Signal::Interrupt]).exited(130).within(AT_ONCE);
+    // The report has its own limited time to be told in, on top of the 200 ms between the signals.
+    twice(probe, [Signal::Terminate, Signal::Interrupt]).exited(130).within(PROMPTLY);
+}
+
+#[test]
+#[ignore = "fails: what a stuck subscriber does not take is told to nobody"]
+fn a_subscriber_that_is_stuck_does_not_keep_the_stragglers_secret() {
+    let finished = terminate(start!("subscribers", "holds-the-lock"));
+    finished.exited(124).within(DEADLINE);
+    finished.said(&["abandoned: session at tests/src/bin/subscribers.rs", "blocking a thread since"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
 #[test]
