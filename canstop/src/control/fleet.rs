@@ -12,10 +12,23 @@ use crate::session::{Body, Factory, NewService, Scope, Standing, Supervisor, end
 /// One service as the control plane holds it.
 pub(super) struct Vessel {
     pub(super) scope: &'static Scope,
-    factory: Arc<Mutex<Factory>>,
+    /// Until the service is over for good.
+    factory: Option<Arc<Mutex<Factory>>>,
     standing: watch::Sender<Standing>,
     /// The present life, and when it began.
     life: Option<(Generation, Instant, AbortHandle)>,
+}
+
+impl Vessel {
+    /// Drops what was kept for the next life, since there is none: a channel's sender in it would
+    /// keep the receiver waiting. That is the user's code, so it runs on the data plane.
+    fn drop_state(&mut self) {
+        if let Some(data_plane) = self.scope.supervisor.data_plane()
+            && let Some(factory) = self.factory.take()
+        {
+            data_plane.spawn(async move { drop(factory) });
+        }
+    }
 }
 
 /// All services, by their ids.
@@ -27,7 +40,7 @@ impl Fleet {
     pub(super) fn add(&mut self, supervisor: &'static Supervisor, new: NewService) -> ServiceId {
         let id = ServiceId(self.0.len());
         let scope = supervisor.new_scope(Owner::Service(id), &new.spec.name, new.spec.place, Generation::default());
-        let factory = Arc::new(Mutex::new(new.factory));
+        let factory = Some(Arc::new(Mutex::new(new.factory)));
         self.0.push(Vessel { scope, factory, standing: new.standing, life: None });
         id
     }
@@ -39,11 +52,11 @@ impl Fleet {
     /// Begins a life on the data plane.
     pub(super) fn begin(&mut self, id: ServiceId, generation: Generation) {
         let vessel = &mut self.0[id.0];
-        let Some(data_plane) = vessel.scope.supervisor.data_plane() else {
+        let (Some(data_plane), Some(factory)) = (vessel.scope.supervisor.data_plane(), &vessel.factory) else {
             return;
         };
         vessel.scope.begin(generation);
-        let task = data_plane.spawn(live(vessel.scope, id, generation, Arc::clone(&vessel.factory)));
+        let task = data_plane.spawn(live(vessel.scope, id, generation, Arc::clone(factory)));
         vessel.life = Some((generation, Instant::now(), task.abort_handle()));
     }
 
@@ -61,9 +74,12 @@ impl Fleet {
         life.as_ref().filter(|(generation, ..)| *generation == of).map(|&(_, began, _)| (*scope, began))
     }
 
-    /// Lets the services' handles see how they stand.
-    pub(super) fn publish(&self, state: &State) {
-        for (id, (vessel, service)) in self.0.iter().zip(state.services()).enumerate() {
+    /// Lets the services' handles see how they stand, and lets go of the state of those that are over.
+    pub(super) fn publish(&mut self, state: &State) {
+        for (id, (vessel, service)) in self.0.iter_mut().zip(state.services()).enumerate() {
+            if service.is_over() {
+                vessel.drop_state();
+            }
             let fate = match service.stage {
                 Stage::Over(fate) => Some(fate),
                 _ => None,
