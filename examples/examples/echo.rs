@@ -6,7 +6,12 @@
 //! still there.
 //!
 //! `cargo run --example echo`
+//!
+//! `LISTEN=127.0.0.1:8080` in the environment takes another address.
 
+use std::env;
+
+use anyhow::Context;
 use canstop::{Lifecycle, spawn_session};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// Echoes every connection until the program is asked to stop.
 #[canstop::service]
 async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:48879").await?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:48879".to_owned());
+    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!("listening on {}", listener.local_addr()?);
     lifecycle.ready();
     while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
