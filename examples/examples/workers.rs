@@ -15,6 +15,7 @@ use tokio::time::sleep;
 /// Sends number after number until it is told to stop.
 #[canstop::service(after(worker))]
 async fn producer(lifecycle: Lifecycle, numbers: mpsc::Sender<u64>) -> anyhow::Result<()> {
+    println!("producer: sending numbers until Ctrl-C");
     let mut sent = 0;
     // A send that the stop interrupts has sent nothing.
     while let Some(accepted) = lifecycle.run_until_stopping(numbers.send(sent + 1)).await {

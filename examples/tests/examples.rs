@@ -1,0 +1,122 @@
+//! Every example is started, stopped by a signal, and held to what its first paragraph says.
+//!
+//! They listen on ports that the system chooses, so that these tests can run at once.
+
+#![cfg(unix)]
+
+mod program;
+mod tracker_client;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use program::{Program, Signal};
+use tracker_client::Load;
+
+#[test]
+fn goodbye_says_its_second_word_too() {
+    let ended = Program::new("goodbye").start().wait();
+    assert!(ended.stdout.starts_with("Hello\nGoodbye\n"), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn workers_lose_no_number_on_the_way() {
+    let mut program = Program::new("workers").start();
+    program.wait_for("producer: sending");
+    program.signal(Signal::Interrupt);
+    let ended = program.wait();
+
+    let sent: u64 = ended.number_after("producer: sent ");
+    let received: u64 = ended.number_after("worker: received ");
+    assert_eq!(received, sent, "{ended}");
+    assert!(ended.stdout.contains(&format!("{} of them multiples of 4", sent / 4)), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn echo_gives_back_the_line_that_was_begun_before_the_stop() {
+    gives_back_the_line_that_was_begun_before_the_stop("echo");
+}
+
+#[test]
+fn without_macros_does_what_echo_does() {
+    gives_back_the_line_that_was_begun_before_the_stop("without_macros");
+}
+
+fn gives_back_the_line_that_was_begun_before_the_stop(name: &str) {
+    let mut program = Program::new(name).env("LISTEN", "127.0.0.1:0").start();
+    let address = program.address();
+    let mut idle = program::connect(&address);
+    let mut connection = BufReader::new(program::connect(&address));
+
+    // A whole line first: when it comes back, the program has accepted both connections.
+    connection.get_mut().write_all(b"one\ntw").expect("the program reads");
+    let mut line = String::new();
+    connection.read_line(&mut line).expect("the first line comes back");
+    assert_eq!(line, "one\n");
+
+    program.signal(Signal::Terminate);
+    program.wait_for("stopping (SIGTERM)");
+    // The end of the idle connection shows that the sessions have heard of it.
+    assert_eq!(idle.read(&mut [0]).expect("the idle connection ends well"), 0);
+
+    connection.get_mut().write_all(b"o\n").expect("the program still reads");
+    line.clear();
+    connection.read_line(&mut line).expect("the second line comes back");
+    assert_eq!(line, "two\n");
+    assert_eq!(connection.read(&mut [0]).expect("then the connection ends well"), 0);
+
+    let ended = program.wait();
+    assert!(ended.stdout.contains("0 abandoned, exit code 0"), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn every_event_that_the_tracker_answered_with_201_is_in_its_file() {
+    let file = scratch_file("events");
+    let mut program = Program::new("tracker").arg(&file).env("LISTEN", "127.0.0.1:0").start();
+    let address = program.address();
+    assert_eq!(tracker_client::get(&address, "/healthz"), "ok");
+
+    let load = Load::begin(&address);
+    load.wait_for_answers(500);
+    program.signal(Signal::Terminate);
+    let answers = load.end();
+    let ended = program.wait();
+
+    assert!(answers.cut_off, "the load was over before the signal came, so this test shows nothing");
+    let written = std::fs::read_to_string(&file).expect("the tracker has made its file");
+    std::fs::remove_file(&file).expect("the file is this test's own");
+    let mut lines = HashMap::new();
+    for line in written.lines() {
+        *lines.entry(line).or_insert(0) += 1;
+    }
+    let lost: Vec<_> = answers.created.iter().filter(|event| !lines.contains_key(event.as_str())).collect();
+    assert!(lost.is_empty(), "{} of {} events are lost: {lost:?}\n{ended}", lost.len(), answers.created.len());
+    assert!(lines.values().all(|count| *count == 1), "an event was written twice, or two share a line");
+    assert!(ended.stdout.contains("0 abandoned, exit code 0"), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
+    let address = taken.local_addr().expect("it has an address").to_string();
+    let file = scratch_file("unused");
+    for name in ["echo", "without_macros", "tracker"] {
+        let mut program = Program::new(name).arg(&file).env("LISTEN", &address).start();
+        let line = program.wait_for(&format!("cannot listen on {address}"));
+        assert!(line.contains("Address already in use"), "{line}");
+        program.signal(Signal::Terminate);
+        program.wait();
+    }
+    std::fs::remove_file(&file).expect("the tracker has made it");
+}
+
+/// A file of this test run alone.
+fn scratch_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.log", std::process::id()))
+}
