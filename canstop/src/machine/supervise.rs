@@ -281,3 +281,27 @@ impl State {
         self.ids().filter_map(due).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::backoff::Jitter;
+    use crate::machine::budget::Allowance;
+    use crate::machine::cause::Signal;
+    use crate::machine::event::Event;
+    use crate::machine::plan::Place;
+
+    #[test]
+    fn a_service_that_registered_itself_does_not_keep_a_main_that_sets_up() {
+        let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
+        let mut state = State::new(allowance, Jitter::seeded(1));
+        let now = Time::after_start(Duration::ZERO);
+        let spec = ServiceSpec::new("http", Place { file: "main.rs", line: 1 });
+        let _ = state.handle(now, Event::ServiceAdded(Box::new(spec)));
+
+        let actions = state.handle(now, Event::Signal(Signal::Terminate));
+        assert!(actions.iter().any(|action| matches!(action, Action::DropMain)), "{actions:?}");
+    }
+}
