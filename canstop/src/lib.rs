@@ -1,5 +1,94 @@
 //! Supervision for Rust services: every session finished or named, an exit that comes by the
 //! deadline whatever the code does, and an exit code that tells the truth.
+//!
+//! ```no_run
+//! # use tokio::net::{TcpListener, TcpStream};
+//! # async fn serve(_socket: TcpStream) -> std::io::Result<()> { Ok(()) }
+//! use canstop::{Lifecycle, spawn_session};
+//!
+//! /// Echoes every connection until the program is asked to stop.
+//! #[canstop::service]
+//! async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
+//!     let listener = TcpListener::bind("127.0.0.1:48879").await?;
+//!     lifecycle.ready();
+//!     while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
+//!         let (socket, peer) = accepted?;
+//!         spawn_session!(serve(socket), %peer);
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[canstop::main(grace = "5s")]
+//! async fn main() -> anyhow::Result<()> {
+//!     tracing_subscriber::fmt().init();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Services and sessions
+//!
+//! A **service** runs for the life of the program. It hears by its [`Lifecycle`] that it should stop,
+//! and is started again when it returns an error or panics. One that needs nothing else starts by
+//! itself; one that takes more is given to [`start()`] by `main`, which has the values. Both start when
+//! `main` returns, or when it calls [`run()`].
+//!
+//! A **session** is a piece of work that is spawned anywhere with [`spawn_session!`], or on the
+//! blocking pool with [`spawn_blocking_session!`]. The program does not end before it has ended, or
+//! has had its time:
+//!
+//! ```standalone_crate
+//! use std::time::Duration;
+//!
+//! use canstop::spawn_session;
+//!
+//! #[canstop::main]
+//! async fn main() {
+//!     spawn_session!(async {
+//!         tokio::time::sleep(Duration::from_millis(100)).await;
+//!         println!("With `tokio::spawn` this would be lost.");
+//!     });
+//! }
+//! ```
+//!
+//! # The stop
+//!
+//! A SIGINT or SIGTERM, [`Lifecycle::shutdown`], a service that failed too often, a `main` that failed
+//! or the last service that is done ask the program to stop. From then on there is one budget, the
+//! grace of [`main`](macro@main):
+//!
+//! 1. For `drain_delay`, everything goes on serving.
+//! 2. The edge is told to stop: services that no other names in `after(..)`. They, their sessions, those
+//!    of `main` and of handlers that other libraries spawned, and a `main` that is not in [`run()`] are
+//!    waited for.
+//! 3. The dependencies are told to stop, level by level, each with its sessions. Time is reserved for
+//!    each, so that nothing before it can use it up.
+//! 4. What stands after [`run()`] in `main` runs: the teardown.
+//! 5. The [`Report`] is told, and the process exits with the code of its [`Exit`].
+//!
+//! What does not end in time is dropped at its next `.await`, and named as a [`Straggler`]: where it was
+//! spawned, how old it is, and whether it waits or blocks a thread. The signals and the deadline live
+//! on a thread of canstop's own, so they are kept also where every other thread is blocked. A second
+//! signal ends the program at once.
+//!
+//! # Exit codes
+//!
+//! | Code | Meaning |
+//! |---|---|
+//! | 0 | everything ended well and in time |
+//! | 1 | a service or `main` failed, or the start did |
+//! | 124 | something was left behind when its time was up |
+//! | 128 + n | a second signal, number n, ended the program at once |
+//!
+//! # By hand
+//!
+//! The attributes write ordinary code: [`App`] is [`main`](macro@main), and [`Service`] is
+//! [`service`](macro@service). Their documentation gives the equal of each option.
+//!
+//! # What it cannot do
+//!
+//! Work that is spawned with `tokio::spawn` or `std::thread::spawn` is not seen, and is lost at the
+//! exit. A thread cannot be killed: a blocking call that does not end is named and left behind. SIGKILL,
+//! `std::process::exit` and an abort ask nobody.
 
 // In reading order; each module may use those above it, and none below.
 mod app;

@@ -35,17 +35,16 @@ async fn serve(socket: TcpStream) -> std::io::Result<()> {
     let lifecycle = Lifecycle::current();
     let mut socket = BufReader::new(socket);
     let mut line = Vec::new();
-    loop {
-        // Waits for the first byte only: nothing is read that could be lost.
-        match lifecycle.run_until_stopping(socket.fill_buf()).await {
-            Some(Ok(bytes)) if !bytes.is_empty() => {}
-            Some(Ok(_)) | None => return Ok(()),
-            Some(Err(error)) => return Err(error),
+    // Waits for the first byte only: nothing is read that could be lost.
+    while let Some(bytes) = lifecycle.run_until_stopping(socket.fill_buf()).await {
+        if bytes?.is_empty() {
+            break;
         }
         socket.read_until(b'\n', &mut line).await?;
         socket.write_all(&line).await?;
         line.clear();
     }
+    Ok(())
 }
 
 #[canstop::main(grace = "5s")]
