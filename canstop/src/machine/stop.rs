@@ -42,7 +42,8 @@ impl State {
         });
         self.phase = Phase::DrainDelay;
         if self.main == Main::SettingUp {
-            if self.edge_sessions.alive == 0 {
+            let mut edge = self.family(Owner::Edge).into_iter();
+            if edge.all(|owner| self.sessions(owner).alive == 0) {
                 self.actions.push(Action::DropMain);
             } else {
                 self.main = Main::Listening;
@@ -298,5 +299,26 @@ impl State {
         let own_time_ends = |id: ServiceId| self.service(id).own_time_ends().filter(|_| !self.is_drained(id));
         let groups = self.groups.iter().filter_map(Group::time_ends);
         self.ids().filter_map(own_time_ends).chain(groups).chain([step_ends, stop.next_waiting_line]).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::backoff::Jitter;
+    use crate::machine::budget::Allowance;
+    use crate::machine::cause::Signal;
+    use crate::machine::event::Event;
+
+    #[test]
+    fn a_main_that_spawned_a_session_with_a_grace_of_its_own_is_not_dropped() {
+        let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
+        let mut state = State::new(allowance, Jitter::seeded(1));
+        let now = Time::after_start(Duration::ZERO);
+        let _ = state.handle(now, Event::GroupAdded { home: Owner::Edge, grace: Duration::from_secs(1) });
+        let _ = state.handle(now, Event::SessionsCounted(vec![(Owner::Edge, 0), (Owner::Group(0), 1)]));
+
+        let actions = state.handle(now, Event::Signal(Signal::Terminate));
+        assert!(!actions.iter().any(|action| matches!(action, Action::DropMain)), "{actions:?}");
     }
 }
