@@ -15,8 +15,10 @@ use super::time::Time;
 impl State {
     /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it
     /// into its plan.
+    ///
+    /// That says nothing about `main`: registered services are added before its body begins. Where
+    /// `main` itself starts one, the shell says so with [`Event::MainListens`](super::event::Event).
     pub(super) fn add(&mut self, spec: ServiceSpec) {
-        self.main_has_started_something();
         let id = ServiceId(self.services.len());
         let mut service = Service::planned(spec);
         if self.phase.is_stopping() {
@@ -31,12 +33,6 @@ impl State {
                     self.tell(Notice::ServiceRefused { id, fault });
                 }
             }
-        }
-    }
-
-    fn main_has_started_something(&mut self) {
-        if self.main == Main::SettingUp {
-            self.main = Main::Listening;
         }
     }
 
