@@ -277,19 +277,4 @@ impl State {
             Owner::Service(id) => &mut self.service_mut(id).sessions,
         }
     }
-
-    /// The step of the stop in which this owner's sessions are waited for.
-    pub(super) fn level_of(&self, owner: Owner) -> usize {
-        match owner {
-            Owner::Edge => 0,
-            Owner::Service(id) => self.plan.level(id),
-        }
-    }
-
-    pub(super) fn is_backing_off_until(&self, id: ServiceId) -> Option<Time> {
-        match self.service(id).stage {
-            Stage::BackingOff { until } => Some(until),
-            _ => None,
-        }
-    }
 }

@@ -1,10 +1,10 @@
 //! Starting, watching and restarting services, and stopping one of them.
 
-use super::action::{Abandoned, Action, Notice};
+use super::action::{Action, Notice};
 use super::cause::Cause;
 use super::event::Ending;
 use super::exit::Exit;
-use super::id::{Generation, Owner, ServiceId};
+use super::id::{Generation, ServiceId};
 use super::phase::Phase;
 use super::plan::{Plan, Ready, ServiceSpec};
 use super::restart::Verdict;
@@ -76,14 +76,13 @@ impl State {
         if self.phase != Phase::Running {
             return;
         }
+        // Stops come first: what is not to be there any longer is not started again.
+        self.stop_what_is_wanted(now);
         self.start_what_may(now);
         self.fail_late_start(now);
-        if self.phase == Phase::Running {
-            self.stop_what_is_wanted(now);
-            let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
-            if !body_runs && self.services.iter().all(Service::is_over) {
-                self.request_stop(now, Cause::Finished);
-            }
+        let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
+        if !body_runs && self.services.iter().all(Service::is_over) {
+            self.request_stop(now, Cause::Finished);
         }
     }
 
@@ -222,58 +221,30 @@ impl State {
         }
     }
 
-    /// Marks a service, and all that need it, to be stopped: dependents first.
+    /// Somebody wants one service to stop. That those that need it stop with it, and before it, is
+    /// found out whenever the plan is looked at: some may not be in it yet.
     pub(super) fn want_stop(&mut self, id: ServiceId) {
-        if self.services.get(id.0).is_none_or(|service| service.stop_wanted) {
-            return;
-        }
-        self.watch_sessions();
-        self.service_mut(id).stop_wanted = true;
-        if self.phase != Phase::SettingUp {
-            let dependents: Vec<_> = self.plan.dependents(id).collect();
-            for dependent in dependents {
-                self.want_stop(dependent);
-            }
+        if let Some(service) = self.services.get_mut(id.0) {
+            service.stop_wanted = true;
+            self.watch_sessions();
         }
     }
 
     fn stop_what_is_wanted(&mut self, now: Time) {
-        for id in self.ids() {
-            if !self.service(id).stop_wanted {
-                continue;
-            }
-            let waits_for_dependents = self.plan.dependents(id).any(|dependent| !self.service(dependent).is_drained());
-            match self.service(id).stage {
-                _ if waits_for_dependents => {}
-                Stage::Planned | Stage::BackingOff { .. } => {
-                    self.service_mut(id).stage = Stage::Over(Fate::Stopped);
-                }
-                Stage::Running { .. } if self.service(id).told.is_none() => self.tell_service(now, id),
-                Stage::Running { .. } | Stage::Over(_) => {}
-            }
-            if self.single_stop_ends(id).is_some_and(|ends| now >= ends) {
-                self.abandon_single(id);
-            }
+        while let Some(id) = self.ids().find(|&id| !self.service(id).stop_wanted && self.needs_one_that_stops(id)) {
+            self.service_mut(id).stop_wanted = true;
         }
+        self.stop_those(now, |state, id| state.service(id).stop_wanted);
     }
 
-    /// When the service that was stopped alone, and its sessions, have had their time.
-    fn single_stop_ends(&self, id: ServiceId) -> Option<Time> {
-        let service = self.service(id);
-        let told = service.told.filter(|_| service.stop_wanted && !service.is_drained())?;
-        Some(told + service.spec.grace.unwrap_or(self.allowance.grace))
-    }
-
-    fn abandon_single(&mut self, id: ServiceId) {
-        let mut abandoned = Abandoned::default();
-        self.abandon_service(id, &mut abandoned);
-        self.abandon_sessions(Owner::Service(id), &mut abandoned);
-        self.actions.push(Action::Abandon(abandoned));
+    fn needs_one_that_stops(&self, id: ServiceId) -> bool {
+        self.plan.dependencies(id).iter().any(|&need| self.service(need).stop_wanted)
     }
 
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
         let due = |id| {
-            [self.is_backing_off_until(id), self.start_times_out(id), self.single_stop_ends(id)].into_iter().flatten().min()
+            let service = self.service(id);
+            [service.starts_again_at(), self.start_times_out(id), service.time_ends()].into_iter().flatten().min()
         };
         self.ids().filter_map(due).min()
     }
