@@ -222,8 +222,13 @@ impl State {
                 self.abandon_sessions(Owner::Service(id), &mut abandoned);
             }
         }
+        let main = abandoned.main;
         if !abandoned.is_empty() {
             self.actions.push(Action::Abandon(abandoned));
+        }
+        if main {
+            // After it was named: once it is dropped there is nothing left to see.
+            self.actions.push(Action::DropMain);
         }
     }
 
@@ -231,7 +236,6 @@ impl State {
         if matches!(self.main, Main::SettingUp | Main::Listening) {
             self.main = Main::Abandoned;
             self.exit = self.exit.max(Exit::Abandoned);
-            self.actions.push(Action::DropMain);
             abandoned.main = true;
         }
     }
