@@ -212,7 +212,8 @@ impl State {
             Verdict::GiveUp => {
                 let service = self.service_mut(id);
                 service.stage = Stage::Over(Fate::Failed);
-                let error = service.last_error.clone().unwrap_or_else(|| "its task was cancelled".to_owned());
+                // Not the last error: that may be an earlier life's.
+                let error = ending.error().unwrap_or("its task was cancelled").to_owned();
                 let cause = Cause::ServiceFailed { service: service.spec.name.clone(), error };
                 self.exit = self.exit.max(Exit::Failed);
                 self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
