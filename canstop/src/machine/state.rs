@@ -212,10 +212,6 @@ impl State {
 
 /// What the shell may read.
 impl State {
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
-    }
-
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
@@ -231,10 +227,6 @@ impl State {
 
     pub(crate) fn stop_requested(&self) -> Option<Time> {
         self.stop.as_ref().map(|stop| stop.requested)
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Time> {
-        self.stop.as_ref().map(|stop| stop.budget.deadline())
     }
 
     /// Does a count of the sessions change what the machine does next?
@@ -276,5 +268,17 @@ impl State {
             Owner::Edge => &mut self.edge_sessions,
             Owner::Service(id) => &mut self.service_mut(id).sessions,
         }
+    }
+}
+
+/// What only the tests read.
+#[cfg(test)]
+impl State {
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.stop.as_ref().map(|stop| stop.budget.deadline())
     }
 }

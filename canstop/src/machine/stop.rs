@@ -102,7 +102,8 @@ impl State {
     /// Ends the present step if it is over, and enters the next one.
     fn ends_step(&mut self, now: Time) -> bool {
         let Some(Stop { budget, .. }) = &self.stop else { return false };
-        let (drain_delay_ends, last_level, deadline) = (budget.drain_delay_ends(), budget.last_level(), budget.deadline());
+        let (drain_delay_ends, last_level, deadline) =
+            (budget.drain_delay_ends(), budget.last_level(), budget.deadline());
         match self.phase {
             Phase::DrainDelay => {
                 // Who was told to stop alone may be overdue by now.

@@ -62,13 +62,8 @@ impl State {
         self.phase = Phase::Running;
         match self.check_plan() {
             Ok(plan) => self.plan = plan,
-            Err(faults) => self.fail_start(now, faults),
+            Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
         }
-    }
-
-    fn fail_start(&mut self, now: Time, fault: String) {
-        self.exit = self.exit.max(Exit::Failed);
-        self.request_stop(now, Cause::StartFailed(fault));
     }
 
     /// Does everything that is due while the program runs.
@@ -149,7 +144,7 @@ impl State {
                 fault.push_str("; it said last: ");
                 fault.push_str(error);
             }
-            self.fail_start(now, fault);
+            self.request_stop(now, Cause::StartFailed(fault));
         }
     }
 
