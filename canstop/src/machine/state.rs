@@ -27,7 +27,7 @@ use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::plan::Plan;
-use super::service::{Service, Sessions, Stage};
+use super::service::{Service, Sessions};
 use super::time::Time;
 
 /// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
