@@ -150,7 +150,8 @@ impl Plan {
     }
 
     pub(crate) fn dependencies(&self, ServiceId(id): ServiceId) -> &[ServiceId] {
-        &self.dependencies[id]
+        // One that was refused, or that no plan was ever made for, needs nobody.
+        self.dependencies.get(id).map_or(&[], Vec::as_slice)
     }
 
     /// Who must have ended before this one is told to stop.
@@ -161,7 +162,7 @@ impl Plan {
 
     /// The step of the stop in which this service is told; 0 is the edge.
     pub(crate) fn level(&self, ServiceId(id): ServiceId) -> usize {
-        // One that was refused, or that no plan was ever made for, stands at the edge.
+        // And it stands at the edge.
         self.levels.get(id).copied().unwrap_or(0)
     }
 }

@@ -34,7 +34,7 @@ pub enum Fate {
     Lost,
     /// It did not stop in its time and was left behind.
     Abandoned,
-    /// The program stopped before it was started.
+    /// It was to stop before it was started, alone or with the program.
     NeverStarted,
     /// It did not fit into the plan of the running program.
     Refused,
@@ -47,7 +47,7 @@ pub(crate) struct Service {
     pub(crate) stage: Stage,
     /// The present life, or the last one.
     pub(crate) generation: Generation,
-    /// When the present life was told to stop.
+    /// Until when the present life, and its sessions, were told that they have time to stop.
     pub(crate) told: Option<Time>,
     /// Its handle was asked to stop it, or one that it needs.
     pub(crate) stop_wanted: bool,
@@ -93,9 +93,20 @@ impl Service {
         }
     }
 
-    /// When a service that was told alone has used up its own grace.
-    pub(crate) fn own_time_ends(&self) -> Option<Time> {
-        Some(self.told? + self.spec.grace?)
+    pub(crate) fn starts_again_at(&self) -> Option<Time> {
+        match self.stage {
+            Stage::BackingOff { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// If it waits to be started, it waits no longer.
+    pub(crate) fn never_starts_again(&mut self) {
+        match self.stage {
+            Stage::Planned => self.stage = Stage::Over(Fate::NeverStarted),
+            Stage::BackingOff { .. } => self.stage = Stage::Over(Fate::Stopped),
+            Stage::Running { .. } | Stage::Over(_) => {}
+        }
     }
 }
 
@@ -104,15 +115,15 @@ impl Service {
 pub(crate) struct Group {
     pub(crate) home: Owner,
     pub(crate) grace: Duration,
-    /// When its home was told to stop.
+    /// Until when it has time, once its home was told to stop.
     pub(crate) told: Option<Time>,
     pub(crate) sessions: Sessions,
 }
 
 impl Group {
-    /// When its time is over, if it still needs any.
+    /// When what is left of it is given up.
     pub(crate) fn time_ends(&self) -> Option<Time> {
-        self.told.filter(|_| !self.sessions.are_drained()).map(|told| told + self.grace)
+        self.told.filter(|_| !self.sessions.are_drained())
     }
 }
 

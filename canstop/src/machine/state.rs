@@ -27,7 +27,7 @@ use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::plan::Plan;
-use super::service::{Group, Service, Sessions, Stage};
+use super::service::{Group, Service, Sessions};
 use super::time::Time;
 
 /// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
@@ -241,10 +241,6 @@ impl State {
         self.stop.as_ref().map(|stop| stop.requested)
     }
 
-    pub(crate) fn deadline(&self) -> Option<Time> {
-        self.stop.as_ref().map(|stop| stop.budget.deadline())
-    }
-
     /// Does a count of the sessions change what the machine does next?
     pub(crate) fn watches_sessions(&self) -> bool {
         self.watching
@@ -289,15 +285,6 @@ impl State {
         }
     }
 
-    /// The step of the stop in which this owner's sessions are waited for.
-    pub(super) fn level_of(&self, owner: Owner) -> usize {
-        match owner {
-            Owner::Edge => 0,
-            Owner::Service(id) => self.plan.level(id),
-            Owner::Group(group) => self.level_of(self.groups[group].home),
-        }
-    }
-
     /// An owner and the groups that stand under it.
     pub(super) fn family(&self, home: Owner) -> Vec<Owner> {
         let under_it = |&group: &usize| self.groups[group].home == home;
@@ -305,25 +292,25 @@ impl State {
         std::iter::once(home).chain(groups).collect()
     }
 
+    pub(super) fn are_sessions_drained(&self, home: Owner) -> bool {
+        self.family(home).into_iter().all(|owner| self.sessions(owner).are_drained())
+    }
+
     /// Is nothing left of a service, its sessions included?
     pub(crate) fn is_drained(&self, id: ServiceId) -> bool {
-        let sessions_are = |owner| self.sessions(owner).are_drained();
-        !self.service(id).is_running() && self.family(Owner::Service(id)).into_iter().all(sessions_are)
+        !self.service(id).is_running() && self.are_sessions_drained(Owner::Service(id))
     }
 
-    fn add_group(&mut self, now: Time, home: Owner, grace: Duration) {
-        let told = match home {
-            Owner::Service(id) => self.services.get(id.0).and_then(|service| service.told),
-            Owner::Edge => matches!(self.phase, Phase::Stopping(_) | Phase::TearingDown).then_some(now),
-            Owner::Group(_) => None,
-        };
-        self.groups.push(Group { home, grace, told, sessions: Sessions::default() });
+    /// When what is left of a service is given up, once it was told to stop.
+    pub(super) fn time_ends(&self, id: ServiceId) -> Option<Time> {
+        self.service(id).told.filter(|_| !self.is_drained(id))
     }
+}
 
-    pub(super) fn is_backing_off_until(&self, id: ServiceId) -> Option<Time> {
-        match self.service(id).stage {
-            Stage::BackingOff { until } => Some(until),
-            _ => None,
-        }
+/// What only the tests read.
+#[cfg(test)]
+impl State {
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.stop.as_ref().map(|stop| stop.budget.deadline())
     }
 }

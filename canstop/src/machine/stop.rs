@@ -8,7 +8,7 @@ use super::cause::Cause;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
-use super::service::{Fate, Group, Stage};
+use super::service::{Fate, Group, Service, Sessions, Stage};
 use super::state::{Main, State, Stop};
 use super::time::Time;
 
@@ -26,7 +26,8 @@ impl State {
         self.watch_sessions();
         self.actions.push(Action::BeginStop);
         self.tell(Notice::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
-        self.forget_what_never_starts();
+        // Nothing starts after a stop request.
+        self.services.iter_mut().for_each(Service::never_starts_again);
         // Only those that serve need to be looked away from.
         let mut allowance = self.allowance;
         if cause == Cause::Finished || !self.serves() {
@@ -41,12 +42,32 @@ impl State {
             next_waiting_line: now + WAITING_LINE_EVERY,
         });
         self.phase = Phase::DrainDelay;
+        self.shorten_what_was_told();
         if self.main == Main::SettingUp {
             let mut edge = self.family(Owner::Edge).into_iter();
             if edge.all(|owner| self.sessions(owner).alive == 0) {
                 self.actions.push(Action::DropMain);
             } else {
                 self.main = Main::Listening;
+            }
+        }
+    }
+
+    /// Who was told to stop alone may have been promised more time than the whole program has.
+    fn shorten_what_was_told(&mut self) {
+        let Some(stop) = &self.stop else { return };
+        for (id, service) in self.services.iter_mut().enumerate() {
+            let id = ServiceId(id);
+            let until = stop.budget.level_ends(self.plan.level(id));
+            if service.told.is_some_and(|told| told > until) {
+                service.told = Some(until);
+                self.actions.push(Action::TellService { id, generation: service.generation, until });
+            }
+        }
+        for group in &mut self.groups {
+            if let Owner::Service(id) = group.home {
+                let until = stop.budget.level_ends(self.plan.level(id));
+                group.told = group.told.map(|told| told.min(until));
             }
         }
     }
@@ -60,17 +81,6 @@ impl State {
 
     fn serves(&self) -> bool {
         self.main == Main::Listening || self.services.iter().any(|service| service.is_running())
-    }
-
-    /// Nothing starts after a stop request.
-    fn forget_what_never_starts(&mut self) {
-        for service in &mut self.services {
-            match service.stage {
-                Stage::Planned => service.stage = Stage::Over(Fate::NeverStarted),
-                Stage::BackingOff { .. } => service.stage = Stage::Over(Fate::Stopped),
-                Stage::Running { .. } | Stage::Over(_) => {}
-            }
-        }
     }
 
     /// What each dependency level keeps for itself: as much as the one in it that needs most.
@@ -93,66 +103,92 @@ impl State {
 
     /// Goes as far as it can: every step ends as soon as it is drained, or when its time is up.
     pub(super) fn proceed(&mut self, now: Time) {
-        while let Some(stop) = &self.stop {
-            let budget = stop.budget.clone();
-            match self.phase {
-                Phase::DrainDelay => {
-                    let nothing_serves = self.is_drained_up_to(budget.last_level());
-                    if now < budget.drain_delay_ends() && !nothing_serves {
-                        break;
-                    }
-                    self.enter_level(now, 0);
-                }
-                Phase::Stopping(level) => {
-                    let time_is_up = now >= budget.level_ends(level);
-                    self.abandon_late(now, level, time_is_up);
-                    if !self.is_drained_up_to(level) {
-                        break;
-                    }
-                    if level < budget.last_level() {
-                        self.enter_level(now, level + 1);
-                    } else {
-                        self.tear_down();
-                    }
-                }
-                Phase::TearingDown => {
-                    let ended = matches!(self.main, Main::Ended | Main::Abandoned);
-                    let drained = ended && self.is_drained_up_to(usize::MAX);
-                    if !drained && now < budget.deadline() {
-                        break;
-                    }
-                    self.finish();
-                }
-                Phase::SettingUp | Phase::Running | Phase::Finished => break,
-            }
-        }
+        while self.ends_step(now) {}
         self.say_what_is_waited_for(now);
     }
 
-    fn enter_level(&mut self, now: Time, level: usize) {
-        self.phase = Phase::Stopping(level);
-        if level == 0
-            && let Some(stop) = &self.stop
-        {
-            self.actions.push(Action::TellEdge { until: stop.budget.level_ends(0) });
-            self.tell_groups(now, Owner::Edge);
+    /// Ends the present step if it is over, and enters the next one.
+    fn ends_step(&mut self, now: Time) -> bool {
+        let Some(Stop { budget, .. }) = &self.stop else { return false };
+        let (drain_delay_ends, last_level, deadline) =
+            (budget.drain_delay_ends(), budget.last_level(), budget.deadline());
+        match self.phase {
+            Phase::DrainDelay => {
+                // Who was told to stop alone may be overdue by now.
+                self.abandon_overdue(now);
+                if now < drain_delay_ends && !self.is_drained_up_to(usize::MAX) {
+                    return false;
+                }
+                self.phase = Phase::Stopping(0);
+                self.actions.push(Action::TellEdge { until: self.edge_ends() });
+                self.tell_groups(now, Owner::Edge);
+            }
+            Phase::Stopping(level) => {
+                // The last one is for whatever came late, too.
+                let reach = if level < last_level { level } else { usize::MAX };
+                self.stop_those(now, |state, id| state.plan.level(id) <= reach);
+                if !self.is_drained_up_to(reach) {
+                    return false;
+                }
+                if level < last_level {
+                    self.phase = Phase::Stopping(level + 1);
+                } else {
+                    self.tear_down();
+                }
+            }
+            Phase::TearingDown => {
+                self.stop_those(now, |_, _| true);
+                let ended = matches!(self.main, Main::Ended | Main::Abandoned);
+                if now < deadline && !(ended && self.is_drained_up_to(usize::MAX)) {
+                    return false;
+                }
+                self.finish();
+            }
+            Phase::SettingUp | Phase::Running | Phase::Finished => return false,
         }
-        for id in self.ids() {
-            let service = self.service(id);
-            if self.plan.level(id) == level && service.told.is_none() && !self.is_drained(id) {
+        true
+    }
+
+    /// Until when the edge's sessions and the body of `main` are waited for.
+    fn edge_ends(&self) -> Time {
+        self.stop.as_ref().map_or(Time::default(), |stop| stop.budget.level_ends(0))
+    }
+
+    /// Stops those whose turn it is, each as soon as nobody needs it: who has used up its time is left
+    /// behind, who was not told is told. Sessions may come after their service's turn, too.
+    pub(super) fn stop_those(&mut self, now: Time, turn: impl Fn(&Self, ServiceId) -> bool) {
+        loop {
+            // That may be all that the next one waits for.
+            self.abandon_overdue(now);
+            let Some(id) = self.ids().find(|&id| turn(self, id) && self.awaits_stop(id) && !self.is_needed(id)) else {
+                return;
+            };
+            self.service_mut(id).never_starts_again();
+            if !self.is_drained(id) {
                 self.tell_service(now, id);
             }
         }
     }
 
+    /// Is there something left to stop that was not told?
+    fn awaits_stop(&self, id: ServiceId) -> bool {
+        let service = self.service(id);
+        service.told.is_none() && !self.is_drained(id) || !service.is_running() && !service.is_over()
+    }
+
+    /// Is something left of those that name it in `after`?
+    fn is_needed(&self, id: ServiceId) -> bool {
+        self.plan.dependents(id).any(|dependent| !self.is_drained(dependent))
+    }
+
     /// Its sessions hear it with it, also where the service itself is over already.
-    pub(super) fn tell_service(&mut self, now: Time, id: ServiceId) {
+    fn tell_service(&mut self, now: Time, id: ServiceId) {
+        let until = self.time_from(id, now);
         let service = self.service_mut(id);
-        service.told = Some(now);
+        service.told = Some(until);
         let generation = service.generation;
         let runs = service.is_running();
         let cancel = service.spec.cancel;
-        let until = self.time_ends(id, now);
         self.actions.push(Action::TellService { id, generation, until });
         self.tell_groups(now, Owner::Service(id));
         if runs {
@@ -163,14 +199,30 @@ impl State {
         }
     }
 
-    fn tell_groups(&mut self, now: Time, of: Owner) {
-        for group in self.groups.iter_mut().filter(|group| group.home == of) {
-            group.told = Some(now);
+    /// Takes in sessions with a grace of their own; their home may have been told already.
+    pub(super) fn add_group(&mut self, now: Time, home: Owner, grace: Duration) {
+        let told = self.home_has_until(home).map(|until| until.min(now + grace));
+        self.groups.push(Group { home, grace, told, sessions: Sessions::default() });
+    }
+
+    fn tell_groups(&mut self, now: Time, home: Owner) {
+        let Some(until) = self.home_has_until(home) else { return };
+        for group in self.groups.iter_mut().filter(|group| group.home == home) {
+            group.told = Some(until.min(now + group.grace));
+        }
+    }
+
+    /// Until when the owner of a group has time, once it was told to stop.
+    fn home_has_until(&self, home: Owner) -> Option<Time> {
+        match home {
+            Owner::Edge => (self.phase >= Phase::Stopping(0)).then(|| self.edge_ends()),
+            Owner::Service(id) => self.services.get(id.0).and_then(|service| service.told),
+            Owner::Group(_) => None,
         }
     }
 
     /// Until when a service that is told now, and its sessions, are waited for.
-    fn time_ends(&self, id: ServiceId, now: Time) -> Time {
+    fn time_from(&self, id: ServiceId, now: Time) -> Time {
         let own = self.service(id).spec.grace.map(|grace| now + grace);
         match &self.stop {
             Some(stop) => {
@@ -183,35 +235,38 @@ impl State {
 
     /// Is everything gone that should be by the end of this level?
     fn is_drained_up_to(&self, level: usize) -> bool {
-        let main_is_out = !matches!(self.main, Main::SettingUp | Main::Listening);
-        let sessions_are = |owner| self.level_of(owner) > level || self.sessions(owner).are_drained();
-        let service_is = |id| self.plan.level(id) > level || !self.service(id).is_running();
-        main_is_out && self.owners().all(sessions_are) && self.ids().all(service_is)
+        self.edge_is_drained() && self.ids().all(|id| self.plan.level(id) > level || self.is_drained(id))
     }
 
-    /// Leaves behind whatever has used up its time: all of this level and the earlier ones when the
-    /// step is over, a service with a grace of its own when that is.
-    fn abandon_late(&mut self, now: Time, level: usize, step_is_over: bool) {
+    fn edge_is_drained(&self) -> bool {
+        self.are_sessions_drained(Owner::Edge) && !matches!(self.main, Main::SettingUp | Main::Listening)
+    }
+
+    /// Leaves behind whatever has used up its time.
+    fn abandon_overdue(&mut self, now: Time) {
         let mut abandoned = Abandoned::default();
-        if step_is_over {
+        if self.phase >= Phase::Stopping(0) && now >= self.edge_ends() {
             self.abandon_main(&mut abandoned);
             self.abandon_sessions(Owner::Edge, &mut abandoned);
         }
         for id in self.ids() {
-            let own_time_is_over = self.service(id).own_time_ends().is_some_and(|ends| now >= ends);
-            if self.plan.level(id) <= level && (step_is_over || own_time_is_over) {
+            if self.time_ends(id).is_some_and(|ends| now >= ends) {
                 self.abandon_service(id, &mut abandoned);
                 self.abandon_sessions(Owner::Service(id), &mut abandoned);
             }
         }
         for group in 0..self.groups.len() {
-            let own_time_is_over = self.groups[group].time_ends().is_some_and(|ends| now >= ends);
-            if own_time_is_over && self.level_of(Owner::Group(group)) <= level {
+            if self.groups[group].time_ends().is_some_and(|ends| now >= ends) {
                 self.abandon_sessions(Owner::Group(group), &mut abandoned);
             }
         }
+        let main = abandoned.main;
         if !abandoned.is_empty() {
             self.actions.push(Action::Abandon(abandoned));
+        }
+        if main {
+            // After it was named: once it is dropped there is nothing left to see.
+            self.actions.push(Action::DropMain);
         }
     }
 
@@ -219,12 +274,11 @@ impl State {
         if matches!(self.main, Main::SettingUp | Main::Listening) {
             self.main = Main::Abandoned;
             self.exit = self.exit.max(Exit::Abandoned);
-            self.actions.push(Action::DropMain);
             abandoned.main = true;
         }
     }
 
-    pub(super) fn abandon_service(&mut self, id: ServiceId, abandoned: &mut Abandoned) {
+    fn abandon_service(&mut self, id: ServiceId, abandoned: &mut Abandoned) {
         let service = self.service_mut(id);
         if service.is_running() {
             service.stage = Stage::Over(Fate::Abandoned);
@@ -234,7 +288,7 @@ impl State {
     }
 
     /// Gives up an owner's sessions, and those of the groups under it.
-    pub(super) fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
+    fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
         for owner in self.family(owner) {
             let left = self.sessions_mut(owner).abandon();
             if left > 0 {
@@ -251,19 +305,12 @@ impl State {
         }
     }
 
-    /// Also names what came so late that no step waited for it, and a teardown without an end.
+    /// By now everything has ended or was abandoned, but for a teardown without an end.
     fn finish(&mut self) {
-        let mut abandoned = Abandoned::default();
         if self.main == Main::InRun {
             self.main = Main::Abandoned;
             self.exit = self.exit.max(Exit::Abandoned);
-            abandoned.main = true;
-        }
-        for owner in self.owners() {
-            self.abandon_sessions(owner, &mut abandoned);
-        }
-        if !abandoned.is_empty() {
-            self.actions.push(Action::Abandon(abandoned));
+            self.actions.push(Action::Abandon(Abandoned { main: true, ..Abandoned::default() }));
         }
         self.phase = Phase::Finished;
         self.tell(Notice::Finished { exit: self.exit });
@@ -293,32 +340,11 @@ impl State {
         let stop = self.stop.as_ref()?;
         let step_ends = match self.phase {
             Phase::DrainDelay => stop.budget.drain_delay_ends(),
-            Phase::Stopping(level) => stop.budget.level_ends(level),
+            Phase::Stopping(_) | Phase::TearingDown if !self.edge_is_drained() => self.edge_ends(),
             _ => stop.budget.deadline(),
         };
-        let own_time_ends = |id: ServiceId| self.service(id).own_time_ends().filter(|_| !self.is_drained(id));
-        let groups = self.groups.iter().filter_map(Group::time_ends);
-        self.ids().filter_map(own_time_ends).chain(groups).chain([step_ends, stop.next_waiting_line]).min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machine::backoff::Jitter;
-    use crate::machine::budget::Allowance;
-    use crate::machine::cause::Signal;
-    use crate::machine::event::Event;
-
-    #[test]
-    fn a_main_that_spawned_a_session_with_a_grace_of_its_own_is_not_dropped() {
-        let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
-        let mut state = State::new(allowance, Jitter::seeded(1));
-        let now = Time::after_start(Duration::ZERO);
-        let _ = state.handle(now, Event::GroupAdded { home: Owner::Edge, grace: Duration::from_secs(1) });
-        let _ = state.handle(now, Event::SessionsCounted(vec![(Owner::Edge, 0), (Owner::Group(0), 1)]));
-
-        let actions = state.handle(now, Event::Signal(Signal::Terminate));
-        assert!(!actions.iter().any(|action| matches!(action, Action::DropMain)), "{actions:?}");
+        let services_end = self.ids().filter_map(|id| self.time_ends(id));
+        let groups_end = self.groups.iter().filter_map(Group::time_ends);
+        services_end.chain(groups_end).chain([step_ends, stop.next_waiting_line]).min()
     }
 }

@@ -1,14 +1,14 @@
 //! Starting, watching and restarting services, and stopping one of them.
 
-use super::action::{Abandoned, Action, Notice};
+use super::action::{Action, Notice};
 use super::cause::Cause;
 use super::event::Ending;
 use super::exit::Exit;
-use super::id::{Generation, Owner, ServiceId};
+use super::id::{Generation, ServiceId};
 use super::phase::Phase;
 use super::plan::{Plan, Ready, ServiceSpec};
 use super::restart::Verdict;
-use super::service::{Fate, Service, Stage};
+use super::service::{Fate, Group, Service, Stage};
 use super::state::{Main, State};
 use super::time::Time;
 
@@ -16,8 +16,8 @@ impl State {
     /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it
     /// into its plan.
     ///
-    /// It says nothing about `main`: a registered service comes by itself. That `main` has started
-    /// one is an event of its own.
+    /// That says nothing about `main`: registered services are added before its body begins. Where
+    /// `main` itself starts one, the shell says so with [`Event::MainListens`](super::event::Event).
     pub(super) fn add(&mut self, spec: ServiceSpec) {
         let id = ServiceId(self.services.len());
         let mut service = Service::planned(spec);
@@ -62,13 +62,8 @@ impl State {
         self.phase = Phase::Running;
         match self.check_plan() {
             Ok(plan) => self.plan = plan,
-            Err(faults) => self.fail_start(now, faults),
+            Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
         }
-    }
-
-    fn fail_start(&mut self, now: Time, fault: String) {
-        self.exit = self.exit.max(Exit::Failed);
-        self.request_stop(now, Cause::StartFailed(fault));
     }
 
     /// Does everything that is due while the program runs.
@@ -76,14 +71,13 @@ impl State {
         if self.phase != Phase::Running {
             return;
         }
+        // Stops come first: what is not to be there any longer is not started again.
+        self.stop_what_is_wanted(now);
         self.start_what_may(now);
         self.fail_late_start(now);
-        if self.phase == Phase::Running {
-            self.stop_what_is_wanted(now);
-            let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
-            if !body_runs && self.services.iter().all(Service::is_over) {
-                self.request_stop(now, Cause::Finished);
-            }
+        let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
+        if !body_runs && self.services.iter().all(Service::is_over) {
+            self.request_stop(now, Cause::Finished);
         }
     }
 
@@ -150,7 +144,7 @@ impl State {
                 fault.push_str("; it said last: ");
                 fault.push_str(error);
             }
-            self.fail_start(now, fault);
+            self.request_stop(now, Cause::StartFailed(fault));
         }
     }
 
@@ -213,7 +207,8 @@ impl State {
             Verdict::GiveUp => {
                 let service = self.service_mut(id);
                 service.stage = Stage::Over(Fate::Failed);
-                let error = service.last_error.clone().unwrap_or_else(|| "its task was cancelled".to_owned());
+                // Not the last error: that may be an earlier life's.
+                let error = ending.error().unwrap_or("its task was cancelled").to_owned();
                 let cause = Cause::ServiceFailed { service: service.spec.name.clone(), error };
                 self.exit = self.exit.max(Exit::Failed);
                 self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
@@ -222,86 +217,32 @@ impl State {
         }
     }
 
-    /// Marks a service, and all that need it, to be stopped: dependents first.
+    /// Somebody wants one service to stop. That those that need it stop with it, and before it, is
+    /// found out whenever the plan is looked at: some may not be in it yet.
     pub(super) fn want_stop(&mut self, id: ServiceId) {
-        if self.services.get(id.0).is_none_or(|service| service.stop_wanted) {
-            return;
-        }
-        self.watch_sessions();
-        self.service_mut(id).stop_wanted = true;
-        if self.phase != Phase::SettingUp {
-            let dependents: Vec<_> = self.plan.dependents(id).collect();
-            for dependent in dependents {
-                self.want_stop(dependent);
-            }
+        if let Some(service) = self.services.get_mut(id.0) {
+            service.stop_wanted = true;
+            self.watch_sessions();
         }
     }
 
     fn stop_what_is_wanted(&mut self, now: Time) {
-        for id in self.ids() {
-            if !self.service(id).stop_wanted {
-                continue;
-            }
-            let waits_for_dependents = self.plan.dependents(id).any(|dependent| !self.is_drained(dependent));
-            match self.service(id).stage {
-                _ if waits_for_dependents => {}
-                Stage::Planned | Stage::BackingOff { .. } => {
-                    self.service_mut(id).stage = Stage::Over(Fate::Stopped);
-                }
-                Stage::Running { .. } if self.service(id).told.is_none() => self.tell_service(now, id),
-                Stage::Running { .. } | Stage::Over(_) => {}
-            }
-            if self.single_stop_ends(id).is_some_and(|ends| now >= ends) {
-                self.abandon_single(id);
-            }
+        while let Some(id) = self.ids().find(|&id| !self.service(id).stop_wanted && self.needs_one_that_stops(id)) {
+            self.service_mut(id).stop_wanted = true;
         }
+        self.stop_those(now, |state, id| state.service(id).stop_wanted);
     }
 
-    /// When the service that was stopped alone, and its sessions, have had their time.
-    fn single_stop_ends(&self, id: ServiceId) -> Option<Time> {
-        let service = self.service(id);
-        let told = service.told.filter(|_| service.stop_wanted && !self.is_drained(id))?;
-        Some(told + service.spec.grace.unwrap_or(self.allowance.grace))
-    }
-
-    fn abandon_single(&mut self, id: ServiceId) {
-        let mut abandoned = Abandoned::default();
-        self.abandon_service(id, &mut abandoned);
-        self.abandon_sessions(Owner::Service(id), &mut abandoned);
-        self.actions.push(Action::Abandon(abandoned));
+    fn needs_one_that_stops(&self, id: ServiceId) -> bool {
+        self.plan.dependencies(id).iter().any(|&need| self.service(need).stop_wanted)
     }
 
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
         let due = |id| {
-            [self.is_backing_off_until(id), self.start_times_out(id), self.single_stop_ends(id)]
-                .into_iter()
-                .flatten()
-                .min()
+            let service = self.service(id);
+            [service.starts_again_at(), self.start_times_out(id), self.time_ends(id)].into_iter().flatten().min()
         };
-        self.ids().filter_map(due).min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::machine::backoff::Jitter;
-    use crate::machine::budget::Allowance;
-    use crate::machine::cause::Signal;
-    use crate::machine::event::Event;
-    use crate::machine::plan::Place;
-
-    #[test]
-    fn a_service_that_registered_itself_does_not_keep_a_main_that_sets_up() {
-        let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
-        let mut state = State::new(allowance, Jitter::seeded(1));
-        let now = Time::after_start(Duration::ZERO);
-        let spec = ServiceSpec::new("http", Place { file: "main.rs", line: 1 });
-        let _ = state.handle(now, Event::ServiceAdded(Box::new(spec)));
-
-        let actions = state.handle(now, Event::Signal(Signal::Terminate));
-        assert!(actions.iter().any(|action| matches!(action, Action::DropMain)), "{actions:?}");
+        let groups_end = self.groups.iter().filter_map(Group::time_ends);
+        self.ids().filter_map(due).chain(groups_end).min()
     }
 }

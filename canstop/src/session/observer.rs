@@ -178,7 +178,7 @@ mod tests {
 
     #[derive(Debug)]
     struct Outer(std::io::Error);
-    impl fmt::Display for Outer {
+    impl Display for Outer {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("cannot read the order")
         }

@@ -1,0 +1,116 @@
+//! Short ways to say what the tests say often.
+
+use std::time::Duration;
+
+use crate::machine::backoff::Backoff;
+use crate::machine::budget::Allowance;
+use crate::machine::cause::Signal;
+use crate::machine::event::{Ending, Event};
+use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::plan::{Place, Ready, Reference, ServiceSpec};
+use crate::machine::restart::{Limit, Restart};
+use crate::machine::time::Time;
+
+pub(super) const TERMINATE: Event = Event::Signal(Signal::Terminate);
+
+pub(super) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub(super) const fn at(milliseconds: u64) -> Time {
+    Time::after_start(ms(milliseconds))
+}
+
+pub(super) fn allowance(grace: u64, drain_delay: u64) -> Allowance {
+    Allowance { grace: ms(grace), drain_delay: ms(drain_delay) }
+}
+
+/// A service without any options, after others by name.
+pub(super) fn service(name: &str, after: &[&str]) -> ServiceSpec {
+    let mut spec = ServiceSpec::new(name, Place { file: "main.rs", line: 1 });
+    spec.after = after.iter().map(|name| Reference::Name((*name).to_owned())).collect();
+    // Equal bounds leave nothing to chance: states that differ in luck only would never meet again.
+    spec.restart.backoff = Backoff { min: ms(200), max: ms(200) };
+    spec.restart.limit = Limit { failures: 1, window: ms(10_000) };
+    spec
+}
+
+/// Options in the order in which one reads them.
+pub(super) trait Options {
+    fn restart(self, restart: Restart) -> Self;
+    fn limit(self, failures: u32) -> Self;
+    fn backoff(self, min: u64, max: u64) -> Self;
+    fn notify(self) -> Self;
+    fn grace(self, milliseconds: u64) -> Self;
+    fn optional(self) -> Self;
+    fn cancel(self) -> Self;
+}
+
+impl Options for ServiceSpec {
+    fn restart(mut self, restart: Restart) -> Self {
+        self.restart.restart = restart;
+        self
+    }
+
+    fn limit(mut self, failures: u32) -> Self {
+        self.restart.limit.failures = failures;
+        self
+    }
+
+    fn backoff(mut self, min: u64, max: u64) -> Self {
+        self.restart.backoff = Backoff { min: ms(min), max: ms(max) };
+        self
+    }
+
+    fn notify(mut self) -> Self {
+        self.ready = Ready::Notify;
+        self
+    }
+
+    fn grace(mut self, milliseconds: u64) -> Self {
+        self.grace = Some(ms(milliseconds));
+        self
+    }
+
+    fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    fn cancel(mut self) -> Self {
+        self.cancel = true;
+        self
+    }
+}
+
+pub(super) fn added(spec: ServiceSpec) -> Event {
+    Event::ServiceAdded(Box::new(spec))
+}
+
+pub(super) fn ready(id: usize, generation: u32) -> Event {
+    Event::ServiceReady { id: ServiceId(id), generation: Generation(generation) }
+}
+
+pub(super) fn ended(id: usize, generation: u32, ending: Ending) -> Event {
+    Event::ServiceEnded { id: ServiceId(id), generation: Generation(generation), ending }
+}
+
+pub(super) fn failed() -> Ending {
+    Ending::Failed("disk full".to_owned())
+}
+
+pub(super) fn panicked() -> Ending {
+    Ending::Panicked("index out of bounds".to_owned())
+}
+
+pub(super) fn shutdown() -> Event {
+    Event::ShutdownRequested { reason: "enough".to_owned() }
+}
+
+pub(super) fn edge_sessions(alive: u64) -> Event {
+    Event::SessionsCounted(vec![(Owner::Edge, alive)])
+}
+
+pub(super) fn sessions_of(id: usize, alive: u64) -> Event {
+    Event::SessionsCounted(vec![(Owner::Service(ServiceId(id)), alive)])
+}

@@ -1,0 +1,94 @@
+//! Small plans through every order of events.
+//!
+//! The depths are for every day. `CANSTOP_DEPTH=1` looks one event further, and takes ten times as
+//! long.
+
+use super::build::{Options, TERMINATE, added, allowance, ended, failed, ms, ready, service};
+use super::explore::{Breadth, explore};
+use super::harness::Watched;
+use crate::machine::event::Event;
+use crate::machine::id::ServiceId;
+use crate::machine::plan::{Ready, ServiceSpec};
+use crate::machine::restart::Restart;
+
+/// Before `run()`, with everything running, with one that backs off, with one that is to stop alone,
+/// and with the stop requested: what lies deep from the first lies near to the others.
+fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
+    let mut setting_up = Watched::new(allowance(5_000, 1_000));
+    setting_up.all(specs.iter().cloned().map(added));
+    let mut running = setting_up.clone();
+    running.handle(Event::RunCalled);
+    while let Some(id) = unready(&running) {
+        running.handle(ready(id, 1));
+    }
+    let mut roots = vec![setting_up, running.clone()];
+    if !specs.is_empty() {
+        let mut backing_off = running.clone();
+        backing_off.handle(ended(0, 1, failed()));
+        let mut stopping_alone = running.clone();
+        stopping_alone.handle(Event::StopService(ServiceId(0)));
+        roots.extend([backing_off, stopping_alone]);
+    }
+    running.handle(TERMINATE);
+    roots.push(running.clone());
+    // And past the drain delay.
+    running.pass(ms(1_000));
+    roots.push(running);
+    roots
+}
+
+fn unready(watched: &Watched) -> Option<usize> {
+    watched.oracle.services().iter().position(|seen| seen.live && !seen.ready)
+}
+
+fn explore_plan(specs: &[ServiceSpec], mut breadth: Breadth) {
+    breadth.depth +=
+        std::env::var("CANSTOP_DEPTH").map_or(0, |depth| depth.parse().expect("CANSTOP_DEPTH is a number"));
+    let tally = explore(roots(specs), breadth);
+    println!("{} services: {tally:?}", specs.len());
+    assert!(tally.finished > 0, "no order of events came to an end");
+}
+
+#[test]
+fn no_service_at_all() {
+    explore_plan(&[], Breadth { depth: 4, everything: true });
+}
+
+#[test]
+fn one_service_under_every_policy() {
+    for restart in [Restart::Never, Restart::OnFailure, Restart::Always] {
+        for readiness in [Ready::Started, Ready::Notify] {
+            for optional in [false, true] {
+                let mut spec = service("a", &[]).restart(restart);
+                spec.ready = readiness;
+                spec.optional = optional;
+                explore_plan(&[spec], Breadth { depth: 2, everything: true });
+            }
+        }
+    }
+}
+
+#[test]
+fn two_services_in_every_shape() {
+    let a = service("a", &[]).notify().grace(300);
+    for after in [&[][..], &["a"]] {
+        for b in [service("b", after), service("b", after).cancel().grace(300)] {
+            explore_plan(&[a.clone(), b.restart(Restart::Always)], Breadth { depth: 3, everything: false });
+        }
+    }
+}
+
+#[test]
+fn three_services_in_every_shape() {
+    let shapes: [[&[&str]; 3]; 5] = [
+        [&[], &[], &[]],
+        [&[], &["a"], &["b"]],
+        [&[], &["a"], &["a"]],
+        [&["b", "c"], &[], &[]],
+        [&[], &["a"], &["a", "b"]],
+    ];
+    for [a, b, c] in shapes {
+        let plan = [service("a", a).grace(300), service("b", b).notify(), service("c", c).optional().cancel()];
+        explore_plan(&plan, Breadth { depth: 2, everything: false });
+    }
+}

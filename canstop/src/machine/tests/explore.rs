@@ -1,0 +1,172 @@
+//! Every order of events, breadth first. States that nothing can tell apart are visited once.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::build::{
+    TERMINATE, added, edge_sessions, ended, failed, ms, panicked, ready, service, sessions_of, shutdown,
+};
+use super::harness::Watched;
+use super::oracle::Seen;
+use crate::machine::event::{Ending, Event};
+use crate::machine::id::ServiceId;
+
+/// One thing that may come next.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// It happens now.
+    Now(Event),
+    /// It happens after a while, in which the machine is woken whenever it asks to be.
+    After(Duration, Event),
+    /// Nothing happens until the machine asks to be woken.
+    Wake,
+    /// The shell wakes it later than it asked to be.
+    WakeLate(Duration),
+}
+
+/// How far and how wide to look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Breadth {
+    pub(super) depth: usize,
+    /// Endings and doublings that differ little from others, too.
+    pub(super) everything: bool,
+}
+
+/// What was seen on the way.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) states: usize,
+    pub(super) steps: usize,
+    pub(super) finished: usize,
+}
+
+/// Goes through every order of steps from these states, and lets the oracle judge each.
+pub(super) fn explore(roots: Vec<Watched>, breadth: Breadth) -> Tally {
+    let mut tally = Tally::default();
+    let mut seen = HashSet::new();
+    let mut frontier = roots;
+    for _ in 0..=breadth.depth {
+        frontier.retain(|watched| seen.insert(watched.fingerprint()));
+        let mut next = Vec::new();
+        for watched in &frontier {
+            tally.states += 1;
+            watched.assert_spurious_wakes_are_harmless();
+            if watched.oracle.is_over() {
+                tally.finished += 1;
+                assert_nothing_happens_after_the_end(watched);
+                continue;
+            }
+            for step in steps(watched, breadth) {
+                tally.steps += 1;
+                let mut after = watched.clone();
+                take(&mut after, step);
+                next.push(after);
+            }
+        }
+        frontier = next;
+    }
+    tally
+}
+
+fn take(watched: &mut Watched, step: Step) {
+    match step {
+        Step::Now(event) => drop(watched.handle(event)),
+        Step::After(pause, event) => {
+            watched.pass(pause);
+            watched.handle(event);
+        }
+        Step::Wake => {
+            let wake_at = watched.state.wake_at().unwrap_or(watched.now);
+            watched.pass(wake_at.since(watched.now));
+        }
+        Step::WakeLate(late) => {
+            watched.now = watched.state.wake_at().unwrap_or(watched.now) + late;
+            watched.handle(Event::Wake);
+        }
+    }
+}
+
+fn assert_nothing_happens_after_the_end(watched: &Watched) {
+    for event in [TERMINATE, Event::RunCalled, Event::MainEnded(failed()), shutdown(), ended(0, 1, failed())] {
+        let mut watched = watched.clone();
+        if !watched.oracle.services().is_empty() {
+            watched.handle(event);
+        }
+    }
+}
+
+/// Everything that a shell could say next.
+fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
+    let oracle = &watched.oracle;
+    let mut steps = vec![Step::Now(TERMINATE), Step::Now(shutdown())];
+    if oracle.had_signal() {
+        steps.push(Step::After(ms(150), TERMINATE));
+    }
+    if watched.state.wake_at().is_some() {
+        steps.push(Step::Wake);
+        if breadth.everything {
+            steps.push(Step::WakeLate(ms(700)));
+        }
+    }
+    steps.extend(of_main(watched, breadth).into_iter().map(Step::Now));
+    for (id, seen) in oracle.services().iter().enumerate() {
+        steps.extend(of_service(id, seen, breadth).into_iter().map(Step::Now));
+    }
+    let edge_has = oracle.edge().alive;
+    steps.push(Step::Now(edge_sessions(1 - edge_has)));
+    steps
+}
+
+fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Event> {
+    let main = watched.oracle.main();
+    let mut events = Vec::new();
+    if main.is_before_run() || breadth.everything {
+        events.push(Event::RunCalled);
+    }
+    if main.is_before_run() && !main.listens {
+        events.push(Event::MainListens);
+    }
+    if !main.ended || breadth.everything {
+        events.extend([Event::MainEnded(Ending::Done), Event::MainEnded(failed())]);
+    }
+    if !main.ended && breadth.everything {
+        events.extend([Event::MainEnded(panicked()), Event::MainEnded(Ending::Dropped)]);
+        // One that fits into the plan, and one that does not.
+        let known = watched.oracle.services().len();
+        if known < 3 {
+            events.push(added(service(&format!("late {known}"), &["a"])));
+            events.push(added(service("a", &[])));
+        }
+    }
+    events
+}
+
+fn of_service(id: usize, seen: &Seen, breadth: Breadth) -> Vec<Event> {
+    let mut events = Vec::new();
+    if !seen.asked_to_stop {
+        events.push(Event::StopService(ServiceId(id)));
+    }
+    if !seen.has_started() {
+        return events;
+    }
+    let generation = seen.generation.0;
+    if seen.live {
+        events.extend([ended(id, generation, Ending::Done), ended(id, generation, failed())]);
+        events.push(ended(id, generation, Ending::Dropped));
+        if !seen.ready || breadth.everything {
+            events.push(ready(id, generation));
+        }
+        if breadth.everything {
+            events.push(ended(id, generation, panicked()));
+        }
+    } else {
+        events.push(ended(id, generation, failed()));
+        events.push(ready(id, generation));
+    }
+    if generation > 1 {
+        events.push(ended(id, generation - 1, failed()));
+        events.push(ready(id, generation - 1));
+    }
+    events.push(sessions_of(id, 1 - seen.sessions.alive));
+    events
+}

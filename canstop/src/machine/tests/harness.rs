@@ -1,0 +1,162 @@
+//! A machine that is watched: every call goes through the oracle.
+
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::oracle::Oracle;
+use crate::machine::action::{Action, Notice};
+use crate::machine::backoff::Jitter;
+use crate::machine::budget::Allowance;
+use crate::machine::event::Event;
+use crate::machine::service::Service;
+use crate::machine::state::State;
+use crate::machine::time::Time;
+
+/// The machine, its oracle, and what time it is for both.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) now: Time,
+    pub(super) state: State,
+    pub(super) oracle: Oracle,
+    trail: Option<Rc<Trail>>,
+}
+
+/// How it came to be where it is, latest first. Shared, because the explorer forks at every step.
+struct Trail {
+    now: Time,
+    event: Event,
+    actions: Vec<Action>,
+    before: Option<Rc<Trail>>,
+}
+
+impl Watched {
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self {
+            now: Time::default(),
+            state: State::new(allowance, Jitter::seeded(7)),
+            oracle: Oracle::new(allowance),
+            trail: None,
+        }
+    }
+
+    /// Something happens now.
+    ///
+    /// # Panics
+    ///
+    /// When a law is broken, with all that led to it.
+    pub(super) fn handle(&mut self, event: Event) -> Vec<Action> {
+        self.try_handle(event).unwrap_or_else(|broken| panic!("{broken}"))
+    }
+
+    /// As [`handle`](Self::handle), for who shrinks what fails.
+    pub(super) fn try_handle(&mut self, event: Event) -> Result<Vec<Action>, String> {
+        self.oracle.hear(self.now, &event);
+        let actions = self.state.handle(self.now, event.clone());
+        let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
+        self.trail = Some(Rc::new(trail));
+        match self.oracle.judge(&actions, &self.state) {
+            Ok(()) => Ok(actions),
+            Err(broken) => Err(format!("{broken}\n{self:?}")),
+        }
+    }
+
+    /// Lets time pass, and wakes the machine whenever it asks to be. Gives everything it then did.
+    pub(super) fn pass(&mut self, duration: Duration) -> Vec<Action> {
+        let until = self.now + duration;
+        let mut actions = Vec::new();
+        while let Some(wake_at) = self.state.wake_at().filter(|&wake_at| wake_at <= until) {
+            self.now = wake_at;
+            actions.extend(self.handle(Event::Wake));
+        }
+        self.now = until;
+        actions
+    }
+
+    /// Several events at the same moment.
+    pub(super) fn all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
+        events.into_iter().flat_map(|event| self.handle(event)).collect()
+    }
+
+    /// A wake that nobody needed changes nothing, neither now nor at any time before the next one
+    /// that was asked for.
+    pub(super) fn assert_spurious_wakes_are_harmless(&self) {
+        let far = self.now + Duration::from_secs(3_600);
+        let next = self.state.wake_at().unwrap_or(far);
+        for now in [self.now, self.now + next.since(self.now) / 2] {
+            let mut state = self.state.clone();
+            let actions = state.handle(now, Event::Wake);
+            assert!(actions.is_empty(), "a spurious wake at {now:?} made it do {actions:?}\n{self:?}");
+            assert!(
+                fingerprint(&state) == fingerprint(&self.state),
+                "a spurious wake at {now:?} made it {state:?}\n{self:?}"
+            );
+        }
+    }
+
+    /// Equal for two that nothing can tell apart.
+    pub(super) fn fingerprint(&self) -> u64 {
+        hash(&(self.now, fingerprint(&self.state), &self.oracle))
+    }
+}
+
+/// Leaves out what never changes, which is most of a service, and forgets no field that comes later.
+fn fingerprint(state: &State) -> u64 {
+    let State { allowance: _, jitter, phase, main, plan, services, edge_sessions, stop, first_signal, exit, .. } =
+        state;
+    let State { watching, actions, .. } = state;
+    let services = services.iter().map(|service| {
+        let Service { spec: _, stage, generation, told, stop_wanted, history, first_began, .. } = service;
+        let Service { was_ready, last_error, sessions, .. } = service;
+        hash(&(stage, generation, told, stop_wanted, history, first_began, was_ready, last_error, sessions))
+    });
+    let services: Vec<_> = services.collect();
+    hash(&((jitter, phase, main, plan, services, edge_sessions), (stop, first_signal, exit, watching, actions)))
+}
+
+/// Hashes what `Debug` shows, so that the machine needs no door for it.
+fn hash(what: &dyn fmt::Debug) -> u64 {
+    struct Hashed(DefaultHasher);
+
+    impl Write for Hashed {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0.write(part.as_bytes());
+            Ok(())
+        }
+    }
+
+    let mut hashed = Hashed(DefaultHasher::new());
+    write!(hashed, "{what:?}").expect("a hasher takes everything");
+    hashed.0.finish()
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps: Vec<_> = std::iter::successors(self.trail.as_deref(), |step| step.before.as_deref()).collect();
+        writeln!(f, "now {:?}, after these steps:", self.now.since_start())?;
+        for Trail { now, event, actions, .. } in steps.into_iter().rev() {
+            writeln!(f, "{:>10?} {event:?}", now.since_start())?;
+            for action in actions {
+                writeln!(f, "             -> {action:?}")?;
+            }
+        }
+        write!(f, "{:?}", self.state)
+    }
+}
+
+/// The notices among some actions.
+pub(super) fn notices(actions: &[Action]) -> Vec<&Notice> {
+    fn notice(action: &Action) -> Option<&Notice> {
+        match action {
+            Action::Tell(notice) => Some(notice),
+            _ => None,
+        }
+    }
+    actions.iter().filter_map(notice).collect()
+}
+
+/// Everything among some actions but the notices.
+pub(super) fn deeds(actions: &[Action]) -> Vec<&Action> {
+    actions.iter().filter(|action| !matches!(action, Action::Tell(_))).collect()
+}

@@ -1,0 +1,71 @@
+//! What happens in single scenes.
+
+mod body_of_main;
+mod by_the_book;
+mod dependencies;
+mod groups;
+mod restarting;
+mod second_signal;
+mod starting;
+mod stopping;
+mod stopping_alone;
+
+use super::build::allowance;
+use super::harness::Watched;
+use crate::machine::action::{Action, Notice};
+use crate::machine::cause::Cause;
+use crate::machine::event::Event;
+use crate::machine::id::{Generation, ServiceId};
+use crate::machine::plan::ServiceSpec;
+use crate::machine::service::{Fate, Stage};
+use crate::machine::tests::build::added;
+
+/// A program with five seconds of grace and no drain delay.
+fn program(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
+    let mut program = Watched::new(allowance(5_000, 0));
+    program.all(specs.into_iter().map(added));
+    program
+}
+
+/// The same, and `main` waits in `run()`.
+fn running(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
+    let mut program = program(specs);
+    program.handle(Event::RunCalled);
+    program
+}
+
+fn fate(program: &Watched, id: usize) -> Option<Fate> {
+    match program.state.services()[id].stage {
+        Stage::Over(fate) => Some(fate),
+        _ => None,
+    }
+}
+
+fn start(id: usize, generation: u32) -> Action {
+    Action::Start { id: ServiceId(id), generation: Generation(generation) }
+}
+
+fn starts(actions: &[Action]) -> Vec<Action> {
+    actions.iter().filter(|action| matches!(action, Action::Start { .. })).cloned().collect()
+}
+
+/// Who is told to stop, in order.
+fn told(actions: &[Action]) -> Vec<usize> {
+    let told = |action: &Action| match action {
+        Action::TellService { id: ServiceId(id), .. } => Some(*id),
+        _ => None,
+    };
+    actions.iter().filter_map(told).collect()
+}
+
+/// Why the program stops, if this asks it to.
+fn cause(actions: &[Action]) -> Option<&Cause> {
+    actions.iter().find_map(|action| match action {
+        Action::Tell(Notice::StopRequested { cause, .. }) => Some(cause),
+        _ => None,
+    })
+}
+
+fn is_over(program: &Watched) -> bool {
+    program.oracle.is_over()
+}

@@ -1,0 +1,69 @@
+//! A second signal, and what comes so close that it is the same one.
+
+use super::super::build::{TERMINATE, ended, ms, service, sessions_of, shutdown};
+use super::super::harness::{deeds, notices};
+use super::{is_over, running};
+use crate::machine::action::{Action, Notice};
+use crate::machine::cause::Signal;
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+
+const INTERRUPT: Event = Event::Signal(Signal::Interrupt);
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_128_and_its_number() {
+    for (signal, code) in [(TERMINATE, 143), (INTERRUPT, 130)] {
+        let mut program = running([service("http", &[])]);
+        program.handle(sessions_of(0, 2));
+        program.handle(TERMINATE);
+        program.pass(ms(101));
+        assert_eq!(program.handle(signal), [Action::ForceExit]);
+        assert!(is_over(&program));
+        assert_eq!(program.state.exit().code(), code);
+        assert_eq!(program.state.left().services.len(), 1);
+    }
+}
+
+#[test]
+fn a_signal_within_a_tenth_of_a_second_is_the_same_one() {
+    let mut program = running([service("http", &[])]);
+    program.handle(INTERRUPT);
+    program.pass(ms(100));
+    let actions = program.handle(TERMINATE);
+    assert_eq!(notices(&actions), [&Notice::DuplicateSignal(Signal::Terminate)]);
+    assert_eq!(deeds(&actions), Vec::<&Action>::new());
+    assert!(!is_over(&program));
+}
+
+#[test]
+fn the_first_signal_after_another_cause_is_not_a_second_one() {
+    let mut program = running([service("http", &[])]);
+    program.handle(shutdown());
+    program.pass(ms(1_000));
+    program.handle(TERMINATE);
+    assert!(!is_over(&program));
+    program.pass(ms(101));
+    program.handle(TERMINATE);
+    assert_eq!(program.state.exit(), Exit::Forced(Signal::Terminate));
+}
+
+#[test]
+fn forced_is_graver_than_all_else() {
+    let mut program = running([service("http", &[]), service("db", &[])]);
+    program.handle(TERMINATE);
+    program.handle(ended(1, 1, Ending::Panicked("oh".to_owned())));
+    program.pass(ms(4_900));
+    assert_eq!(program.state.exit(), Exit::Abandoned);
+    program.handle(TERMINATE);
+    assert_eq!(program.state.exit(), Exit::Forced(Signal::Terminate));
+}
+
+#[test]
+fn after_the_end_nothing_is_heard() {
+    let mut program = running([service("http", &[])]);
+    program.handle(TERMINATE);
+    program.pass(ms(101));
+    program.handle(TERMINATE);
+    assert_eq!(program.all([ended(0, 1, Ending::Done), TERMINATE, Event::RunCalled, Event::Wake]), []);
+    assert_eq!(program.state.wake_at(), None);
+}

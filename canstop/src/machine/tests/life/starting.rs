@@ -1,0 +1,87 @@
+//! Starting: the plan as a whole, readiness, and services that come later.
+
+use super::super::build::{Options, added, at, ended, failed, ms, ready, service};
+use super::super::harness::notices;
+use super::{cause, fate, is_over, program, running, start, starts};
+use crate::machine::action::Notice;
+use crate::machine::cause::Cause;
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+use crate::machine::id::ServiceId;
+use crate::machine::service::Fate;
+
+#[test]
+fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
+    let mut program = running([service("db", &[]), service("cache", &["db"]).notify(), service("http", &["cache"])]);
+    assert_eq!(program.state.wake_at(), Some(at(30_000)));
+    let actions = program.pass(ms(30_000));
+    let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
+    assert_eq!(fault, "`cache` (main.rs:1) was not ready within its start_timeout of 30s");
+    assert_eq!(super::told(&actions), [1]);
+    assert_eq!(super::told(&program.handle(ended(1, 1, Ending::Done))), [0]);
+    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    assert_eq!(fate(&program, 2), Some(Fate::NeverStarted));
+    assert_eq!(program.state.exit(), Exit::Failed);
+}
+
+#[test]
+fn the_start_timeout_counts_from_the_first_attempt_and_tells_the_last_error() {
+    let mut program = running([service("db", &[]).notify().limit(1_000)]);
+    let mut actions = Vec::new();
+    for generation in 1.. {
+        actions = program.handle(ended(0, generation, failed()));
+        actions.extend(program.pass(ms(1_000)));
+        if cause(&actions).is_some() {
+            break;
+        }
+    }
+    let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
+    assert!(fault.ends_with("; it said last: disk full"), "{fault}");
+    assert_eq!(program.now, at(30_000));
+}
+
+#[test]
+fn a_plan_with_faults_starts_nothing() {
+    let mut program = program([service("a", &["b"]), service("b", &["a"]), service("c", &["nobody"])]);
+    let actions = program.handle(Event::RunCalled);
+    let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
+    assert!(fault.starts_with("2 faults in the plan"), "{fault}");
+    assert_eq!(starts(&actions), []);
+    program.handle(Event::MainEnded(Ending::Done));
+    assert!(is_over(&program));
+    assert_eq!(program.state.exit(), Exit::Failed);
+}
+
+#[test]
+fn a_service_added_at_run_time_starts_when_what_it_needs_is_ready() {
+    let mut program = running([service("db", &[]).notify()]);
+    assert_eq!(starts(&program.handle(added(service("http", &["db"])))), []);
+    assert_eq!(starts(&program.handle(ready(0, 1))), [start(1, 1)]);
+    assert_eq!(starts(&program.handle(added(service("admin", &["db"])))), [start(2, 1)]);
+}
+
+#[test]
+fn a_service_that_does_not_fit_at_run_time_is_refused_and_the_program_goes_on() {
+    let mut program = running([service("db", &[])]);
+    let actions = program.handle(added(service("http", &["cache"])));
+    let [Notice::ServiceRefused { id: ServiceId(1), fault }] = notices(&actions)[..] else { panic!("{actions:?}") };
+    assert!(fault.contains("`http` (main.rs:1) is to start after `cache`, which is not started"), "{fault}");
+    assert_eq!(fate(&program, 1), Some(Fate::Refused));
+    // Its name is free again.
+    assert_eq!(starts(&program.handle(added(service("http", &["db"])))), [start(2, 1)]);
+    assert!(!program.oracle.is_stopping());
+}
+
+#[test]
+fn a_service_added_during_a_stop_is_never_started() {
+    let mut program = running([service("db", &[])]);
+    program.handle(super::super::build::TERMINATE);
+    assert_eq!(program.handle(added(service("late", &["db"]))), []);
+    assert_eq!(fate(&program, 1), Some(Fate::NeverStarted));
+}
+
+#[test]
+fn who_needs_one_that_is_done_may_start_after_it() {
+    let mut program = running([service("migration", &[]).notify(), service("http", &["migration"])]);
+    assert_eq!(starts(&program.handle(ended(0, 1, Ending::Done))), [start(1, 1)]);
+}

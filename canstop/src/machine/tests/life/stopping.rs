@@ -1,0 +1,132 @@
+//! A stop: its steps, its exit code, and what it says while it waits.
+
+use super::super::build::{
+    Options, TERMINATE, allowance, at, edge_sessions, ended, failed, ms, service, sessions_of, shutdown,
+};
+use super::super::harness::{Watched, deeds, notices};
+use super::{fate, is_over, program, running, told};
+use crate::machine::action::{Abandoned, Action, Notice};
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::service::Fate;
+
+fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::plan::ServiceSpec>) -> Watched {
+    let mut program = Watched::new(allowance(5_000, 2_000));
+    program.all(specs.into_iter().map(super::super::build::added));
+    program.handle(Event::RunCalled);
+    program
+}
+
+#[test]
+fn everything_goes_on_serving_during_the_drain_delay() {
+    let mut program = with_drain_delay([service("http", &[])]);
+    assert_eq!(deeds(&program.handle(TERMINATE)), [&Action::WatchSessions, &Action::BeginStop]);
+    assert_eq!(told(&program.pass(ms(1_999))), []);
+    assert_eq!(told(&program.pass(ms(1))), [0]);
+    assert_eq!(program.state.deadline(), Some(at(5_000)), "the delay is part of the grace");
+}
+
+#[test]
+fn nobody_waits_out_a_drain_delay_when_nothing_is_left_to_serve() {
+    let mut program = with_drain_delay([service("http", &[])]);
+    program.handle(TERMINATE);
+    program.handle(ended(0, 1, Ending::Done));
+    program.handle(Event::MainEnded(Ending::Done));
+    assert!(is_over(&program));
+}
+
+#[test]
+fn a_finished_program_has_no_drain_delay() {
+    let mut program = with_drain_delay([service("import", &[])]);
+    program.handle(edge_sessions(1));
+    assert!(deeds(&program.handle(ended(0, 1, Ending::Done))).contains(&&Action::TellEdge { until: at(4_900) }));
+}
+
+#[test]
+fn what_is_left_when_its_time_is_up_is_abandoned_and_the_exit_is_124() {
+    let mut program = running([service("http", &[])]);
+    program.handle(sessions_of(0, 3));
+    program.handle(TERMINATE);
+    let actions = program.pass(ms(4_900));
+    let left = Abandoned {
+        main: false,
+        services: vec![(ServiceId(0), Generation(1))],
+        sessions: vec![(Owner::Service(ServiceId(0)), 3)],
+    };
+    assert!(actions.contains(&Action::Abandon(left)), "{actions:?}");
+    assert_eq!(actions.last(), Some(&Action::ReturnFromRun), "there is time for the teardown");
+    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(program.state.exit().code(), 124);
+}
+
+#[test]
+fn abandoned_is_graver_than_failed() {
+    let mut program = running([service("db", &[]).limit(0), service("http", &[])]);
+    program.handle(ended(0, 1, failed()));
+    assert_eq!(program.state.exit(), Exit::Failed);
+    program.pass(ms(5_000));
+    assert!(is_over(&program));
+    assert_eq!(program.state.exit(), Exit::Abandoned);
+}
+
+#[test]
+fn a_failure_during_the_stop_gives_exit_1() {
+    let mut program = running([service("writer", &[])]);
+    program.handle(TERMINATE);
+    program.handle(ended(0, 1, failed()));
+    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(fate(&program, 0), Some(Fate::Failed));
+    assert_eq!(program.state.exit().code(), 1);
+}
+
+#[test]
+fn an_optional_service_that_fails_to_stop_well_leaves_the_exit_clean() {
+    let mut program = running([service("metrics", &[]).optional()]);
+    program.handle(TERMINATE);
+    program.handle(ended(0, 1, failed()));
+    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(program.state.exit(), Exit::Clean);
+}
+
+#[test]
+fn a_cancelled_service_is_dropped_when_it_is_told_and_that_is_a_clean_end() {
+    let mut program = running([service("tick", &[]).cancel()]);
+    let cancel = Action::Cancel { id: ServiceId(0), generation: Generation(1) };
+    assert!(program.handle(TERMINATE).contains(&cancel));
+    program.handle(ended(0, 1, Ending::Dropped));
+    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(program.state.exit(), Exit::Clean);
+}
+
+#[test]
+fn once_a_second_it_says_what_it_waits_for() {
+    let mut program = running([service("http", &[])]);
+    program.handle(edge_sessions(2));
+    program.handle(shutdown());
+    let actions = program.pass(ms(3_500));
+    let remaining: Vec<_> = notices(&actions)
+        .into_iter()
+        .map(|notice| match notice {
+            Notice::Waiting { remaining, services, sessions: 2, main: false } => {
+                assert_eq!(services, &[ServiceId(0)]);
+                *remaining
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(remaining, [ms(4_000), ms(3_000), ms(2_000)]);
+}
+
+#[test]
+fn it_is_over_at_the_deadline_even_if_nobody_ever_answers() {
+    let mut program = program([service("a", &[]), service("b", &["a"])]);
+    program.handle(Event::RunCalled);
+    program.handle(edge_sessions(1));
+    program.handle(TERMINATE);
+    program.pass(ms(4_999));
+    assert!(!is_over(&program));
+    program.pass(ms(1));
+    assert!(is_over(&program));
+    assert_eq!(program.state.exit(), Exit::Abandoned);
+}

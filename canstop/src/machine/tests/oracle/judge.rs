@@ -1,0 +1,146 @@
+//! Judges a call's actions one by one.
+
+use super::settled::Settled;
+use super::{Broken, Oracle, law};
+use crate::machine::action::Action;
+use crate::machine::exit::Exit;
+use crate::machine::id::{Generation, ServiceId};
+use crate::machine::service::Fate;
+use crate::machine::state::State;
+
+impl Oracle {
+    /// Judges what the machine made of the last event.
+    pub(in crate::machine::tests) fn judge(&mut self, actions: &[Action], state: &State) -> Result<(), Broken> {
+        let was_over = self.over;
+        law!(!was_over || actions.is_empty(), "it was over, and still did something");
+        law!(!self.call.stale || actions.is_empty(), "an event about an earlier life made it do something");
+        for (at, action) in actions.iter().enumerate() {
+            law!(!self.over, "{action:?} comes after the end");
+            self.judge_action(action, &actions[at + 1..], state)?;
+        }
+        self.note_silent_ends();
+        if !was_over {
+            self.settle(state)?;
+        }
+        Ok(())
+    }
+
+    fn judge_action(&mut self, action: &Action, rest: &[Action], state: &State) -> Result<(), Broken> {
+        match action {
+            &Action::Start { id, generation } => self.judge_start(id, generation),
+            &Action::TellService { id, generation, until } => self.judge_told(id, generation, until),
+            &Action::TellEdge { until } => self.judge_edge_told(until),
+            Action::BeginStop => {
+                law!(self.stop.is_none(), "a stop begins twice");
+                Ok(())
+            }
+            Action::WatchSessions => {
+                law!(!self.watching, "sessions are watched already");
+                self.watching = true;
+                Ok(())
+            }
+            Action::Abandon(abandoned) => self.judge_abandoned(abandoned),
+            &Action::Cancel { id: ServiceId(id), generation } => {
+                let seen = &self.services[id];
+                law!(seen.spec.cancel && seen.live, "service {id} is cancelled, which it did not ask for");
+                law!(
+                    seen.generation == generation && seen.told.is_some(),
+                    "service {id} is cancelled before it is told"
+                );
+                Ok(())
+            }
+            Action::DropMain => {
+                law!(self.stop.is_some(), "main is dropped though nobody asked for a stop");
+                law!(
+                    self.main.abandoned || self.main.is_before_run() && !self.main.listens,
+                    "main is dropped though it listens, or is in run()"
+                );
+                self.main.dropped = true;
+                Ok(())
+            }
+            Action::ReturnFromRun => self.judge_return_from_run(),
+            Action::Tell(notice) => self.judge_notice(notice, state),
+            Action::Finish => {
+                law!(rest.is_empty(), "something comes after the end: {rest:?}");
+                self.judge_finish(state)
+            }
+            Action::ForceExit => {
+                law!(rest.is_empty(), "something comes after the end: {rest:?}");
+                law!(self.call.must_force, "it is forced, but not by a second signal");
+                law!(matches!(state.exit(), Exit::Forced(_)), "it is forced, but the exit is {:?}", state.exit());
+                self.exit = state.exit();
+                self.judge_forced(state)
+            }
+        }
+    }
+
+    fn judge_start(&mut self, ServiceId(id): ServiceId, generation: Generation) -> Result<(), Broken> {
+        law!(self.stop.is_none(), "service {id} starts after a stop request");
+        law!(self.running, "service {id} starts before run()");
+        let to_stop = self.to_stop()[id];
+        let waits_for_dependents = self.dependents(id).any(|dependent| !self.services[dependent].is_drained());
+        law!(!to_stop || waits_for_dependents, "service {id} starts though it was asked to stop");
+        let seen = &self.services[id];
+        law!(!seen.live && seen.fate.is_none(), "service {id} starts while it runs, or after its end");
+        law!(generation == seen.generation.next(), "service {id} starts as {generation:?}");
+        if seen.has_started() {
+            let now = self.call.now;
+            law!(seen.restart_at.is_some_and(|at| now >= at), "service {id} restarts before its backoff is over");
+        } else {
+            law!(!to_stop, "service {id} starts though it was asked to stop");
+            for &need in &self.needs[id] {
+                law!(self.lets_start(need), "service {id} starts before service {need} is ready");
+            }
+        }
+        self.services[id].begin(generation);
+        Ok(())
+    }
+
+    /// May those that need it start?
+    pub(super) fn lets_start(&self, id: usize) -> bool {
+        let seen = &self.services[id];
+        match seen.fate {
+            Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            None if seen.live => seen.ready,
+            None => seen.restart_at.is_some() && seen.was_ready,
+        }
+    }
+
+    fn judge_return_from_run(&mut self) -> Result<(), Broken> {
+        law!(
+            self.stop.is_some() && self.main.in_run && !self.main.ended,
+            "nobody waits in run() for the end of a stop"
+        );
+        law!(!self.main.returned, "run() returns a second time");
+        law!(self.all_is_drained(), "run() returns before all is drained");
+        self.main.returned = true;
+        Ok(())
+    }
+
+    pub(super) fn all_is_drained(&self) -> bool {
+        self.edge.is_drained() && !self.main.is_before_run() && self.services.iter().all(|seen| seen.is_drained())
+    }
+
+    /// Who waits to be started, and stops alone, is over without a word.
+    fn note_silent_ends(&mut self) {
+        for (id, to_stop) in self.to_stop().into_iter().enumerate() {
+            let needed = self.dependents(id).any(|dependent| !self.services[dependent].is_drained());
+            let seen = &mut self.services[id];
+            if !self.running || !to_stop || needed || seen.live || seen.fate.is_some() {
+                continue;
+            }
+            if seen.has_started() {
+                seen.account(Fate::Stopped);
+            } else {
+                seen.fate = Some(Fate::NeverStarted);
+            }
+        }
+    }
+
+    fn settle(&mut self, state: &State) -> Result<(), Broken> {
+        Settled { oracle: self, state }.judge()?;
+        self.phase = state.phase();
+        self.wake_at = state.wake_at();
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! What must never be, judged from outside.
+//!
+//! The oracle hears every event and sees every action. What it knows of the machine besides is what
+//! the shell may read: its phase, when it wants to be woken, the exit and how services stand.
+//! It keeps its own books, and it decides nothing: it only says which law was broken.
+
+mod hear;
+mod judge;
+mod over;
+mod seen;
+mod settled;
+mod stop;
+mod tell;
+
+use std::fmt;
+
+pub(in crate::machine::tests) use self::seen::Seen;
+use self::seen::{Group, Main, Stop};
+use crate::machine::budget::Allowance;
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+use crate::machine::phase::Phase;
+use crate::machine::time::Time;
+
+/// What was heard and seen so far.
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct Oracle {
+    allowance: Allowance,
+    services: Vec<Seen>,
+    /// Whom each service needs, as far as the plan is known.
+    needs: Vec<Vec<usize>>,
+    main: Main,
+    edge: Group,
+    edge_told: Option<Time>,
+    running: bool,
+    stop: Option<Stop>,
+    first_signal: Option<Time>,
+    watching: bool,
+    phase: Phase,
+    wake_at: Option<Time>,
+    /// The machine was woken later than it asked to be: it owes no time to anybody any more.
+    woken_late: bool,
+    exit: Exit,
+    over: bool,
+    call: Call,
+}
+
+/// What the call that is being judged was about.
+#[derive(Clone, Debug, Default)]
+struct Call {
+    now: Time,
+    /// A stop must have been requested when it returns.
+    must_stop: bool,
+    /// It must be over when it returns.
+    must_force: bool,
+    /// It must do nothing at all.
+    stale: bool,
+    /// The life that ended, whose end must be told.
+    ended: Option<(usize, Ending)>,
+    /// The service that became ready, which must be told.
+    ready: Option<usize>,
+    /// The service that was added.
+    added: Option<usize>,
+    main_failed: bool,
+    signal: bool,
+}
+
+/// Which law was broken, and how.
+pub(in crate::machine::tests) struct Broken(String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Says which law is broken unless the condition holds.
+macro_rules! law {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err($crate::machine::tests::oracle::Broken(format!($($message)+)));
+        }
+    };
+}
+use law;
+
+impl Oracle {
+    pub(in crate::machine::tests) fn new(allowance: Allowance) -> Self {
+        Self {
+            allowance,
+            services: Vec::new(),
+            needs: Vec::new(),
+            main: Main::default(),
+            edge: Group::default(),
+            edge_told: None,
+            running: false,
+            stop: None,
+            first_signal: None,
+            watching: false,
+            phase: Phase::SettingUp,
+            wake_at: None,
+            woken_late: false,
+            exit: Exit::Clean,
+            over: false,
+            call: Call::default(),
+        }
+    }
+
+    /// Notes what happens. The actions that follow from it are judged next.
+    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Event) {
+        self.call = Call { now, ..Call::default() };
+        self.woken_late |= self.wake_at.is_some_and(|wake_at| now > wake_at);
+        if !self.over {
+            self.note(event);
+        }
+    }
+}
+
+/// What whoever plays the shell needs to know.
+impl Oracle {
+    pub(in crate::machine::tests) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(in crate::machine::tests) fn is_stopping(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    pub(in crate::machine::tests) fn had_signal(&self) -> bool {
+        self.first_signal.is_some()
+    }
+
+    pub(in crate::machine::tests) fn main(&self) -> &Main {
+        &self.main
+    }
+
+    pub(in crate::machine::tests) fn services(&self) -> &[Seen] {
+        &self.services
+    }
+
+    pub(in crate::machine::tests) fn edge(&self) -> &Group {
+        &self.edge
+    }
+}

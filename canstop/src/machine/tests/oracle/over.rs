@@ -1,0 +1,62 @@
+//! Judges the end: everybody is accounted for, once.
+
+use super::{Broken, Oracle, law};
+use crate::machine::id::{Owner, ServiceId};
+use crate::machine::service::Stage;
+use crate::machine::state::State;
+
+impl Oracle {
+    pub(super) fn judge_finish(&mut self, state: &State) -> Result<(), Broken> {
+        self.over = true;
+        law!(self.stop.is_some(), "it finishes though nobody asked for a stop");
+        law!(self.all_is_drained(), "it finishes before all is drained or abandoned");
+        law!(self.main.ended || self.main.abandoned, "it finishes before main has");
+        law!(state.left().is_empty(), "it finishes, and leaves {:?}", state.left());
+        for id in 0..self.services.len() {
+            self.judge_fate(id, state)?;
+        }
+        Ok(())
+    }
+
+    /// Where it stands now, and where it was seen to end.
+    fn judge_fate(&self, id: usize, state: &State) -> Result<(), Broken> {
+        let seen = &self.services[id];
+        let started = u32::from(seen.has_started());
+        law!(seen.accounts == started, "service {id} is accounted for {} times", seen.accounts);
+        let Stage::Over(fate) = state.services()[id].stage else {
+            return Err(Broken(format!("service {id} is not over")));
+        };
+        law!(seen.fate.is_none_or(|seen| seen == fate), "service {id} is {fate:?}, but was seen {:?}", seen.fate);
+        Ok(())
+    }
+
+    /// What is not over is named.
+    pub(super) fn judge_forced(&mut self, state: &State) -> Result<(), Broken> {
+        self.over = true;
+        let left = state.left();
+        for (id, seen) in self.services.iter().enumerate() {
+            let named = left.services.iter().filter(|service| **service == (ServiceId(id), seen.generation)).count();
+            law!(named == usize::from(seen.live), "service {id} is named {named} times at a forced exit");
+            if !seen.live {
+                self.judge_fate(id, state)?;
+            }
+            self.judge_group(Owner::Service(ServiceId(id)), state)?;
+        }
+        self.judge_group(Owner::Edge, state)?;
+        law!(left.main == self.main.is_before_run(), "main is named: {}", left.main);
+        Ok(())
+    }
+
+    fn judge_group(&self, owner: Owner, state: &State) -> Result<(), Broken> {
+        let group = match owner {
+            Owner::Edge => &self.edge,
+            Owner::Service(ServiceId(id)) => &self.services[id].sessions,
+            Owner::Group(_) => self.no_groups(),
+        };
+        let named =
+            state.left().sessions.iter().filter(|(named, _)| *named == owner).map(|(_, count)| count).sum::<u64>();
+        let there = if group.abandoned { 0 } else { group.alive };
+        law!(named == there, "{named} sessions of {owner:?} are named at a forced exit, and {there} are there");
+        Ok(())
+    }
+}

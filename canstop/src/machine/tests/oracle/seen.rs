@@ -1,0 +1,143 @@
+//! What the oracle remembers of each party.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::machine::id::Generation;
+use crate::machine::plan::{Ready, ServiceSpec};
+use crate::machine::service::Fate;
+use crate::machine::time::Time;
+
+/// A service, as seen from outside.
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct Seen {
+    pub(super) spec: Given,
+    pub(super) refused: bool,
+    /// The present life, or the last one.
+    pub(in crate::machine::tests) generation: Generation,
+    pub(in crate::machine::tests) live: bool,
+    pub(in crate::machine::tests) ready: bool,
+    pub(super) was_ready: bool,
+    /// Until when the present life was told that it has time.
+    pub(in crate::machine::tests) told: Option<Time>,
+    pub(in crate::machine::tests) sessions: Group,
+    /// It announced a restart for then.
+    pub(super) restart_at: Option<Time>,
+    /// Its handle was asked to stop it.
+    pub(in crate::machine::tests) asked_to_stop: bool,
+    /// Where it must stand when all is over.
+    pub(super) fate: Option<Fate>,
+    /// How often it was accounted for.
+    pub(super) accounts: u32,
+}
+
+impl Seen {
+    pub(super) fn new(spec: &ServiceSpec) -> Self {
+        Self {
+            spec: Given(Rc::new(spec.clone())),
+            refused: false,
+            generation: Generation::default(),
+            live: false,
+            ready: false,
+            was_ready: false,
+            told: None,
+            sessions: Group::default(),
+            restart_at: None,
+            asked_to_stop: false,
+            fate: None,
+            accounts: 0,
+        }
+    }
+
+    pub(in crate::machine::tests) fn has_started(&self) -> bool {
+        self.generation != Generation::default()
+    }
+
+    pub(super) fn begin(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.live = true;
+        self.ready = self.spec.ready == Ready::Started;
+        self.was_ready |= self.ready;
+        self.told = None;
+        self.restart_at = None;
+    }
+
+    /// It is over for good.
+    pub(super) fn account(&mut self, fate: Fate) {
+        self.live = false;
+        self.restart_at = None;
+        self.fate = Some(fate);
+        self.accounts += 1;
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        !self.live && self.sessions.is_drained()
+    }
+}
+
+/// A spec never changes, so it says nothing about where a service stands.
+#[derive(Clone)]
+pub(super) struct Given(Rc<ServiceSpec>);
+
+impl std::ops::Deref for Given {
+    type Target = ServiceSpec;
+
+    fn deref(&self) -> &ServiceSpec {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The sessions of one owner.
+#[derive(Clone, Debug, Default)]
+pub(in crate::machine::tests) struct Group {
+    pub(in crate::machine::tests) alive: u64,
+    pub(super) abandoned: bool,
+}
+
+impl Group {
+    pub(super) fn is_drained(&self) -> bool {
+        self.alive == 0 || self.abandoned
+    }
+}
+
+/// The body of `main`.
+#[derive(Clone, Debug, Default)]
+pub(in crate::machine::tests) struct Main {
+    pub(in crate::machine::tests) listens: bool,
+    pub(in crate::machine::tests) in_run: bool,
+    pub(in crate::machine::tests) ended: bool,
+    pub(in crate::machine::tests) abandoned: bool,
+    /// It is to be dropped at its next `.await`.
+    pub(in crate::machine::tests) dropped: bool,
+    /// Its call of `run()` returned.
+    pub(in crate::machine::tests) returned: bool,
+}
+
+impl Main {
+    /// Is it somewhere before `run()`?
+    pub(in crate::machine::tests) fn is_before_run(&self) -> bool {
+        !self.in_run && !self.ended && !self.abandoned
+    }
+}
+
+/// The stop, from its request on.
+#[derive(Clone, Debug)]
+pub(super) struct Stop {
+    pub(super) deadline: Time,
+    /// Until when everything that serves goes on serving.
+    pub(super) drain_ends: Time,
+    /// Until when the edge has time at least.
+    pub(super) edge_ends: Time,
+    /// What each service that others need must have from when it is told.
+    pub(super) reserved: Vec<Duration>,
+    /// Each service's step.
+    pub(super) levels: Vec<usize>,
+    pub(super) last_waiting_line: Time,
+}

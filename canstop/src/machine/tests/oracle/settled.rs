@@ -1,0 +1,150 @@
+//! Judges where a call leaves the machine: nothing that is due is left undone.
+
+use std::time::Duration;
+
+use super::seen::Stop;
+use super::{Broken, Oracle, law};
+use crate::machine::phase::Phase;
+use crate::machine::state::State;
+use crate::machine::time::Time;
+
+/// The oracle, and the machine after the call.
+pub(super) struct Settled<'a> {
+    pub(super) oracle: &'a Oracle,
+    pub(super) state: &'a State,
+}
+
+impl Settled<'_> {
+    pub(super) fn judge(&self) -> Result<(), Broken> {
+        let Self { oracle, state } = self;
+        let phase = state.phase();
+        law!(phase >= oracle.phase, "the phase goes back from {:?} to {phase:?}", oracle.phase);
+        law!((phase == Phase::Finished) == oracle.over, "it is {phase:?}, but that was not said");
+        law!(phase.is_stopping() == oracle.stop.is_some(), "it is {phase:?}, but that was not said");
+        law!(state.exit() == oracle.exit, "the exit is {:?}, but should be {:?}", state.exit(), oracle.exit);
+        self.judge_what_must_be_told()?;
+        self.judge_wake()?;
+        if oracle.over {
+            return Ok(());
+        }
+        match &oracle.stop {
+            Some(stop) => self.judge_stop(stop),
+            None if phase == Phase::Running => self.judge_supervision(),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_what_must_be_told(&self) -> Result<(), Broken> {
+        let call = &self.oracle.call;
+        law!(!call.must_stop || self.oracle.stop.is_some(), "a stop should have been requested");
+        law!(!call.must_force || self.oracle.over, "the second signal should have ended it");
+        law!(call.ended.is_none() || self.oracle.over, "an end was not told: {:?}", call.ended);
+        law!(call.ready.is_none() || self.oracle.over, "a service became ready, which was not told: {:?}", call.ready);
+        Ok(())
+    }
+
+    /// It asks to be woken later than now, or it would be woken for ever; and before its deadline.
+    fn judge_wake(&self) -> Result<(), Broken> {
+        let Self { oracle, state } = self;
+        let now = oracle.call.now;
+        let wake_at = state.wake_at();
+        law!(!oracle.over || wake_at.is_none(), "it is over, and wants to be woken");
+        law!(wake_at.is_none_or(|wake_at| wake_at > now), "it wants to be woken in the past: {wake_at:?} at {now:?}");
+        if oracle.over {
+            return Ok(());
+        }
+        let due = self.next_due();
+        let in_time = due.is_none_or(|due| wake_at.is_some_and(|wake_at| wake_at <= due));
+        law!(in_time, "it wants to be woken at {wake_at:?}, and something is due at {due:?}");
+        let Some(stop) = &oracle.stop else { return Ok(()) };
+        law!(state.deadline() == Some(stop.deadline), "the deadline is {:?}", state.deadline());
+        law!(now < stop.deadline, "the deadline has passed");
+        Ok(())
+    }
+
+    /// The next thing that somebody was promised, or announced.
+    fn next_due(&self) -> Option<Time> {
+        let Self { oracle, .. } = self;
+        let services = oracle.services.iter().filter(|seen| !seen.is_drained()).filter_map(|seen| seen.told);
+        let restarts = oracle.services.iter().filter_map(|seen| seen.restart_at);
+        let edge_is_there = !oracle.edge.is_drained() || oracle.main.is_before_run();
+        let of_stop = oracle.stop.iter().flat_map(|stop| {
+            let edge = match oracle.edge_told {
+                None => Some(stop.drain_ends),
+                Some(until) => Some(until).filter(|_| edge_is_there),
+            };
+            let waiting_line = stop.last_waiting_line + Duration::from_secs(1);
+            edge.into_iter().chain([stop.deadline, waiting_line])
+        });
+        services.chain(restarts).chain(of_stop).min()
+    }
+
+    /// What was told until when it has time is not there any longer.
+    fn judge_promises(&self) -> Result<(), Broken> {
+        let now = self.oracle.call.now;
+        for (id, seen) in self.oracle.services.iter().enumerate() {
+            let up = seen.told.is_some_and(|until| now >= until);
+            law!(!(up && seen.live), "service {id} is still waited for though its time is up");
+        }
+        Ok(())
+    }
+
+    fn judge_supervision(&self) -> Result<(), Broken> {
+        let Self { oracle, .. } = self;
+        let to_stop = oracle.to_stop();
+        for (id, seen) in oracle.services.iter().enumerate() {
+            if to_stop[id] {
+                self.judge_single_stop(id)?;
+            } else if seen.fate.is_none() && !seen.has_started() {
+                let may_start = oracle.needs[id].iter().all(|&need| oracle.lets_start(need));
+                law!(!may_start, "service {id} may start, and does not");
+            }
+            let due = seen.restart_at.is_some_and(|at| oracle.call.now >= at);
+            law!(!due, "service {id} should have been restarted");
+        }
+        self.judge_promises()?;
+        let all_over = oracle.services.iter().all(|seen| seen.fate.is_some());
+        law!(!all_over || oracle.main.is_before_run(), "all services are done, and it goes on");
+        Ok(())
+    }
+
+    /// A service that is to stop alone is told as soon as nobody needs it any more.
+    fn judge_single_stop(&self, id: usize) -> Result<(), Broken> {
+        let Self { oracle, .. } = self;
+        let seen = &oracle.services[id];
+        if oracle.dependents(id).any(|dependent| !oracle.services[dependent].is_drained()) {
+            return Ok(());
+        }
+        law!(
+            seen.is_drained() || seen.told.is_some(),
+            "service {id} should stop, and it or its sessions were not told"
+        );
+        law!(seen.live || seen.restart_at.is_none(), "service {id} should stop, and backs off");
+        Ok(())
+    }
+
+    /// Every step ends as soon as it is drained.
+    fn judge_stop(&self, stop: &Stop) -> Result<(), Broken> {
+        let Self { oracle, .. } = self;
+        self.judge_promises()?;
+        if oracle.all_is_drained() {
+            law!(oracle.main.in_run && !oracle.main.ended, "all is drained, and it goes on");
+            law!(oracle.main.returned, "all is drained, and run() does not return");
+        }
+        if oracle.call.now < stop.drain_ends {
+            return Ok(());
+        }
+        law!(oracle.edge_told.is_some(), "the edge should have been told to stop");
+        for (id, &level) in stop.levels.iter().enumerate() {
+            let seen = &oracle.services[id];
+            let edge_is_there = !oracle.edge.is_drained() || oracle.main.is_before_run();
+            let waits = level > 0 && edge_is_there;
+            let lower = |(other, seen): (usize, &super::Seen)| {
+                stop.levels.get(other).is_none_or(|&at| at >= level) || seen.is_drained()
+            };
+            let its_turn = !waits && oracle.services.iter().enumerate().all(lower);
+            law!(!its_turn || seen.is_drained() || seen.told.is_some(), "service {id} should have been told to stop");
+        }
+        Ok(())
+    }
+}

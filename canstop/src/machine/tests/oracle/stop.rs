@@ -1,0 +1,131 @@
+//! Judges who is told to stop, and who is left behind.
+
+use std::time::Duration;
+
+use super::{Broken, Oracle, law};
+use crate::machine::action::Abandoned;
+use crate::machine::exit::Exit;
+use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::service::Fate;
+use crate::machine::time::Time;
+
+/// What rounding may cost.
+const ROUNDING: Duration = Duration::from_micros(1);
+
+impl Oracle {
+    pub(super) fn judge_told(
+        &mut self,
+        ServiceId(id): ServiceId,
+        generation: Generation,
+        until: Time,
+    ) -> Result<(), Broken> {
+        let now = self.call.now;
+        let seen = &self.services[id];
+        law!(generation == seen.generation, "service {id} is told as {generation:?}");
+        law!(self.stop.is_some() || self.to_stop()[id], "service {id} is told to stop, which nobody asked for");
+        if let Some(stop) = &self.stop {
+            law!(until <= stop.deadline, "service {id} is told that it has time after the deadline");
+        }
+        if let Some(before) = seen.told {
+            // Who stops alone has the time that was promised, or less when the whole program stops.
+            law!(self.stop.is_some() && until < before, "service {id} is told a second time, and it is not less");
+        } else {
+            self.judge_order(id)?;
+            self.judge_reserve(id, until)?;
+        }
+        law!(until >= now || self.woken_late || !seen.live, "service {id} is told that its time is up already");
+        self.services[id].told = Some(until);
+        Ok(())
+    }
+
+    /// Those that need it go first, their sessions with them; and before a dependency stops with the
+    /// whole program, whatever may use it without naming it goes.
+    fn judge_order(&self, id: usize) -> Result<(), Broken> {
+        for dependent in self.dependents(id) {
+            let seen = &self.services[dependent];
+            law!(seen.is_drained(), "service {id} is told to stop while service {dependent} or its sessions need it");
+        }
+        let Some(stop) = &self.stop else { return Ok(()) };
+        law!(self.edge_told.is_some(), "service {id} is told to stop before the edge is");
+        // Sessions that came when their service's turn was over hear it at once.
+        if self.services[id].live && stop.levels.get(id).is_some_and(|&level| level > 0) {
+            law!(self.edge.is_drained(), "service {id} is told to stop while the edge's sessions may need it");
+            law!(!self.main.is_before_run(), "service {id} is told to stop while main may need it");
+        }
+        Ok(())
+    }
+
+    fn judge_reserve(&self, id: usize, until: Time) -> Result<(), Broken> {
+        let reserved = self.stop.as_ref().and_then(|stop| stop.reserved.get(id).copied());
+        if let Some(reserved) = reserved.filter(|_| self.services[id].live && !self.woken_late) {
+            let has = until.since(self.call.now);
+            law!(has + ROUNDING >= reserved, "service {id} should have {reserved:?} to stop, but has {has:?}");
+        }
+        Ok(())
+    }
+
+    pub(super) fn judge_edge_told(&mut self, until: Time) -> Result<(), Broken> {
+        let now = self.call.now;
+        law!(self.edge_told.is_none(), "the edge is told to stop twice");
+        let Some(stop) = &self.stop else {
+            return Err(Broken("the edge is told to stop, which nobody asked for".to_owned()));
+        };
+        law!(until <= stop.deadline, "the edge is told that it has time after the deadline");
+        law!(until + ROUNDING >= stop.edge_ends, "the edge has less than nobody else keeps: {until:?}");
+        law!(now >= stop.drain_ends || self.all_is_drained(), "the drain delay is cut short");
+        self.edge_told = Some(until);
+        Ok(())
+    }
+
+    pub(super) fn judge_abandoned(&mut self, abandoned: &Abandoned) -> Result<(), Broken> {
+        law!(!abandoned.is_empty(), "nothing is abandoned");
+        self.exit = self.exit.max(Exit::Abandoned);
+        if abandoned.main {
+            self.judge_main_abandoned()?;
+        }
+        for &(ServiceId(id), generation) in &abandoned.services {
+            let seen = &self.services[id];
+            law!(seen.live && seen.generation == generation, "service {id} is abandoned, but it is not there");
+            self.judge_time_was_up(&format!("service {id}"), seen.told)?;
+            self.services[id].account(Fate::Abandoned);
+        }
+        for &(owner, count) in &abandoned.sessions {
+            let (group, told) = match owner {
+                Owner::Edge => (&self.edge, self.edge_told),
+                Owner::Service(ServiceId(id)) => (&self.services[id].sessions, self.services[id].told),
+                Owner::Group(_) => self.no_groups(),
+            };
+            law!(count > 0 && group.alive == count, "{count} sessions of {owner:?} are abandoned, which are not there");
+            law!(!group.abandoned, "sessions of {owner:?} are abandoned twice");
+            self.judge_time_was_up(&format!("sessions of {owner:?}"), told)?;
+            match owner {
+                Owner::Edge => self.edge.abandoned = true,
+                Owner::Service(ServiceId(id)) => self.services[id].sessions.abandoned = true,
+                Owner::Group(_) => self.no_groups(),
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_time_was_up(&self, what: &str, told: Option<Time>) -> Result<(), Broken> {
+        let Some(until) = told else {
+            return Err(Broken(format!("{what} abandoned without having been told to stop")));
+        };
+        let left = until.since(self.call.now);
+        law!(left.is_zero(), "{what} abandoned {left:?} before the time that was promised");
+        Ok(())
+    }
+
+    fn judge_main_abandoned(&mut self) -> Result<(), Broken> {
+        law!(!self.main.ended && !self.main.abandoned, "main is abandoned, but it is not there");
+        if self.main.in_run {
+            law!(self.main.returned, "main is abandoned though run() never returned");
+            let deadline = self.stop.as_ref().map(|stop| stop.deadline);
+            self.judge_time_was_up("main's teardown", deadline)?;
+        } else {
+            self.judge_time_was_up("main", self.edge_told)?;
+        }
+        self.main.abandoned = true;
+        Ok(())
+    }
+}

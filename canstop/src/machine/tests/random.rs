@@ -1,0 +1,123 @@
+//! Large plans in random worlds.
+
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use super::world::{End, Life, MainScript, Order, ServiceScript, SessionScript, World, play};
+use crate::machine::exit::Exit;
+use crate::machine::restart::Restart;
+
+/// How many worlds are played unless `CANSTOP_CASES` says otherwise.
+const CASES: u32 = 2_000;
+
+#[test]
+fn no_world_breaks_a_law() {
+    let cases = std::env::var("CANSTOP_CASES").map_or(CASES, |cases| cases.parse().expect("CANSTOP_CASES is a number"));
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let exits = std::cell::RefCell::new([0; 4]);
+    let played = TestRunner::new(config).run(&worlds(), |world| {
+        let exit = play(&world).map_err(TestCaseError::fail)?;
+        let kind = match exit {
+            Exit::Clean => 0,
+            Exit::Failed => 1,
+            Exit::Abandoned => 2,
+            Exit::Forced(_) => 3,
+        };
+        exits.borrow_mut()[kind] += 1;
+        Ok(())
+    });
+    let [clean, failed, abandoned, forced] = exits.into_inner();
+    println!("{clean} clean, {failed} failed, {abandoned} abandoned, {forced} forced");
+    if let Err(error) = played {
+        panic!("{error}");
+    }
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let times = (200..8_000_u64, prop_oneof![3 => Just(0), 1 => 0..1_000_u64], 0..6_000_u64);
+    let lags = prop_oneof![4 => Just(vec![0]), 1 => vec(0..300_u64, 1..4)];
+    let rogue = weighted(0.05, (0..12_usize, 0..14_usize));
+    let plan = (vec(services(), 1..=12), any::<bool>(), rogue);
+    let others = (mains(), vec(sessions(), 0..4), vec(orders(), 0..4), lags);
+    (times, plan, others).prop_map(|(times, plan, others)| {
+        let (grace, drain_delay, terminated) = times;
+        let (services, needed_come_last, rogue) = plan;
+        let (main, edge_sessions, orders, lags) = others;
+        let drain_delay = drain_delay.min(grace / 2);
+        World { grace, drain_delay, main, services, needed_come_last, rogue, edge_sessions, orders, terminated, lags }
+    })
+}
+
+fn mains() -> impl Strategy<Value = MainScript> {
+    let body = (any::<bool>(), weighted(0.8, soon()), weighted(0.2, 0..4_000_u64), ends());
+    (body, weighted(0.8, soon()), weighted(0.8, soon()), weighted(0.9, soon())).prop_map(
+        |((listens, runs, ends, ending), obeys, drops_in, teardown)| MainScript {
+            listens,
+            runs,
+            ends,
+            ending,
+            obeys,
+            drops_in,
+            teardown,
+        },
+    )
+}
+
+fn services() -> impl Strategy<Value = ServiceScript> {
+    let restarts = prop_oneof![Just(Restart::Never), Just(Restart::OnFailure), Just(Restart::Always)];
+    let added = prop_oneof![4 => Just(0), 1 => 0..3_000_u64];
+    let options = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.3), weighted(0.3, 0..3_000_u64));
+    // Two masks together leave a quarter of all pairs.
+    let spec = ((any::<u16>(), any::<u16>()), added, restarts, 0..4_u32, options);
+    let lives = vec((weighted(0.3, 0..3_000_u64), ends()).prop_map(|(lasts, end)| Life { lasts, end }), 1..4);
+    let dies = (weighted(0.8, soon()), weighted(0.1, soon()));
+    let story = (weighted(0.98, 0..700_u64), lives, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
+    (spec, story).prop_map(|(spec, story)| {
+        let ((some, others), added, restart, failures, (notify, optional, cancel, grace)) = spec;
+        let (ready_after, lives, obeys, obeys_with, (dies_in, echoes_after), sessions) = story;
+        ServiceScript {
+            needs: some & others,
+            added,
+            restart,
+            failures,
+            notify,
+            optional,
+            cancel,
+            grace,
+            ready_after,
+            lives,
+            obeys,
+            obeys_with,
+            dies_in,
+            echoes_after,
+            sessions,
+        }
+    })
+}
+
+fn sessions() -> impl Strategy<Value = SessionScript> {
+    (0..6_000_u64, weighted(0.8, soon()), weighted(0.5, soon())).prop_map(|(at, lasts, obeys)| SessionScript {
+        at,
+        lasts,
+        obeys,
+    })
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        1 => (0..6_000_u64).prop_map(|at| Order::Signal { at }),
+        1 => (0..6_000_u64).prop_map(|at| Order::Shutdown { at }),
+        3 => (0..5_000_u64, 0..12_usize).prop_map(|(at, service)| Order::Stop { at, service }),
+    ]
+}
+
+fn ends() -> impl Strategy<Value = End> {
+    prop_oneof![6 => Just(End::Done), 1 => Just(End::Failed), 1 => Just(End::Panicked), 1 => Just(End::Dropped)]
+}
+
+/// Mostly at once or within the usual grace, now and then later than any.
+fn soon() -> impl Strategy<Value = u64> {
+    prop_oneof![2 => 0..3_u64, 6 => 0..800_u64, 1 => 0..10_000_u64]
+}

@@ -1,0 +1,181 @@
+//! A simulated world around the machine: services that obey a stop after a while, or never; sessions
+//! that come and go; failures. Time jumps from one event to the next.
+
+mod react;
+mod script;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::build::{TERMINATE, added, ms, service, shutdown};
+use super::harness::Watched;
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::time::Time;
+
+pub(super) use self::script::{End, Life, MainScript, Order, ServiceScript, SessionScript, World};
+
+/// More steps than this within a few seconds of simulated time are a loop that does not end.
+const STEPS: usize = 50_000;
+
+/// A world that is being played.
+struct Play<'a> {
+    world: &'a World,
+    watched: Watched,
+    /// What happens next; the number keeps those of one moment in order.
+    agenda: BTreeMap<(Time, usize), Happening>,
+    planned: usize,
+    live: Vec<Option<Generation>>,
+    sessions: Vec<Session>,
+    steps: usize,
+}
+
+/// One thing that happens in the world.
+#[derive(Clone, Debug)]
+enum Happening {
+    Event(Event),
+    LifeEnds(usize, Generation, Ending),
+    SessionBegins(Owner, SessionScript),
+    SessionEnds(usize),
+}
+
+#[derive(Debug)]
+struct Session {
+    owner: Owner,
+    alive: bool,
+    obeys: Option<u64>,
+}
+
+/// Plays it to its end, and says how the program exited.
+pub(super) fn play(world: &World) -> Result<Exit, String> {
+    let mut play = Play {
+        world,
+        watched: Watched::new(world.allowance()),
+        agenda: BTreeMap::new(),
+        planned: 0,
+        live: vec![None; world.services.len()],
+        sessions: Vec::new(),
+        steps: 0,
+    };
+    play.plan_beginning();
+    while !play.watched.oracle.is_over() {
+        play.step()?;
+    }
+    // The machine is deaf by now.
+    for happening in std::mem::take(&mut play.agenda).into_values().take(5) {
+        if let Happening::Event(event) = happening {
+            play.watched.try_handle(event)?;
+        }
+    }
+    Ok(play.watched.state.exit())
+}
+
+impl Play<'_> {
+    fn plan_beginning(&mut self) {
+        for order in &self.world.orders {
+            let (after, event) = match *order {
+                Order::Signal { at } => (at, TERMINATE),
+                Order::Shutdown { at } => (at, shutdown()),
+                Order::Stop { at, service } => (at, Event::StopService(ServiceId(service % self.world.services.len()))),
+            };
+            self.plan(ms(after), Happening::Event(event));
+        }
+        for script in &self.world.edge_sessions {
+            self.plan(ms(script.at), Happening::SessionBegins(Owner::Edge, script.clone()));
+        }
+        // Ids are given in the order of adding.
+        let mut specs: Vec<_> = self.world.specs().into_iter().collect();
+        specs.sort_by_key(|(at, _)| *at);
+        for (at, spec) in specs {
+            self.plan(ms(at), Happening::Event(added(spec)));
+        }
+        let main = &self.world.main;
+        if main.listens {
+            self.plan(Duration::ZERO, Happening::Event(Event::MainListens));
+        }
+        if let Some(after) = main.runs {
+            self.plan(ms(after), Happening::Event(Event::RunCalled));
+        }
+        if let Some(after) = main.ends {
+            self.plan(ms(after), Happening::Event(Event::MainEnded(main.ending.get())));
+        }
+        self.plan(ms(self.world.terminated), Happening::Event(TERMINATE));
+    }
+
+    fn plan(&mut self, after: Duration, happening: Happening) {
+        let at = self.watched.now + after;
+        self.agenda.insert((at, self.planned), happening);
+        self.planned += 1;
+    }
+
+    /// To the next event, or to when the machine wants to be woken, whichever comes first.
+    fn step(&mut self) -> Result<(), String> {
+        self.steps += 1;
+        if self.steps > STEPS {
+            return Err(format!("it does not come to an end\n{:?}", self.watched));
+        }
+        let lag = ms(self.world.lags[self.steps % self.world.lags.len()]);
+        let wake_at = self.watched.state.wake_at().map(|at| at + lag);
+        let next = self.agenda.keys().next().map(|&(at, _)| at);
+        let Some(now) = wake_at.into_iter().chain(next).min() else {
+            return Err(format!("it waits for ever\n{:?}", self.watched));
+        };
+        // A shell that was late for one event is late for the next one, too.
+        self.watched.now = self.watched.now.max(now);
+        if next == Some(now) {
+            let happening = self.agenda.pop_first().map(|(_, happening)| happening);
+            happening.map_or(Ok(()), |happening| self.happens(happening))
+        } else {
+            self.tell_machine(Event::Wake)
+        }
+    }
+
+    fn happens(&mut self, happening: Happening) -> Result<(), String> {
+        match happening {
+            Happening::Event(Event::StopService(ServiceId(id))) if id >= self.watched.state.services().len() => Ok(()),
+            Happening::Event(event) => self.tell_machine(event),
+            Happening::LifeEnds(id, generation, ending) => {
+                if self.live[id] != Some(generation) {
+                    return Ok(());
+                }
+                self.live[id] = None;
+                let event = Event::ServiceEnded { id: ServiceId(id), generation, ending };
+                if let Some(echo) = self.world.services[id].echoes_after {
+                    self.plan(ms(echo), Happening::Event(event.clone()));
+                }
+                self.tell_machine(event)
+            }
+            Happening::SessionBegins(owner, script) => {
+                self.sessions.push(Session { owner, alive: true, obeys: script.obeys });
+                if let Some(lasts) = script.lasts {
+                    self.plan(ms(lasts), Happening::SessionEnds(self.sessions.len() - 1));
+                }
+                self.tell_machine(Event::Wake)
+            }
+            Happening::SessionEnds(session) => {
+                self.sessions[session].alive = false;
+                self.tell_machine(Event::Wake)
+            }
+        }
+    }
+
+    /// As the shell does: sessions are counted first.
+    fn tell_machine(&mut self, event: Event) -> Result<(), String> {
+        let counted = self.count();
+        let mut actions = self.watched.try_handle(Event::SessionsCounted(counted))?;
+        actions.extend(self.watched.try_handle(event)?);
+        for action in actions {
+            self.react(action);
+        }
+        Ok(())
+    }
+
+    fn count(&self) -> Vec<(Owner, u64)> {
+        let services = self.watched.state.services().len();
+        let owners = std::iter::once(Owner::Edge).chain((0..services).map(|id| Owner::Service(ServiceId(id))));
+        let alive =
+            |owner| self.sessions.iter().filter(|session| session.alive && session.owner == owner).count() as u64;
+        owners.map(|owner| (owner, alive(owner))).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! What will happen in a world, written down beforehand. All times are in milliseconds.
+
+use super::{ms, service};
+use crate::machine::backoff::Backoff;
+use crate::machine::budget::Allowance;
+use crate::machine::plan::{Ready, Reference, ServiceSpec};
+use crate::machine::restart::{Limit, Restart};
+
+/// A whole world. `None` as a time is never.
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct World {
+    pub(in crate::machine::tests) grace: u64,
+    pub(in crate::machine::tests) drain_delay: u64,
+    pub(in crate::machine::tests) main: MainScript,
+    pub(in crate::machine::tests) services: Vec<ServiceScript>,
+    /// Those that are needed are added after those that need them.
+    pub(in crate::machine::tests) needed_come_last: bool,
+    /// One more `after`, which may lead nowhere or into a cycle.
+    pub(in crate::machine::tests) rogue: Option<(usize, usize)>,
+    pub(in crate::machine::tests) edge_sessions: Vec<SessionScript>,
+    pub(in crate::machine::tests) orders: Vec<Order>,
+    /// At the latest now somebody wants it to end.
+    pub(in crate::machine::tests) terminated: u64,
+    /// How late the shell wakes the machine, in turn.
+    pub(in crate::machine::tests) lags: Vec<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct MainScript {
+    pub(in crate::machine::tests) listens: bool,
+    pub(in crate::machine::tests) runs: Option<u64>,
+    /// It returns by itself, wherever it is.
+    pub(in crate::machine::tests) ends: Option<u64>,
+    pub(in crate::machine::tests) ending: End,
+    pub(in crate::machine::tests) obeys: Option<u64>,
+    pub(in crate::machine::tests) drops_in: Option<u64>,
+    pub(in crate::machine::tests) teardown: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct ServiceScript {
+    /// Which of those before it it needs, bit by bit.
+    pub(in crate::machine::tests) needs: u16,
+    pub(in crate::machine::tests) added: u64,
+    pub(in crate::machine::tests) restart: Restart,
+    pub(in crate::machine::tests) failures: u32,
+    pub(in crate::machine::tests) notify: bool,
+    pub(in crate::machine::tests) optional: bool,
+    pub(in crate::machine::tests) cancel: bool,
+    pub(in crate::machine::tests) grace: Option<u64>,
+    pub(in crate::machine::tests) ready_after: Option<u64>,
+    pub(in crate::machine::tests) lives: Vec<Life>,
+    /// How long after it was told it ends.
+    pub(in crate::machine::tests) obeys: Option<u64>,
+    pub(in crate::machine::tests) obeys_with: End,
+    pub(in crate::machine::tests) dies_in: Option<u64>,
+    /// Each of its ends is reported a second time.
+    pub(in crate::machine::tests) echoes_after: Option<u64>,
+    pub(in crate::machine::tests) sessions: Vec<SessionScript>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct Life {
+    pub(in crate::machine::tests) lasts: Option<u64>,
+    pub(in crate::machine::tests) end: End,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct SessionScript {
+    pub(in crate::machine::tests) at: u64,
+    pub(in crate::machine::tests) lasts: Option<u64>,
+    pub(in crate::machine::tests) obeys: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) enum Order {
+    Signal { at: u64 },
+    Shutdown { at: u64 },
+    Stop { at: u64, service: usize },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(in crate::machine::tests) enum End {
+    Done,
+    Failed,
+    Panicked,
+    Dropped,
+}
+
+impl World {
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance { grace: ms(self.grace), drain_delay: ms(self.drain_delay) }
+    }
+
+    /// Every service, and when it is added.
+    pub(super) fn specs(&self) -> Vec<(u64, ServiceSpec)> {
+        let count = self.services.len();
+        let name = |at: usize| (if self.needed_come_last { count - 1 - at } else { at }).to_string();
+        let spec = |(at, script): (usize, &ServiceScript)| {
+            let needs = (0..at).filter(|need| script.needs & (1 << need) != 0).map(name);
+            let rogue = self.rogue.filter(|&(from, _)| from == at).map(|(_, to)| to.to_string());
+            let mut spec = service(&name(at), &[]);
+            spec.after = needs.chain(rogue).map(Reference::Name).collect();
+            spec.restart.restart = script.restart;
+            spec.restart.limit = Limit { failures: script.failures, window: ms(2_000) };
+            spec.restart.backoff = Backoff { min: ms(50), max: ms(400) };
+            spec.ready = if script.notify { Ready::Notify } else { Ready::Started };
+            spec.start_timeout = ms(1_000);
+            spec.grace = script.grace.map(ms);
+            spec.optional = script.optional;
+            spec.cancel = script.cancel;
+            (script.added, spec)
+        };
+        let mut specs: Vec<_> = self.services.iter().enumerate().map(spec).collect();
+        if self.needed_come_last {
+            specs.reverse();
+        }
+        specs
+    }
+}
