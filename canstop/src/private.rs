@@ -1,10 +1,12 @@
 //! The only door for generated code. Nothing in here is part of the public interface.
 
 use std::any::TypeId;
+use std::fmt::{Debug, Display};
 
 pub use canstop_macros::{__spawn_blocking_session, __spawn_session};
 pub use inventory;
 pub use tracing;
+use tracing::field::{DebugValue, DisplayValue};
 use tracing::instrument::Instrument;
 
 use crate::lifecycle::Lifecycle;
@@ -70,6 +72,22 @@ pub fn declare<R, F: 'static>(service: Service<R>, file: &'static str, line: u32
 /// Notes where a service stands whose function has no single type.
 pub fn declare_anonymous<R>(service: Service<R>, file: &'static str, line: u32) -> Service<R> {
     service.declared(Place { file, line }, None)
+}
+
+/// A field that is shown with `%`. A value whose type cannot be is refused here, once, and not in
+/// each of the places where tracing asks for it.
+pub fn displayed<'a>(value: &'a dyn Display) -> DisplayValue<&'a dyn Display> {
+    tracing::field::display(value)
+}
+
+/// A field that is shown with `?`.
+pub fn debugged<'a>(value: &'a dyn Debug) -> DebugValue<&'a dyn Debug> {
+    tracing::field::debug(value)
+}
+
+/// A field that is a value by itself.
+pub fn recorded<'a>(value: &'a dyn tracing::Value) -> &'a dyn tracing::Value {
+    value
 }
 
 /// Runs a session in a span that has its fields. It asks of the future itself what is asked of a

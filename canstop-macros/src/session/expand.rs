@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::Work;
 use super::check::Plan;
+use super::{Work, fields};
 use crate::paths::{duration, local, located, place_of};
 
 /// `match (work) { work => spawn(&SITE, work, observer) }`
@@ -50,15 +50,11 @@ fn arm(plan: &Plan, place: Span) -> TokenStream {
     let site = site(plan);
     // Imported, so that each call has one name at one place: of a path through `$crate` the
     // compiler would speak at the whole macro.
-    let import = |name: &str| {
-        let (path, name) = (krate.private(name), Ident::new(name, place));
-        (quote!(use #path as #name;), name)
-    };
-    let (mut imports, spawn) = import(spawn);
+    let (mut imports, spawn) = krate.import(spawn, place);
     let spawned = if plan.fields.is_empty() {
         quote!(#work)
     } else {
-        let (imported, in_span) = import(in_span);
+        let (imported, in_span) = krate.import(in_span, place);
         imports.extend(imported);
         let span = local("span", place);
         quote_spanned!(place=> #in_span(#work, #span))
@@ -106,8 +102,11 @@ fn optional(value: Option<TokenStream>) -> TokenStream {
 
 /// The span that the fields are shown in.
 fn span(plan: &Plan) -> Option<TokenStream> {
-    let fields = &plan.fields;
+    if plan.fields.is_empty() {
+        return None;
+    }
+    let fields = fields::recorded(&plan.fields, &plan.krate);
     let tracing = plan.krate.private("tracing");
     let name = plan.name.as_deref().unwrap_or("session");
-    (!fields.is_empty()).then(|| quote!(#tracing::info_span!(#name, #(#fields)*)))
+    Some(quote!(#tracing::info_span!(#name, #fields)))
 }

@@ -1,7 +1,5 @@
-use canstop::Lifecycle;
-
 #[canstop::service(crate = supervision)]
-async fn http(lifecycle: Lifecycle) {
+async fn http(lifecycle: canstop::Lifecycle) {
     lifecycle.stopping().await;
 }
 
