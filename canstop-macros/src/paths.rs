@@ -9,16 +9,33 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 /// The path of the runtime crate: `::canstop`, or what `crate = path` says.
-pub(crate) struct Crate(TokenStream);
+pub(crate) struct Crate {
+    path: TokenStream,
+    /// Whether a person wrote it, who may have been wrong.
+    written: bool,
+}
 
 impl Crate {
     pub(crate) fn new(path: Option<&syn::Path>) -> Self {
-        Self(path.map_or_else(|| quote!(::canstop), ToTokens::to_token_stream))
+        Self {
+            path: path.map_or_else(|| quote!(::canstop), ToTokens::to_token_stream),
+            written: path.is_some(),
+        }
     }
 
     /// For the function-like macros, whose `macro_rules!` half hands over its `$crate`.
     pub(crate) fn from_tokens(path: TokenStream) -> Self {
-        Self(path)
+        Self { path, written: false }
+    }
+
+    /// An expansion that names this crate in many places, so that a path that leads nowhere is told
+    /// in one: the expansion goes through a macro of the crate, and without it there is none.
+    pub(crate) fn checked(&self, expansion: TokenStream) -> TokenStream {
+        if !self.written {
+            return expansion;
+        }
+        let path = &self.path;
+        quote!(#path::private::expansion! { #expansion })
     }
 
     /// A public item.
@@ -45,10 +62,17 @@ impl Crate {
         quote_spanned!(located(place)=> #krate::private::#name)
     }
 
+    /// An import of an item behind that door, and the name that it then has: a token at `place` as
+    /// the user would have written it there.
+    pub(crate) fn import(&self, name: &str, place: Span) -> (TokenStream, Ident) {
+        let (path, name) = (&self.path, Ident::new(name, place));
+        (quote!(use #path::private::#name;), name)
+    }
+
     /// The path with each token moved to `place`. A token keeps its own hygiene, without which
     /// `$crate` would mean another crate.
     fn at(&self, place: Span) -> TokenStream {
-        let tokens = self.0.clone().into_iter();
+        let tokens = self.path.clone().into_iter();
         let moved = tokens.map(|mut token| {
             token.set_span(token.span().located_at(place));
             token

@@ -1,17 +1,28 @@
 //! The only door for generated code. Nothing in here is part of the public interface.
 
 use std::any::TypeId;
+use std::fmt::{Debug, Display};
 
 pub use canstop_macros::{__spawn_blocking_session, __spawn_session};
 pub use inventory;
 pub use tracing;
-use tracing::instrument::{Instrument, Instrumented};
+use tracing::field::{DebugValue, DisplayValue};
+use tracing::instrument::Instrument;
 
 use crate::lifecycle::Lifecycle;
 use crate::machine::Place;
 use crate::registry::Service;
 pub use crate::registry::{AnyService, Registration};
 pub use crate::session::{BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session};
+
+/// What an attribute expands to, as it is. It goes through here where the attribute was told where
+/// this crate is: were it told wrong, this one path would not be found, and not every other.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __expansion {
+    ($($tokens:tt)*) => { $($tokens)* };
+}
+pub use __expansion as expansion;
 
 /// A service of whatever kind, for its registration.
 pub fn any_service<R>(service: Service<R>) -> AnyService {
@@ -25,7 +36,7 @@ pub fn any_service<R>(service: Service<R>) -> AnyService {
     note = "put `lifecycle: canstop::Lifecycle` before it; a service that needs none says `#[canstop::service(cancel)]`"
 )]
 pub trait LifecycleParameter: Sized {
-    /// The parameter.
+    /// The lifecycle as the type that the user wrote.
     fn of(lifecycle: Lifecycle) -> Self;
 }
 
@@ -33,11 +44,6 @@ impl LifecycleParameter for Lifecycle {
     fn of(lifecycle: Lifecycle) -> Self {
         lifecycle
     }
-}
-
-/// The lifecycle as the type that the user wrote.
-pub fn lifecycle_parameter<T: LifecycleParameter>(lifecycle: Lifecycle) -> T {
-    T::of(lifecycle)
 }
 
 /// State that a service may be restarted with.
@@ -58,11 +64,6 @@ impl<T: Clone> RestartState for T {
     }
 }
 
-/// The state of the next life.
-pub fn clone_state<T: RestartState>(state: &T) -> T {
-    state.again()
-}
-
 /// Notes which function made a service, and where that stands.
 pub fn declare<R, F: 'static>(service: Service<R>, file: &'static str, line: u32, _constructor: F) -> Service<R> {
     service.declared(Place { file, line }, Some(TypeId::of::<F>()))
@@ -73,8 +74,28 @@ pub fn declare_anonymous<R>(service: Service<R>, file: &'static str, line: u32) 
     service.declared(Place { file, line }, None)
 }
 
-/// Runs a session in a span that has its fields.
-pub fn in_span<F>(future: F, span: tracing::Span) -> Instrumented<F> {
+/// A field that is shown with `%`. A value whose type cannot be is refused here, once, and not in
+/// each of the places where tracing asks for it.
+pub fn displayed<'a>(value: &'a dyn Display) -> DisplayValue<&'a dyn Display> {
+    tracing::field::display(value)
+}
+
+/// A field that is shown with `?`.
+pub fn debugged<'a>(value: &'a dyn Debug) -> DebugValue<&'a dyn Debug> {
+    tracing::field::debug(value)
+}
+
+/// A field that is a value by itself.
+pub fn recorded<'a>(value: &'a dyn tracing::Value) -> &'a dyn tracing::Value {
+    value
+}
+
+/// Runs a session in a span that has its fields. It asks of the future itself what is asked of a
+/// session, so that the compiler does not speak of the span's wrapper.
+pub fn in_span<F>(future: F, span: tracing::Span) -> impl Future<Output = F::Output> + Send + 'static
+where
+    F: Future + Send + 'static,
+{
     future.instrument(span)
 }
 

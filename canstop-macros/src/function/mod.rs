@@ -5,7 +5,7 @@ mod faults;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility, token};
@@ -67,6 +67,24 @@ impl Function {
         matches!(&self.sig.output, ReturnType::Type(_, written) if is_never(written))
     }
 
+    /// Generated parameters, between the user's own parentheses.
+    pub(crate) fn parenthesized(&self, parameters: TokenStream) -> Group {
+        grouped(Delimiter::Parenthesis, parameters, self.sig.paren_token.span.join())
+    }
+
+    /// A generated body, between the user's own braces. What the compiler says of an item as a
+    /// whole, that nothing uses it for example, it says only of one that begins and ends in what
+    /// somebody wrote.
+    pub(crate) fn braced(&self, body: TokenStream) -> Group {
+        grouped(Delimiter::Brace, body, self.body.span())
+    }
+
+    /// The `>` that ends a generated return type, where the user's own parameters ended. Without
+    /// it the signature would end in generated code, and be taken for such.
+    pub(crate) fn closing(&self) -> Token![>] {
+        Token![>](self.sig.paren_token.span.close())
+    }
+
     /// The signature for a compile that has failed already, so far mended that the body is checked
     /// and nothing is told twice. `None` where no free function can have it.
     pub(crate) fn mended(&self, awaits: bool) -> Option<Signature> {
@@ -82,6 +100,12 @@ impl Function {
         }
         Some(sig)
     }
+}
+
+fn grouped(delimiter: Delimiter, stream: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(delimiter, stream);
+    group.set_span(span);
+    group
 }
 
 /// Whether a type is `!`, seen through what macros put around it.

@@ -12,7 +12,7 @@ use crate::paths::{duration, local_like, located, place_of};
 pub(super) fn program(plan: &Plan) -> TokenStream {
     let head = head(plan);
     let inner = inner(plan, &plan.function.sig);
-    let linked = linked(plan).map(|krate| quote!(use #krate as _;));
+    let linked = linked(plan).map(|krate| quote_spanned!(located(krate.span())=> use #krate as _;));
     let app = described(plan);
     let ident = &plan.function.sig.ident;
     // What the compiler says of what `main` gives, it says here.
@@ -23,33 +23,32 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
     let main = local_like(ident, place);
     let call = quote_spanned!(located(place)=> #main());
     let future = if plan.function.is_endless() { quote!(async { #call.await }) } else { call };
-    quote! {
-        #head {
-            #inner
-            #(#linked)*
-            #app.run(#future)
-        }
-    }
+    let body = plan.function.braced(quote! {
+        #inner
+        #(#linked)*
+        #app.run(#future)
+    });
+    plan.krate.checked(quote!(#head #body))
 }
 
 /// What is left of a faulty `main`, so that nothing is told but the faults.
 pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
     let head = head(plan);
     let inner = plan.function.mended(true).map(|sig| inner(plan, &sig));
-    quote! {
-        #head {
-            #faults
-            #inner
-            loop {}
-        }
-    }
+    let body = plan.function.braced(quote! {
+        #faults
+        #inner
+        loop {}
+    });
+    quote!(#head #body)
 }
 
 fn head(plan: &Plan) -> TokenStream {
     let outer = &plan.attributes.outer;
     let vis = &plan.function.vis;
     let (fn_token, ident) = (&plan.function.sig.fn_token, &plan.function.sig.ident);
-    quote!(#(#outer)* #vis #fn_token #ident() -> ::std::process::ExitCode)
+    let parameters = plan.function.parenthesized(TokenStream::new());
+    quote!(#(#outer)* #vis #fn_token #ident #parameters -> ::std::process::ExitCode)
 }
 
 fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
@@ -69,7 +68,10 @@ fn described(plan: &Plan) -> TokenStream {
     let mut calls = TokenStream::new();
     match &options.services {
         // Exactly these: not what else this crate has registered.
-        Some(services) => calls.extend(services.value.0.iter().map(|path| quote!(.service(#path())))),
+        Some(services) => calls.extend(services.value.0.iter().map(|path| {
+            let made = quote_spanned!(place_of(path)=> #path());
+            quote!(.service(#made))
+        })),
         None => calls.extend(quote!(.link(::core::module_path!()))),
     }
     for linked in linked(plan) {

@@ -30,7 +30,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         crate = my::canstop"#;
     assert_same(
         &main(options, PLAIN),
-        r#"fn main() -> ::std::process::ExitCode {
+        r#"my::canstop::private::expansion! { fn main() -> ::std::process::ExitCode {
             async fn main() {}
             use a as _;
             use r#b as _;
@@ -43,7 +43,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                 .flavor(my::canstop::Flavor::MultiThread)
                 .worker_threads(2)
                 .run(main())
-        }"#,
+        } }"#,
     );
 }
 

@@ -26,13 +26,12 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
         let declare = plan.krate.private("declare_anonymous");
         quote!(#declare(#described, ::core::file!(), ::core::line!()))
     };
-    quote! {
-        #head {
-            #registration
-            let #service = { #inner #made };
-            #declared
-        }
-    }
+    let body = plan.function.braced(quote! {
+        #registration
+        let #service = { #inner #made };
+        #declared
+    });
+    plan.krate.checked(quote!(#head #body))
 }
 
 /// What is left of a faulty service: enough that its callers compile and its body is checked, so
@@ -44,14 +43,13 @@ pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
     let inner = plan.function.mended(awaits).map(|sig| inner(plan, &sig));
     // What is taken and not used would be warned of.
     let names = plan.parameters.state.iter().map(|state| &state.name);
-    quote! {
-        #head {
-            #faults
-            #inner
-            _ = (#(&#names,)*);
-            loop {}
-        }
-    }
+    let body = plan.function.braced(quote! {
+        #faults
+        #inner
+        _ = (#(&#names,)*);
+        loop {}
+    });
+    quote!(#head #body)
 }
 
 /// All of the constructor but its body.
@@ -63,9 +61,11 @@ fn head(plan: &Plan, output: &TokenStream, receiver: Option<TokenStream>) -> Tok
     let (generics, _, where_clause) = sig.generics.split_for_impl();
     let state = plan.parameters.state.iter().map(|State { name, ty }| quote!(#name: #ty));
     let service = plan.krate.item("Service");
+    let parameters = plan.function.parenthesized(quote!(#receiver #(#state),*));
+    let close = plan.function.closing();
     quote! {
         #(#outer)*
-        #vis #fn_token #ident #generics (#receiver #(#state),*) -> #service<#output> #where_clause
+        #vis #fn_token #ident #generics #parameters -> #service<#output #close #where_clause
     }
 }
 
@@ -77,6 +77,9 @@ fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
 }
 
 /// What makes the service known before `main` runs.
+///
+/// The parentheses make the function's name a value, as it is where the service is declared: in an
+/// `impl` block, where it is neither, that is one mistake and not two.
 fn registration(plan: &Plan) -> Option<TokenStream> {
     let ident = &plan.function.sig.ident;
     let inventory = plan.krate.private("inventory");
@@ -85,7 +88,7 @@ fn registration(plan: &Plan) -> Option<TokenStream> {
     plan.registered.then(|| {
         quote! {
             #inventory::submit! {
-                #registration::new(::core::module_path!(), || #any_service(#ident()))
+                #registration::new(::core::module_path!(), || #any_service((#ident)()))
             }
         }
     })
@@ -119,8 +122,8 @@ fn made(plan: &Plan) -> TokenStream {
     // The type of either argument is left to be found out: a type written once is misspelt once.
     let own = parameters.lifecycle.as_ref().map(|ty| {
         let place = place_of(ty);
-        let (convert, lifecycle) = (krate.private_at("lifecycle_parameter", place), local("lifecycle", place));
-        quote_spanned!(located(place)=> #convert(#lifecycle))
+        let (rule, lifecycle) = (krate.private_at("LifecycleParameter", place), local("lifecycle", place));
+        quote_spanned!(located(place)=> #rule::of(#lifecycle))
     });
     let state =
         parameters.state.iter().map(|state| if once { state.name.to_token_stream() } else { cloned(plan, state) });
@@ -145,12 +148,17 @@ fn made(plan: &Plan) -> TokenStream {
     }
 }
 
-/// A copy of a parameter for one run. The trait behind it says on the parameter what is missing.
+/// A copy of a parameter for one run. The trait behind it says on the parameter what is missing. Of
+/// a type that the caller chooses, what is missing is a bound, and `Clone` is the one to write.
 fn cloned(plan: &Plan, state: &State) -> TokenStream {
     let place = place_of(&state.ty);
-    let clone_state = plan.krate.private_at("clone_state", place);
+    if state.is_chosen(&plan.function.sig.generics) {
+        let name = local_like(&state.name, place);
+        return quote_spanned!(located(place)=> ::core::clone::Clone::clone(&#name));
+    }
+    let rule = plan.krate.private_at("RestartState", place);
     let name = local_like(&state.name, place);
-    quote_spanned!(located(place)=> #clone_state(&#name))
+    quote_spanned!(located(place)=> #rule::again(&#name))
 }
 
 /// The options that were written, each a call on the service.

@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
-use syn::{FnArg, GenericParam, Pat, PatType, Type};
+use syn::{FnArg, GenericParam, Generics, Pat, PatType, Type};
 
 use super::borrow;
 use crate::args::Options;
@@ -32,6 +32,12 @@ impl State {
     /// Whether the type can be written as a type argument.
     pub(super) fn is_named(&self) -> bool {
         !tokens::mentions(self.ty.to_token_stream(), "impl")
+    }
+
+    /// Whether the constructor's caller decides what it is.
+    pub(super) fn is_chosen(&self, generics: &Generics) -> bool {
+        let mut parameters = generics.type_params();
+        !self.is_named() || parameters.any(|one| tokens::mentions(self.ty.to_token_stream(), &one.ident.to_string()))
     }
 }
 

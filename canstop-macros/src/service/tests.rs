@@ -30,12 +30,12 @@ fn a_service_without_state_is_registered() {
         r#"#[doc = " Docs."] pub fn http() -> ::canstop::Service<Result<(), E>> {
             ::canstop::private::inventory::submit! {
                 ::canstop::private::Registration::new(
-                    ::core::module_path!(), || ::canstop::private::any_service(http()))
+                    ::core::module_path!(), || ::canstop::private::any_service((http)()))
             }
             let service = {
                 #[inline] async fn http(lifecycle: Lifecycle) -> Result<(), E> { lifecycle.ready() }
                 ::canstop::Service::new("http", move |lifecycle: ::canstop::Lifecycle|
-                    http(::canstop::private::lifecycle_parameter(lifecycle)))
+                    http(::canstop::private::LifecycleParameter::of(lifecycle)))
             };
             ::canstop::private::declare(
                 service.ready(::canstop::Ready::Notify), ::core::file!(), ::core::line!(), http)
@@ -52,10 +52,10 @@ fn state_is_taken_by_the_constructor_and_cloned_for_each_run() {
             let service = {
                 async fn http(mut l: Lifecycle, mut pool: Pool, (a, b): (u8, u8), http: u8) {}
                 ::canstop::Service::new("http", move |lifecycle: ::canstop::Lifecycle| http(
-                    ::canstop::private::lifecycle_parameter(lifecycle),
-                    ::canstop::private::clone_state(&pool),
-                    ::canstop::private::clone_state(&state_1),
-                    ::canstop::private::clone_state(&state_2)))
+                    ::canstop::private::LifecycleParameter::of(lifecycle),
+                    ::canstop::private::RestartState::again(&pool),
+                    ::canstop::private::RestartState::again(&state_1),
+                    ::canstop::private::RestartState::again(&state_2)))
             };
             ::canstop::private::declare(service, ::core::file!(), ::core::line!(), http)
         }"#,
@@ -72,7 +72,7 @@ fn a_parameter_without_a_name_gets_one_that_no_other_has() {
 fn a_service_that_never_restarts_is_given_its_state() {
     let expansion = service("restart = \"never\"", "async fn http(l: Lifecycle, pool: Pool) {}");
     assert_contains(&expansion, "::canstop::Service::once(\"http\", move |lifecycle");
-    assert_contains(&expansion, "http(::canstop::private::lifecycle_parameter(lifecycle), pool)");
+    assert_contains(&expansion, "http(::canstop::private::LifecycleParameter::of(lifecycle), pool)");
 }
 
 #[test]
@@ -82,11 +82,11 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         crate = ::my::canstop"#;
     assert_same(
         &service(options, PLAIN),
-        r#"fn http() -> ::my::canstop::Service<()> {
+        r#"::my::canstop::private::expansion! { fn http() -> ::my::canstop::Service<()> {
             let service = {
                 async fn http(lifecycle: Lifecycle) { body() }
                 ::my::canstop::Service::new("web", move |lifecycle: ::my::canstop::Lifecycle|
-                    http(::my::canstop::private::lifecycle_parameter(lifecycle)))
+                    http(::my::canstop::private::LifecycleParameter::of(lifecycle)))
             };
             ::my::canstop::private::declare(
                 service
@@ -101,17 +101,17 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                     .optional()
                     .cancel(),
                 ::core::file!(), ::core::line!(), http)
-        }"#,
+        } }"#,
     );
 }
 
 #[test]
 fn a_cancelled_service_needs_no_lifecycle_and_may_have_one() {
     let without = service("cancel", "async fn a(pool: Pool) {}");
-    assert_contains(&without, "new(\"a\", move |_: ::canstop::Lifecycle| a(::canstop::private::clone_state(&pool)))");
+    assert_contains(&without, "new(\"a\", move |_: ::canstop::Lifecycle| a(::canstop::private::RestartState::again(&pool)))");
     assert_contains(&without, "fn a(pool: Pool) -> ::canstop::Service");
     let with = service("cancel", "async fn a(l: canstop::Lifecycle, pool: Pool) {}");
-    assert_contains(&with, "a(::canstop::private::lifecycle_parameter(lifecycle), ");
+    assert_contains(&with, "a(::canstop::private::LifecycleParameter::of(lifecycle), ");
     assert_contains(&with, "fn a(pool: Pool) -> ::canstop::Service");
     assert_contains(&service("cancel", "async fn a() {}"), "inventory::submit!");
 }
@@ -127,9 +127,9 @@ fn a_blocking_service_is_called_on_its_thread() {
 fn never_is_infallible_and_a_promise_is_what_it_promises() {
     let endless = service("", "async fn a(l: Lifecycle) -> ! { loop {} }");
     assert_contains(&endless, "fn a() -> ::canstop::Service<::core::convert::Infallible> {");
-    assert_contains(&endless, "| async move { a(::canstop::private::lifecycle_parameter(lifecycle)).await })");
+    assert_contains(&endless, "| async move { a(::canstop::private::LifecycleParameter::of(lifecycle)).await })");
     let blocking = service("blocking", "fn a(l: Lifecycle) -> ! { loop {} }");
-    assert_contains(&blocking, "| { a(::canstop::private::lifecycle_parameter(lifecycle)) })");
+    assert_contains(&blocking, "| { a(::canstop::private::LifecycleParameter::of(lifecycle)) })");
     let promised = service("", "fn a(l: Lifecycle) -> impl Send + Future<Output = Result<(), E>> { x }");
     assert_contains(&promised, "fn a() -> ::canstop::Service<Result<(), E>> {");
 }
@@ -142,6 +142,7 @@ fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
     assert_eq!(outer.generics.params.len(), 2);
     assert!(outer.generics.where_clause.is_some());
     assert_contains(&expansion, "a::<T, N>(");
+    assert_contains(&expansion, "::core::clone::Clone::clone(&t), ::core::clone::Clone::clone(&f)");
     assert_contains(&expansion, "::canstop::private::declare_anonymous(service, ::core::file!(), ::core::line!())");
     assert!(!contains(&expansion, "submit"));
 }

@@ -1,23 +1,22 @@
 //! The expression that a macro call becomes.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::Work;
 use super::check::Plan;
+use super::{Work, fields};
 use crate::paths::{duration, local, located, place_of};
 
-/// `match work { work => spawn(&SITE, work, observer) }`
+/// `match (work) { work => spawn(&SITE, work, observer) }`
 ///
 /// A `match`, as a call would do, keeps the temporaries of the user's expression to the end and
-/// shows it none of the items in the arm. The work is bound to a name that stands where the user
-/// wrote it, so what the compiler says of its type it says there.
+/// shows it none of the items in the arm.
 pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
     let spawned = &plan.spawned;
     let place = place_of(spawned);
-    let work = local("work", place);
-    let arm = arm(plan, place);
-    let call = quote_spanned!(located(place)=> match #spawned { #work => #arm });
+    let (work, arm) = (work(place), arm(plan, place));
+    // Without its parentheses, the braces of a struct would be the arms.
+    let call = quote_spanned!(located(place)=> match (#spawned) { #work => #arm });
     let call = match span(plan) {
         None => call,
         // The fields are read first: the work may take away what they show.
@@ -32,6 +31,13 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
     }
 }
 
+/// The name that the work is bound to. It stands where the user wrote the work and is, as far as the
+/// compiler knows, written there: what is wrong with the work's type is told there, and of no macro.
+/// None of the user's code is in its scope, but a `static` of that name could not be hidden.
+fn work(place: Span) -> Ident {
+    Ident::new("__canstop_work", place)
+}
+
 /// What happens once the work is there.
 fn arm(plan: &Plan, place: Span) -> TokenStream {
     let krate = &plan.krate;
@@ -39,21 +45,23 @@ fn arm(plan: &Plan, place: Span) -> TokenStream {
         Work::Future => ("spawn_session", "Probe", "in_span"),
         Work::Closure => ("spawn_blocking_session", "BlockingProbe", "blocking_in_span"),
     };
-    // Imported, so that the call itself has one name at one place: of a path through `$crate` the
-    // compiler would speak at the whole macro.
-    let (spawn, imported) = (local(spawn, place), krate.private(spawn));
     let (probe, observe) = (krate.private(probe), krate.private("observe"));
-    let (work, observer) = (local("work", place), local("observer", place));
+    let (work, observer) = (work(place), local("observer", place));
     let site = site(plan);
+    // Imported, so that each call has one name at one place: of a path through `$crate` the
+    // compiler would speak at the whole macro.
+    let (mut imports, spawn) = krate.import(spawn, place);
     let spawned = if plan.fields.is_empty() {
         quote!(#work)
     } else {
-        let (in_span, span) = (krate.private_at(in_span, place), local("span", place));
-        quote_spanned!(located(place)=> #in_span(#work, #span))
+        let (imported, in_span) = krate.import(in_span, place);
+        imports.extend(imported);
+        let span = local("span", place);
+        quote_spanned!(place=> #in_span(#work, #span))
     };
-    let call = quote_spanned!(located(place)=> #spawn(&SITE, #spawned, #observer));
+    let call = quote_spanned!(place=> #spawn(&SITE, #spawned, #observer));
     quote! {{
-        use #imported;
+        #imports
         #site
         let #observer = {
             use #observe::*;
@@ -94,8 +102,11 @@ fn optional(value: Option<TokenStream>) -> TokenStream {
 
 /// The span that the fields are shown in.
 fn span(plan: &Plan) -> Option<TokenStream> {
-    let fields = &plan.fields;
+    if plan.fields.is_empty() {
+        return None;
+    }
+    let fields = fields::recorded(&plan.fields, &plan.krate);
     let tracing = plan.krate.private("tracing");
     let name = plan.name.as_deref().unwrap_or("session");
-    (!fields.is_empty()).then(|| quote!(#tracing::info_span!(#name, #(#fields)*)))
+    Some(quote!(#tracing::info_span!(#name, #fields)))
 }

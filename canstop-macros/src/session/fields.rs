@@ -1,14 +1,46 @@
 //! Fields, as tracing has them: `%peer`, `?state`, `id = 7`, `a.b = %c`.
 //!
-//! They are handed to tracing as they are. Only what tracing would answer with a page about its
-//! own insides is told here.
+//! tracing reads them. What it would answer with a page about its own insides is told here, and
+//! each value is handed over such that what is wrong with its type is told once, and there.
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 
 use super::Work;
 use crate::args::Options;
 use crate::diag::Errors;
+use crate::paths::{Crate, place_of};
 use crate::tokens::{self, Piece, is_assignment, is_punct};
+
+/// The fields for tracing, all of the form `key = value`.
+pub(super) fn recorded(fields: &[TokenTree], krate: &Crate) -> TokenStream {
+    let pieces = tokens::split(fields.iter().cloned().collect::<TokenStream>()).into_iter();
+    pieces.map(|piece| recorded_one(&piece.tokens, krate)).collect()
+}
+
+fn recorded_one(field: &[TokenTree], krate: &Crate) -> TokenStream {
+    let sign = (0..field.len()).find(|&at| is_assignment(&field[at], field.get(at + 1)));
+    // `%a.b` is `a.b = %a.b`.
+    let (key, value) = match sign {
+        Some(sign) => (&field[..sign], &field[sign + 1..]),
+        None => (field, field),
+    };
+    let bare = |tokens: &[TokenTree]| match tokens {
+        [first, rest @ ..] if is_punct(first, '%') || is_punct(first, '?') => rest.iter().cloned().collect(),
+        all => all.iter().cloned().collect::<TokenStream>(),
+    };
+    let form = match value {
+        [first, ..] if is_punct(first, '%') => "displayed",
+        [first, ..] if is_punct(first, '?') => "debugged",
+        _ => "recorded",
+    };
+    let (key, value) = (bare(key), bare(value));
+    let place = place_of(&value);
+    let form = krate.private_at(form, place);
+    // Twice, for what has no size, such as `name[..7]`.
+    let value = quote_spanned!(place=> &&(#value));
+    quote!(#key = #form(#value),)
+}
 
 pub(super) fn check(fields: &[TokenTree], work: Work, errors: &mut Errors) {
     for piece in tokens::split(fields.iter().cloned().collect::<TokenStream>()) {

@@ -19,8 +19,8 @@ fn closure(call: &str) -> TokenStream {
 fn a_future_is_bound_outside_of_everything_generated() {
     assert_same(
         &future("serve(socket)"),
-        r"match serve(socket) {
-            work => {
+        r"match (serve(socket)) {
+            __canstop_work => {
                 use ::canstop::private::spawn_session;
                 fn here() -> &'static ::core::primitive::str { ::canstop::private::function_of(here) }
                 static SITE: ::canstop::private::Site = ::canstop::private::Site::new(
@@ -33,9 +33,9 @@ fn a_future_is_bound_outside_of_everything_generated() {
                 );
                 let observer = {
                     use ::canstop::private::observe::*;
-                    (&&&&&::canstop::private::Probe::of(&work)).observer()
+                    (&&&&&::canstop::private::Probe::of(&__canstop_work)).observer()
                 };
-                spawn_session(&SITE, work, observer)
+                spawn_session(&SITE, __canstop_work, observer)
             }
         }",
     );
@@ -44,7 +44,7 @@ fn a_future_is_bound_outside_of_everything_generated() {
 #[test]
 fn a_name_and_a_grace_go_to_the_site() {
     let expansion = future("\"resize\", grace = \"2s\", async move { 1 },");
-    assert_contains(&expansion, "match async move { 1 }");
+    assert_contains(&expansion, "match (async move { 1 })");
     assert_contains(&expansion, "::core::option::Option::Some(\"resize\"), ::core::file!()");
     assert_contains(&expansion, "here, ::core::option::Option::Some(::core::time::Duration::from_nanos(2000000000)),");
 }
@@ -53,18 +53,19 @@ fn a_name_and_a_grace_go_to_the_site() {
 fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
     assert!(begins_with(&expansion, "match ::canstop::private::tracing::info_span!("), "{expansion}");
-    assert_contains(&expansion, "info_span!(\"serve\", %peer, id = 7, a.b = ?c)");
-    assert_contains(&expansion, "spawn_session(&SITE, ::canstop::private::in_span(work, span), observer)");
-    assert_contains(&future("f(), ?x"), "info_span!(\"session\", ?x)");
+    assert_contains(&expansion, "info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),");
+    assert_contains(&expansion, ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)");
+    assert_contains(&expansion, "spawn_session(&SITE, in_span(__canstop_work, span), observer)");
+    assert_contains(&future("f(), ?x"), "info_span!(\"session\", x = ::canstop::private::debugged(&&(x)),)");
 }
 
 #[test]
 fn a_closure_goes_to_the_blocking_pool() {
     let expansion = closure("\"hash\", move || hash(x), %x");
-    assert_contains(&expansion, "match move || hash(x)");
+    assert_contains(&expansion, "match (move || hash(x))");
     assert_contains(&expansion, "use ::canstop::private::spawn_blocking_session;");
-    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(&work)");
-    assert_contains(&expansion, "::canstop::private::blocking_in_span(work, span)");
+    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(&__canstop_work)");
+    assert_contains(&expansion, "blocking_in_span(__canstop_work, span)");
 }
 
 #[test]
@@ -76,10 +77,11 @@ fn the_work_ends_at_its_own_comma() {
         ("async { a < b, }, id = a < b", "async { a < b, }"),
         ("x == y, id = 1", "x == y"),
         ("\"a\".run(), id = 1", "\"a\".run()"),
+        ("Serve { socket, peer }, id = 1", "Serve { socket, peer }"),
     ] {
         let expansion = future(call);
         assert!(faults(&expansion).is_empty(), "{call}");
-        assert_contains(&expansion, &format!("match {work} {{ work => "));
+        assert_contains(&expansion, &format!("match ({work}) {{ __canstop_work => "));
     }
 }
 
@@ -110,7 +112,7 @@ fn each_fault_is_told_once_and_a_session_stays() {
         let expansion = future(call);
         assert_fault(&expansion, part);
         assert!(syn::parse2::<Expr>(expansion.clone()).is_ok(), "{expansion}");
-        assert_contains(&expansion, "spawn_session(&SITE, work, observer)");
+        assert_contains(&expansion, "spawn_session(&SITE, __canstop_work, observer)");
     }
     assert_fault(&closure(""), "a closure is missing: write `spawn_blocking_session!(move || { .. })`");
 }
@@ -118,7 +120,7 @@ fn each_fault_is_told_once_and_a_session_stays() {
 #[test]
 fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
     let call = "\"name\", grace = \"1s\", serve(socket), %peer";
-    let locals = ["SITE", "here", "observer", "span", "spawn_session", "work"].map(str::to_owned);
+    let locals = ["SITE", "__canstop_work", "here", "in_span", "observer", "span", "spawn_session"].map(str::to_owned);
     let found = unqualified(&future(call), &[&tokens(call)]);
     let odd: Vec<_> = found.into_iter().filter(|word| !locals.contains(word)).collect();
     assert_eq!(odd, Vec::<String>::new());

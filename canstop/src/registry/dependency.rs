@@ -11,7 +11,7 @@ use crate::machine::Reference;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     label = "not a service function",
-    note = "put `#[canstop::service]` on the function, or give a service's name as text"
+    note = "put `#[canstop::service]` on the function that is named here"
 )]
 pub trait Dependency<Marker> {
     /// What it names.
@@ -27,12 +27,14 @@ pub struct NamedService(pub(super) Reference);
 #[doc(hidden)]
 pub struct ByName;
 
+#[diagnostic::do_not_recommend]
 impl Dependency<ByName> for &str {
     fn reference(self) -> NamedService {
         NamedService(Reference::Name(self.to_owned()))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Dependency<ByName> for String {
     fn reference(self) -> NamedService {
         NamedService(Reference::Name(self))
@@ -41,6 +43,7 @@ impl Dependency<ByName> for String {
 
 macro_rules! functions {
     ($(($($parameter:ident),*))*) => { $(
+        #[diagnostic::do_not_recommend]
         impl<F, R, $($parameter),*> Dependency<fn($($parameter),*) -> R> for F
         where
             F: Fn($($parameter),*) -> Service<R> + 'static,

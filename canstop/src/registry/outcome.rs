@@ -1,4 +1,7 @@
 //! What a service or `main` may return.
+//!
+//! None of the implementations is recommended: the message of the trait says all of them, and one
+//! wrong type gives one error, on the type that was written.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -6,12 +9,12 @@ use std::error::Error;
 use crate::machine::Ending;
 use crate::session::with_sources;
 
-/// What a service or `main` may return: `()`, `!`, or a `Result` of these whose error can be boxed,
+/// What a service may return: `()`, `!`, or a `Result` of these whose error can be boxed,
 /// as `anyhow::Error` and every `Error + Send + Sync` can.
 #[diagnostic::on_unimplemented(
-    message = "a service or `main` cannot return `{Self}`",
+    message = "a service cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",
-    note = "`E` is any error that can be boxed: `anyhow::Error`, or a type that is `Error + Send + Sync`"
+    note = "`E` is any error that can be boxed and sent: `anyhow::Error`, `Box<dyn Error + Send + Sync>`, or a type that implements `std::error::Error`"
 )]
 pub trait Outcome: Send + 'static {
     /// The outcome as a result.
@@ -22,18 +25,21 @@ pub trait Outcome: Send + 'static {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Outcome for () {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Outcome for Infallible {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         match self {}
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> Outcome for Result<(), E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
@@ -43,6 +49,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> Outcome for Result<Infallible, E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
@@ -60,7 +67,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",
-    note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that is `Error`"
+    note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that implements `std::error::Error`"
 )]
 pub trait MainOutcome {
     /// The outcome as a result.
@@ -71,24 +78,28 @@ pub trait MainOutcome {
     fn into_result(self) -> Result<(), Box<dyn Error>>;
 }
 
+#[diagnostic::do_not_recommend]
 impl MainOutcome for () {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         Ok(())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl MainOutcome for Infallible {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         match self {}
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<Box<dyn Error>>> MainOutcome for Result<(), E> {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         self.map_err(Into::into)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<Box<dyn Error>>> MainOutcome for Result<Infallible, E> {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         match self {

@@ -1,0 +1,4 @@
+#[canstop::main]
+async fn main(arguments: Vec<String>) {
+    println!("{arguments:?}");
+}

@@ -1,0 +1,2 @@
+#[canstop::main(grace = "5s", drain_delay = "5s")]
+async fn main() {}

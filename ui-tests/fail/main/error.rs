@@ -1,0 +1,6 @@
+struct Refused;
+
+#[canstop::main]
+async fn main() -> Result<(), Refused> {
+    Err(Refused)
+}

@@ -1,0 +1,2 @@
+#[canstop::main(flavor = "multi-thread")]
+async fn main() {}

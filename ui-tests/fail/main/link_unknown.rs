@@ -1,0 +1,2 @@
+#[canstop::main(link(my_lib))]
+async fn main() {}

@@ -1,0 +1,4 @@
+#[canstop::main]
+fn main() {
+    println!("hello");
+}

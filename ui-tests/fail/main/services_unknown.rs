@@ -1,0 +1,2 @@
+#[canstop::main(services(http))]
+async fn main() {}

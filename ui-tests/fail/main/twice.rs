@@ -1,0 +1,5 @@
+#[canstop::main]
+#[canstop::main(grace = "5s")]
+async fn main() {
+    println!("hello");
+}

@@ -1,0 +1,2 @@
+#[canstop::main(graec = "5s")]
+async fn main() {}

@@ -1,0 +1,5 @@
+#[canstop::main]
+#[tokio::main]
+async fn main() {
+    println!("hello");
+}

@@ -1,0 +1,6 @@
+#[canstop::service(crate = supervision)]
+async fn http(lifecycle: canstop::Lifecycle) {
+    lifecycle.stopping().await;
+}
+
+fn main() {}

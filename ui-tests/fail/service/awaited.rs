@@ -1,0 +1,12 @@
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle, port: u16) {
+    lifecycle.stopping().await;
+    println!("{port}");
+}
+
+#[canstop::main]
+async fn main() {
+    http(80).await;
+}

@@ -1,0 +1,9 @@
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) {
+    lifecycle.stopping().await;
+    let port = ;
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[canstop::service]
+async fn http() {
+    std::future::pending().await
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) {
+    lifecycle.stopping().await;
+}
+
+fn main() {}

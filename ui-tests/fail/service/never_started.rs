@@ -1,0 +1,11 @@
+#![deny(dead_code)]
+
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle, port: u16) {
+    lifecycle.stopping().await;
+    println!("{port}");
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[canstop::service]
+mod server {
+    pub fn run() {}
+}
+
+fn main() {
+    server::run();
+}

@@ -1,0 +1,8 @@
+#[canstop::service]
+pub struct Server {
+    port: u16,
+}
+
+fn main() {
+    println!("{}", Server { port: 80 }.port);
+}

@@ -1,0 +1,13 @@
+use std::rc::Rc;
+
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle, names: Rc<str>) {
+    lifecycle.stopping().await;
+    println!("{names}");
+}
+
+fn main() {
+    drop(http("a".into()));
+}

@@ -1,0 +1,13 @@
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) {
+    lifecycle.stopping().await;
+}
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) {
+    lifecycle.stopping().await;
+}
+
+fn main() {}

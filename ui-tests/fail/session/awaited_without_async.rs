@@ -1,0 +1,5 @@
+use canstop::spawn_session;
+
+fn main() {
+    spawn_session!(async {}).await.unwrap();
+}

@@ -1,0 +1,8 @@
+use canstop::spawn_session;
+
+async fn serve() {}
+
+#[canstop::main]
+async fn main() {
+    spawn_session!(serve(), "serve");
+}

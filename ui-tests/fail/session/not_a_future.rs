@@ -1,0 +1,10 @@
+use canstop::spawn_session;
+
+fn serve() -> u32 {
+    42
+}
+
+#[canstop::main]
+async fn main() {
+    spawn_session!(serve());
+}

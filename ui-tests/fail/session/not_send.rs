@@ -1,0 +1,12 @@
+use std::rc::Rc;
+
+use canstop::spawn_session;
+
+#[canstop::main]
+async fn main() {
+    spawn_session!(async {
+        let name = Rc::new("a");
+        tokio::task::yield_now().await;
+        println!("{name}");
+    });
+}

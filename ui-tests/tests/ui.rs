@@ -1,0 +1,5 @@
+//! Draft.
+#[test]
+fn fails() {
+    trybuild::TestCases::new().compile_fail("fail/*/*.rs");
+}
