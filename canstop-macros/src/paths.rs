@@ -17,10 +17,7 @@ pub(crate) struct Crate {
 
 impl Crate {
     pub(crate) fn new(path: Option<&syn::Path>) -> Self {
-        Self {
-            path: path.map_or_else(|| quote!(::canstop), ToTokens::to_token_stream),
-            written: path.is_some(),
-        }
+        Self { path: path.map_or_else(|| quote!(::canstop), ToTokens::to_token_stream), written: path.is_some() }
     }
 
     /// For the function-like macros, whose `macro_rules!` half hands over its `$crate`.

@@ -76,17 +76,17 @@ pub fn declare_anonymous<R>(service: Service<R>, file: &'static str, line: u32) 
 
 /// A field that is shown with `%`. A value whose type cannot be is refused here, once, and not in
 /// each of the places where tracing asks for it.
-pub fn displayed<'a>(value: &'a dyn Display) -> DisplayValue<&'a dyn Display> {
+pub fn displayed(value: &dyn Display) -> DisplayValue<&dyn Display> {
     tracing::field::display(value)
 }
 
 /// A field that is shown with `?`.
-pub fn debugged<'a>(value: &'a dyn Debug) -> DebugValue<&'a dyn Debug> {
+pub fn debugged(value: &dyn Debug) -> DebugValue<&dyn Debug> {
     tracing::field::debug(value)
 }
 
 /// A field that is a value by itself.
-pub fn recorded<'a>(value: &'a dyn tracing::Value) -> &'a dyn tracing::Value {
+pub fn recorded(value: &dyn tracing::Value) -> &dyn tracing::Value {
     value
 }
 

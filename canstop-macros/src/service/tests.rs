@@ -108,7 +108,10 @@ fn every_option_becomes_the_call_that_it_stands_for() {
 #[test]
 fn a_cancelled_service_needs_no_lifecycle_and_may_have_one() {
     let without = service("cancel", "async fn a(pool: Pool) {}");
-    assert_contains(&without, "new(\"a\", move |_: ::canstop::Lifecycle| a(::canstop::private::RestartState::again(&pool)))");
+    assert_contains(
+        &without,
+        "new(\"a\", move |_: ::canstop::Lifecycle| a(::canstop::private::RestartState::again(&pool)))",
+    );
     assert_contains(&without, "fn a(pool: Pool) -> ::canstop::Service");
     let with = service("cancel", "async fn a(l: canstop::Lifecycle, pool: Pool) {}");
     assert_contains(&with, "a(::canstop::private::LifecycleParameter::of(lifecycle), ");

@@ -54,7 +54,10 @@ fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
     assert!(begins_with(&expansion, "match ::canstop::private::tracing::info_span!("), "{expansion}");
     assert_contains(&expansion, "info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),");
-    assert_contains(&expansion, ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)");
+    assert_contains(
+        &expansion,
+        ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)",
+    );
     assert_contains(&expansion, "spawn_session(&SITE, in_span(__canstop_work, span), observer)");
     assert_contains(&future("f(), ?x"), "info_span!(\"session\", x = ::canstop::private::debugged(&&(x)),)");
 }
