@@ -128,14 +128,14 @@ fn main() {
     }
     println!("{:30} {:>10} {:>10}", "instructions per task", "empty", "one yield");
     let mut floor = [0.0; 2];
-    for (way, (name, shapes)) in WAYS.iter().enumerate() {
+    for (way, (name, _)) in WAYS.iter().enumerate() {
         print!("{name:30}");
-        for shape in 0..shapes.len() {
+        for (shape, floor) in floor.iter_mut().enumerate() {
             let each = (count(way, shape, MANY) - count(way, shape, FEW)) as f64 / (MANY - FEW) as f64;
             if way == 0 {
-                floor[shape] = each;
+                *floor = each;
             }
-            print!(" {each:>6.1} {:>5.3}", each / floor[shape]);
+            print!(" {each:>6.1} {:>5.3}", each / *floor);
         }
         println!();
     }

@@ -15,6 +15,7 @@
 /// spawn_session!(serve(1));
 /// spawn_session!("greeting", async { println!("hello") });
 /// spawn_session!(serve(2), %peer, id = 7); // fields, as tracing has them: they cost a span
+/// spawn_session!(async { loop { serve(3).await } });
 /// let answer = spawn_session!(async { 42 }).await.unwrap();
 /// # }
 /// ```

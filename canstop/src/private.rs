@@ -13,7 +13,9 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::Place;
 use crate::registry::Service;
 pub use crate::registry::{AnyService, Registration};
-pub use crate::session::{BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session};
+pub use crate::session::{
+    Anything, BlockingProbe, Probe, Site, function_of, observe, spawn_blocking_session, spawn_session,
+};
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where
 /// this crate is: were it told wrong, this one path would not be found, and not every other.

@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
 use super::parse::Call;
-use super::{Work, fields};
+use super::{Work, endless, fields};
 use crate::diag::Errors;
 use crate::paths::Crate;
 use crate::tokens::{self, is_punct};
@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) grace: Option<Duration>,
     /// The user's future or closure.
     pub(super) spawned: TokenStream,
+    /// Its text tells that there is no output to look at.
+    pub(super) has_no_output: bool,
     pub(super) fields: Vec<TokenTree>,
 }
 
@@ -45,6 +47,7 @@ pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
         krate: call.krate,
         name: call.name.map(|name| name.value()),
         grace: call.options.grace.map(|given| given.value.0),
+        has_no_output: endless::has_no_output(&call.work),
         spawned: if faulty { placeholder(work) } else { call.work.into_iter().collect() },
         fields,
     }

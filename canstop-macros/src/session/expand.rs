@@ -60,13 +60,19 @@ fn arm(plan: &Plan, place: Span) -> TokenStream {
         quote_spanned!(place=> #in_span(#work, #span))
     };
     let call = quote_spanned!(place=> #spawn(&SITE, #spawned, #observer));
+    let observed = if plan.has_no_output {
+        let anything = krate.private("Anything");
+        quote!(#anything)
+    } else {
+        quote! {{
+            use #observe::*;
+            (&&&&&#probe::of(&#work)).observer()
+        }}
+    };
     quote! {{
         #imports
         #site
-        let #observer = {
-            use #observe::*;
-            (&&&&&#probe::of(&#work)).observer()
-        };
+        let #observer = #observed;
         #call
     }}
 }

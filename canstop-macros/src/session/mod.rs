@@ -1,6 +1,7 @@
 //! `spawn_session!` and `spawn_blocking_session!`: a piece of work with a place in the source.
 
 mod check;
+mod endless;
 mod expand;
 mod fields;
 mod parse;

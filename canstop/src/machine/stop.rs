@@ -328,10 +328,15 @@ impl State {
         stop.next_waiting_line = now + WAITING_LINE_EVERY;
         let remaining = stop.budget.deadline().since(now);
         let left = self.left();
+        // Who was not told yet is not waited for.
+        let is_told = |home| self.home_has_until(home).is_some();
+        let home = |owner| if let Owner::Group(group) = owner { self.groups[group].home } else { owner };
+        let services = left.services.iter().map(|&(id, _)| id).filter(|&id| is_told(Owner::Service(id)));
+        let sessions = left.sessions.iter().filter(|&&(owner, _)| is_told(home(owner)));
         self.tell(Notice::Waiting {
             remaining,
-            services: left.services.iter().map(|&(id, _)| id).collect(),
-            sessions: left.sessions.iter().map(|&(_, alive)| alive).sum(),
+            services: services.collect(),
+            sessions: sessions.map(|&(_, alive)| alive).sum(),
             main: left.main || self.phase == Phase::TearingDown && self.main == Main::InRun,
         });
     }

@@ -56,7 +56,7 @@ impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Activity::Waiting => f.write_str("waiting"),
-            Activity::Blocking { since } => write!(f, "blocking a thread since {}", Rounded(*since)),
+            Activity::Blocking { since } => write!(f, "blocking a thread for {}", Rounded(*since)),
             Activity::Queued => f.write_str("queued: no thread was free to poll it"),
         }
     }

@@ -91,6 +91,9 @@ impl fmt::Display for LastLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cause, duration, drained, abandoned, exit } = self;
         let duration = Rounded(*duration);
+        // All the faults of a plan were told when the stop began; this is one line.
+        let cause = cause.to_string();
+        let cause = cause.lines().next().unwrap_or_default();
         let code = exit.code();
         write!(
             f,

@@ -29,7 +29,7 @@ mod tracked;
 mod waiting;
 
 pub use blocking::spawn_blocking_session;
-pub use observer::{BlockingProbe, Probe, observe};
+pub use observer::{Anything, BlockingProbe, Probe, observe};
 pub use site::{Site, function_of};
 pub use tracked::spawn_session;
 

@@ -134,7 +134,10 @@ impl Known {
     }
 
     /// A row for each thing that some of them do.
-    fn rows(&self, now: Instant) -> Vec<Found> {
+    ///
+    /// What stands in no table and on no thread is queued if threads are held up. If none is, it came
+    /// or went while this was looked at, and waits like the others.
+    fn rows(&self, now: Instant, threads_are_held: bool) -> Vec<Found> {
         let row = |count, oldest: Option<Duration>, activity| Found {
             kind: self.counter.kind,
             site: self.counter.site,
@@ -150,11 +153,13 @@ impl Known {
             let oldest = self.oldest_blocking.map(|ticks| age(ticks).max(since));
             rows.push(row(self.blocking, oldest, Activity::Blocking { since }));
         }
-        let waiting = (self.entered + self.passing).saturating_sub(self.blocking - self.blocking_unentered);
+        let unseen = self.alive.saturating_sub(self.entered + self.blocking_unentered + self.passing);
+        let queued = if threads_are_held { unseen } else { 0 };
+        let seen = self.entered + self.passing + (unseen - queued);
+        let waiting = seen.saturating_sub(self.blocking - self.blocking_unentered);
         if waiting > 0 {
             rows.push(row(waiting, self.oldest_entered.map(age), Activity::Waiting));
         }
-        let queued = self.alive.saturating_sub(self.entered + self.blocking_unentered + self.passing);
         if queued > 0 {
             rows.push(row(queued, None, Activity::Queued));
         }
@@ -185,14 +190,16 @@ pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], n
             known.oldest_entered = known.oldest_entered.max(Some(entry.born.age(tick)));
         }
     });
+    let mut threads_are_held = false;
     for seen in thread::look() {
+        threads_are_held |= watch.since(&seen).is_some();
         if let Some(known) = known.get_mut(&key(seen.counter)) {
             known.polled(&seen, watch.since(&seen), now, tick);
         }
     }
     let mut known: Vec<_> = known.into_values().filter(|known| known.alive > 0).collect();
     known.sort_by_key(|known| (known.counter.site.file, known.counter.site.line, known.counter.scope.owner));
-    known.iter().flat_map(|known| known.rows(now)).collect()
+    known.iter().flat_map(|known| known.rows(now, threads_are_held)).collect()
 }
 
 /// Since when the body of this scope has held a thread, if it does.

@@ -36,7 +36,7 @@ on_each_runtime! {
 /// The row of what holds a thread, since about when it was ready.
 #[track_caller]
 fn blocks(finished: &Finished, what: &[&str]) {
-    let mut parts = vec!["abandoned: ", "blocking a thread since"];
+    let mut parts = vec!["abandoned: ", "blocking a thread for"];
     parts.extend(what);
     let row = finished.said(&parts);
     let since = seconds_after("since", row);

@@ -35,7 +35,7 @@ fn a_request_that_blocks_a_worker_does_not_eat_the_writers_time_either() {
     finished.exited(124).within(DEADLINE);
     finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
     let site = place_of("levels", "spawn_session!(blocked_request())");
-    finished.said(&["abandoned: session at", &site, "of service `http`", "blocking a thread since"]);
+    finished.said(&["abandoned: session at", &site, "of service `http`", "blocking a thread for"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
