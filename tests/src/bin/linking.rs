@@ -10,7 +10,7 @@ async fn own(lifecycle: Lifecycle) {
 }
 
 #[canstop::service(manual)]
-#[expect(dead_code, reason = "that nobody starts it is what the probe shows")]
+#[allow(dead_code, reason = "that nobody starts it is what the probe shows")]
 async fn by_hand_only(_lifecycle: Lifecycle) {
     println!("the program's manual service runs");
 }
