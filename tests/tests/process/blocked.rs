@@ -39,7 +39,7 @@ fn blocks(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "blocking a thread for"];
     parts.extend(what);
     let row = finished.said(&parts);
-    let since = seconds_after("since", row);
+    let since = seconds_after("blocking a thread for", row);
     assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
 }
 
