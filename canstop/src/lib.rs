@@ -91,16 +91,16 @@
 //! `std::process::exit` and an abort ask nobody.
 
 // In reading order; each module may use those above it, and none below.
-mod app;
-mod control;
-mod lifecycle;
 mod machine;
+mod session;
+mod lifecycle;
+mod registry;
+mod report;
+mod control;
+mod app;
 mod macros;
 #[doc(hidden)]
 pub mod private;
-mod registry;
-mod report;
-mod session;
 
 pub use canstop_macros::{main, service};
 

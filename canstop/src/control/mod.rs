@@ -5,13 +5,13 @@
 //!
 //! Architecture invariant: no user code runs here, and nothing here waits without a limit.
 
+mod signals;
 mod clock;
-mod event_loop;
 mod exit;
 mod fleet;
 mod ledger;
+mod event_loop;
 mod perform;
-mod signals;
 mod thread;
 
 pub(crate) use thread::{ControlPlane, DATA_PLANE_LIMIT, Settings, launch};

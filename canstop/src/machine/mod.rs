@@ -2,24 +2,25 @@
 //!
 //! Architecture invariant: no clock, no I/O, no async, no locks, and no other module of this crate.
 
-mod action;
-mod backoff;
-mod budget;
-mod cause;
-mod event;
-mod exit;
+mod time;
 mod id;
+mod cause;
+mod exit;
 mod phase;
-mod plan;
-mod report;
+mod budget;
+mod backoff;
 mod restart;
+mod plan;
 mod service;
+mod event;
+mod action;
 mod state;
-mod stop;
 mod supervise;
+mod stop;
+mod abandon;
+mod report;
 #[cfg(test)]
 mod tests;
-mod time;
 
 pub use cause::{Cause, Signal};
 pub use exit::Exit;

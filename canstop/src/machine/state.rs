@@ -2,7 +2,7 @@
 //!
 //! The shell says what happened and what time it is; the machine answers with what to do, and when
 //! it wants to be woken. How services are started and restarted stands in [`super::supervise`], how
-//! they are stopped in [`super::stop`].
+//! they are stopped in [`super::stop`], and what is left behind in [`super::abandon`].
 //!
 //! # Invariants
 //!

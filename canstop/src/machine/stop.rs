@@ -8,7 +8,7 @@ use super::cause::Cause;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
-use super::service::{Fate, Group, Service, Sessions, Stage};
+use super::service::{Group, Service, Sessions};
 use super::state::{Main, State, Stop};
 use super::time::Time;
 
@@ -150,7 +150,7 @@ impl State {
     }
 
     /// Until when the edge's sessions and the body of `main` are waited for.
-    fn edge_ends(&self) -> Time {
+    pub(super) fn edge_ends(&self) -> Time {
         self.stop.as_ref().map_or(Time::default(), |stop| stop.budget.level_ends(0))
     }
 
@@ -240,62 +240,6 @@ impl State {
 
     fn edge_is_drained(&self) -> bool {
         self.are_sessions_drained(Owner::Edge) && !matches!(self.main, Main::SettingUp | Main::Listening)
-    }
-
-    /// Leaves behind whatever has used up its time.
-    fn abandon_overdue(&mut self, now: Time) {
-        let mut abandoned = Abandoned::default();
-        if self.phase >= Phase::Stopping(0) && now >= self.edge_ends() {
-            self.abandon_main(&mut abandoned);
-            self.abandon_sessions(Owner::Edge, &mut abandoned);
-        }
-        for id in self.ids() {
-            if self.time_ends(id).is_some_and(|ends| now >= ends) {
-                self.abandon_service(id, &mut abandoned);
-                self.abandon_sessions(Owner::Service(id), &mut abandoned);
-            }
-        }
-        for group in 0..self.groups.len() {
-            if self.groups[group].time_ends().is_some_and(|ends| now >= ends) {
-                self.abandon_sessions(Owner::Group(group), &mut abandoned);
-            }
-        }
-        let main = abandoned.main;
-        if !abandoned.is_empty() {
-            self.actions.push(Action::Abandon(abandoned));
-        }
-        if main {
-            // After it was named: once it is dropped there is nothing left to see.
-            self.actions.push(Action::DropMain);
-        }
-    }
-
-    fn abandon_main(&mut self, abandoned: &mut Abandoned) {
-        if matches!(self.main, Main::SettingUp | Main::Listening) {
-            self.main = Main::Abandoned;
-            self.exit = self.exit.max(Exit::Abandoned);
-            abandoned.main = true;
-        }
-    }
-
-    fn abandon_service(&mut self, id: ServiceId, abandoned: &mut Abandoned) {
-        let service = self.service_mut(id);
-        if service.is_running() {
-            service.stage = Stage::Over(Fate::Abandoned);
-            abandoned.services.push((id, service.generation));
-            self.exit = self.exit.max(Exit::Abandoned);
-        }
-    }
-
-    /// Gives up an owner's sessions, and those of the groups under it.
-    fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
-        for owner in self.family(owner) {
-            let left = self.sessions_mut(owner).abandon();
-            if left > 0 {
-                abandoned.sessions.push((owner, left));
-                self.exit = self.exit.max(Exit::Abandoned);
-            }
-        }
     }
 
     fn tear_down(&mut self) {

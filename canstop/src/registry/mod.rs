@@ -1,9 +1,9 @@
 //! What shall run: services, how they are made, and those that register themselves.
 
-mod dependency;
 mod outcome;
-mod registered;
+mod dependency;
 mod service;
+mod registered;
 mod start;
 
 pub use dependency::Dependency;

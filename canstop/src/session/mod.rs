@@ -8,25 +8,25 @@
 //! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
 //! nothing here decides.
 
+mod site;
+mod supervisor;
+mod scope;
+mod thread;
 mod atomics;
-mod blocking;
-mod body;
+mod tally;
 mod counter;
+mod slots;
 mod handshake;
 mod leaving;
+mod standing;
+mod waiting;
 mod membership;
+mod tracked;
+mod blocking;
+mod body;
 mod observer;
 mod panics;
-mod scope;
-mod site;
-mod slots;
-mod standing;
-mod supervisor;
 mod survey;
-mod tally;
-mod thread;
-mod tracked;
-mod waiting;
 
 pub use blocking::spawn_blocking_session;
 pub use observer::{Anything, BlockingProbe, Probe, observe};
