@@ -53,7 +53,8 @@ impl State {
         }
     }
 
-    /// Who was told to stop alone may have been promised more time than the whole program has.
+    /// Who was told to stop alone may have been promised more time than the whole program has. Its
+    /// groups of sessions need no word: they are given up with it at the latest.
     fn shorten_what_was_told(&mut self) {
         let Some(stop) = &self.stop else { return };
         for (id, service) in self.services.iter_mut().enumerate() {
@@ -62,12 +63,6 @@ impl State {
             if service.told.is_some_and(|told| told > until) {
                 service.told = Some(until);
                 self.actions.push(Action::TellService { id, generation: service.generation, until });
-            }
-        }
-        for group in &mut self.groups {
-            if let Owner::Service(id) = group.home {
-                let until = stop.budget.level_ends(self.plan.level(id));
-                group.told = group.told.map(|told| told.min(until));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::plan::{Plan, Ready, ServiceSpec};
 use super::restart::Verdict;
 use super::service::{Fate, Group, Service, Stage};
-use super::state::{Main, State};
+use super::state::State;
 use super::time::Time;
 
 impl State {
@@ -75,8 +75,8 @@ impl State {
         self.stop_what_is_wanted(now);
         self.start_what_may(now);
         self.fail_late_start(now);
-        let body_runs = matches!(self.main, Main::SettingUp | Main::Listening);
-        if !body_runs && self.services.iter().all(Service::is_over) {
+        // No body of `main` runs by now: it waits in `run()`, or it is over.
+        if self.services.iter().all(Service::is_over) {
             self.request_stop(now, Cause::Finished);
         }
     }
@@ -106,7 +106,6 @@ impl State {
         let ready = service.spec.ready == Ready::Started;
         service.generation = generation;
         service.stage = Stage::Running { began: now, ready };
-        service.told = None;
         service.first_began.get_or_insert(now);
         service.was_ready |= ready;
         self.actions.push(Action::Start { id, generation });

@@ -114,3 +114,12 @@ pub(super) fn edge_sessions(alive: u64) -> Event {
 pub(super) fn sessions_of(id: usize, alive: u64) -> Event {
     Event::SessionsCounted(vec![(Owner::Service(ServiceId(id)), alive)])
 }
+
+/// Sessions with a grace of their own.
+pub(super) fn group(home: Owner, grace: u64) -> Event {
+    Event::GroupAdded { home, grace: ms(grace) }
+}
+
+pub(super) fn sessions_in(group: usize, alive: u64) -> Event {
+    Event::SessionsCounted(vec![(Owner::Group(group), alive)])
+}

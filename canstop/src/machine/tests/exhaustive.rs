@@ -3,11 +3,11 @@
 //! The depths are for every day. `CANSTOP_DEPTH=1` looks one event further, and takes ten times as
 //! long.
 
-use super::build::{Options, TERMINATE, added, allowance, ended, failed, ms, ready, service};
+use super::build::{Options, TERMINATE, added, allowance, ended, failed, group, ms, ready, service, sessions_in};
 use super::explore::{Breadth, explore};
 use super::harness::Watched;
 use crate::machine::event::Event;
-use crate::machine::id::ServiceId;
+use crate::machine::id::{Owner, ServiceId};
 use crate::machine::plan::{Ready, ServiceSpec};
 use crate::machine::restart::Restart;
 
@@ -41,11 +41,16 @@ fn unready(watched: &Watched) -> Option<usize> {
     watched.oracle.services().iter().position(|seen| seen.live && !seen.ready)
 }
 
-fn explore_plan(specs: &[ServiceSpec], mut breadth: Breadth) {
+fn explore_plan(specs: &[ServiceSpec], breadth: Breadth) {
+    explore_from(roots(specs), breadth);
+}
+
+fn explore_from(roots: Vec<Watched>, mut breadth: Breadth) {
     breadth.depth +=
         std::env::var("CANSTOP_DEPTH").map_or(0, |depth| depth.parse().expect("CANSTOP_DEPTH is a number"));
-    let tally = explore(roots(specs), breadth);
-    println!("{} services: {tally:?}", specs.len());
+    let services = roots[0].oracle.services().len();
+    let tally = explore(roots, breadth);
+    println!("{services} services: {tally:?}");
     assert!(tally.finished > 0, "no order of events came to an end");
 }
 
@@ -91,4 +96,16 @@ fn three_services_in_every_shape() {
         let plan = [service("a", a).grace(300), service("b", b).notify(), service("c", c).optional().cancel()];
         explore_plan(&plan, Breadth { depth: 2, everything: false });
     }
+}
+
+#[test]
+fn sessions_with_a_grace_of_their_own_under_every_owner() {
+    let mut roots = roots(&[service("a", &[]), service("b", &["a"]).grace(500)]);
+    // Sessions belong to services that have started.
+    roots.retain(|root| root.oracle.services()[1].has_started());
+    for root in &mut roots {
+        root.all([group(Owner::Edge, 300), group(Owner::Service(ServiceId(0)), 300)]);
+        root.all([group(Owner::Service(ServiceId(1)), 800), sessions_in(1, 1), sessions_in(2, 1)]);
+    }
+    explore_from(roots, Breadth { depth: 2, everything: false });
 }

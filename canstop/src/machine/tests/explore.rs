@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::build::{
-    TERMINATE, added, edge_sessions, ended, failed, ms, panicked, ready, service, sessions_of, shutdown,
+    TERMINATE, added, edge_sessions, ended, failed, group, ms, panicked, ready, service, sessions_in, sessions_of,
+    shutdown,
 };
 use super::harness::Watched;
 use super::oracle::Seen;
 use crate::machine::event::{Ending, Event};
-use crate::machine::id::ServiceId;
+use crate::machine::id::{Owner, ServiceId};
 
 /// One thing that may come next.
 #[derive(Clone, Debug)]
@@ -114,6 +115,12 @@ fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
     }
     let edge_has = oracle.edge().alive;
     steps.push(Step::Now(edge_sessions(1 - edge_has)));
+    for (group, seen) in oracle.groups().iter().enumerate() {
+        steps.push(Step::Now(sessions_in(group, 1 - seen.sessions.alive)));
+    }
+    if breadth.everything && oracle.groups().is_empty() {
+        steps.push(Step::Now(group(Owner::Edge, 300)));
+    }
     steps
 }
 

@@ -101,18 +101,42 @@ impl Watched {
     }
 }
 
-/// Leaves out what never changes, which is most of a service, and forgets no field that comes later.
+/// Leaves out what never changes, which is most of a service. A field that comes later must be named.
 fn fingerprint(state: &State) -> u64 {
-    let State { allowance: _, jitter, phase, main, plan, services, edge_sessions, stop, first_signal, exit, .. } =
-        state;
-    let State { watching, actions, .. } = state;
-    let services = services.iter().map(|service| {
-        let Service { spec: _, stage, generation, told, stop_wanted, history, first_began, .. } = service;
-        let Service { was_ready, last_error, sessions, .. } = service;
-        hash(&(stage, generation, told, stop_wanted, history, first_began, was_ready, last_error, sessions))
-    });
-    let services: Vec<_> = services.collect();
-    hash(&((jitter, phase, main, plan, services, edge_sessions), (stop, first_signal, exit, watching, actions)))
+    let State {
+        allowance: _,
+        jitter,
+        phase,
+        main,
+        plan,
+        services,
+        edge_sessions,
+        groups,
+        stop,
+        first_signal,
+        exit,
+        watching,
+        actions,
+    } = state;
+    let services: Vec<_> = services.iter().map(fingerprint_of_service).collect();
+    let sessions = (edge_sessions, groups, watching);
+    hash(&((jitter, phase, main, plan, services, sessions), (stop, first_signal, exit, actions)))
+}
+
+fn fingerprint_of_service(service: &Service) -> u64 {
+    let Service {
+        spec: _,
+        stage,
+        generation,
+        told,
+        stop_wanted,
+        history,
+        first_began,
+        was_ready,
+        last_error,
+        sessions,
+    } = service;
+    hash(&(stage, generation, told, stop_wanted, history, first_began, was_ready, last_error, sessions))
 }
 
 /// Hashes what `Debug` shows, so that the machine needs no door for it.

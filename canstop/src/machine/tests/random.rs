@@ -98,11 +98,10 @@ fn services() -> impl Strategy<Value = ServiceScript> {
 }
 
 fn sessions() -> impl Strategy<Value = SessionScript> {
-    (0..6_000_u64, weighted(0.8, soon()), weighted(0.5, soon())).prop_map(|(at, lasts, obeys)| SessionScript {
-        at,
-        lasts,
-        obeys,
-    })
+    // Few graces, so that sessions share their groups.
+    let grace = weighted(0.3, prop_oneof![Just(0), Just(200), Just(1_000)]);
+    (0..6_000_u64, weighted(0.8, soon()), weighted(0.5, soon()), grace)
+        .prop_map(|(at, lasts, obeys, grace)| SessionScript { at, lasts, obeys, grace })
 }
 
 fn orders() -> impl Strategy<Value = Order> {

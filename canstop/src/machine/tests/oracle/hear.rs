@@ -6,7 +6,7 @@ use super::seen::Seen;
 use super::{Call, Oracle};
 use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Generation, ServiceId};
 use crate::machine::plan::Reference;
 use crate::machine::service::Fate;
 
@@ -14,7 +14,7 @@ impl Oracle {
     pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::Wake => {}
-            Event::GroupAdded { .. } => self.no_groups(),
+            &Event::GroupAdded { home, grace } => self.note_group(home, grace),
             Event::Signal(_) => self.note_signal(),
             Event::ShutdownRequested { .. } => self.call.must_stop = true,
             Event::MainListens => self.main.listens |= self.main.is_before_run(),
@@ -39,19 +39,10 @@ impl Oracle {
             Event::StopService(ServiceId(id)) => self.services[*id].asked_to_stop = true,
             Event::SessionsCounted(counts) => {
                 for &(owner, alive) in counts {
-                    match owner {
-                        Owner::Edge => self.edge.alive = alive,
-                        Owner::Service(ServiceId(id)) => self.services[id].sessions.alive = alive,
-                        Owner::Group(_) => self.no_groups(),
-                    }
+                    self.sessions_mut(owner).alive = alive;
                 }
             }
         }
-    }
-
-    /// Sessions with a grace of their own have scenes of their own, which need no oracle.
-    pub(super) fn no_groups(&self) -> ! {
-        panic!("the oracle knows nothing of groups")
     }
 
     fn note_signal(&mut self) {

@@ -55,6 +55,7 @@ impl Oracle {
                     self.main.abandoned || self.main.is_before_run() && !self.main.listens,
                     "main is dropped though it listens, or is in run()"
                 );
+                law!(self.main.abandoned || self.edge_has_no_sessions(), "main is dropped though it has sessions");
                 self.main.dropped = true;
                 Ok(())
             }
@@ -78,7 +79,7 @@ impl Oracle {
         law!(self.stop.is_none(), "service {id} starts after a stop request");
         law!(self.running, "service {id} starts before run()");
         let to_stop = self.to_stop()[id];
-        let waits_for_dependents = self.dependents(id).any(|dependent| !self.services[dependent].is_drained());
+        let waits_for_dependents = self.dependents(id).any(|dependent| !self.is_drained(dependent));
         law!(!to_stop || waits_for_dependents, "service {id} starts though it was asked to stop");
         let seen = &self.services[id];
         law!(!seen.live && seen.fate.is_none(), "service {id} starts while it runs, or after its end");
@@ -117,14 +118,10 @@ impl Oracle {
         Ok(())
     }
 
-    pub(super) fn all_is_drained(&self) -> bool {
-        self.edge.is_drained() && !self.main.is_before_run() && self.services.iter().all(|seen| seen.is_drained())
-    }
-
     /// Who waits to be started, and stops alone, is over without a word.
     fn note_silent_ends(&mut self) {
         for (id, to_stop) in self.to_stop().into_iter().enumerate() {
-            let needed = self.dependents(id).any(|dependent| !self.services[dependent].is_drained());
+            let needed = self.dependents(id).any(|dependent| !self.is_drained(dependent));
             let seen = &mut self.services[id];
             if !self.running || !to_stop || needed || seen.live || seen.fate.is_some() {
                 continue;

@@ -8,6 +8,7 @@ mod hear;
 mod judge;
 mod over;
 mod seen;
+mod sessions;
 mod settled;
 mod stop;
 mod tell;
@@ -15,7 +16,7 @@ mod tell;
 use std::fmt;
 
 pub(in crate::machine::tests) use self::seen::Seen;
-use self::seen::{Group, Main, Stop};
+use self::seen::{Group, Main, Sessions, Stop};
 use crate::machine::budget::Allowance;
 use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
@@ -30,7 +31,8 @@ pub(in crate::machine::tests) struct Oracle {
     /// Whom each service needs, as far as the plan is known.
     needs: Vec<Vec<usize>>,
     main: Main,
-    edge: Group,
+    edge: Sessions,
+    groups: Vec<Group>,
     edge_told: Option<Time>,
     running: bool,
     stop: Option<Stop>,
@@ -91,7 +93,8 @@ impl Oracle {
             services: Vec::new(),
             needs: Vec::new(),
             main: Main::default(),
-            edge: Group::default(),
+            edge: Sessions::default(),
+            groups: Vec::new(),
             edge_told: None,
             running: false,
             stop: None,
@@ -138,7 +141,11 @@ impl Oracle {
         &self.services
     }
 
-    pub(in crate::machine::tests) fn edge(&self) -> &Group {
+    pub(in crate::machine::tests) fn edge(&self) -> &Sessions {
         &self.edge
+    }
+
+    pub(in crate::machine::tests) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 }

@@ -40,22 +40,19 @@ impl Oracle {
             if !seen.live {
                 self.judge_fate(id, state)?;
             }
-            self.judge_group(Owner::Service(ServiceId(id)), state)?;
         }
-        self.judge_group(Owner::Edge, state)?;
+        for owner in self.owners() {
+            self.judge_left(owner, state)?;
+        }
         law!(left.main == self.main.is_before_run(), "main is named: {}", left.main);
         Ok(())
     }
 
-    fn judge_group(&self, owner: Owner, state: &State) -> Result<(), Broken> {
-        let group = match owner {
-            Owner::Edge => &self.edge,
-            Owner::Service(ServiceId(id)) => &self.services[id].sessions,
-            Owner::Group(_) => self.no_groups(),
-        };
+    fn judge_left(&self, owner: Owner, state: &State) -> Result<(), Broken> {
+        let sessions = self.sessions(owner);
         let named =
             state.left().sessions.iter().filter(|(named, _)| *named == owner).map(|(_, count)| count).sum::<u64>();
-        let there = if group.abandoned { 0 } else { group.alive };
+        let there = if sessions.abandoned { 0 } else { sessions.alive };
         law!(named == there, "{named} sessions of {owner:?} are named at a forced exit, and {there} are there");
         Ok(())
     }

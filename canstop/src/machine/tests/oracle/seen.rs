@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::machine::id::Generation;
+use crate::machine::id::{Generation, Owner};
 use crate::machine::plan::{Ready, ServiceSpec};
 use crate::machine::service::Fate;
 use crate::machine::time::Time;
@@ -21,7 +21,7 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) was_ready: bool,
     /// Until when the present life was told that it has time.
     pub(in crate::machine::tests) told: Option<Time>,
-    pub(in crate::machine::tests) sessions: Group,
+    pub(in crate::machine::tests) sessions: Sessions,
     /// It announced a restart for then.
     pub(super) restart_at: Option<Time>,
     /// Its handle was asked to stop it.
@@ -42,7 +42,7 @@ impl Seen {
             ready: false,
             was_ready: false,
             told: None,
-            sessions: Group::default(),
+            sessions: Sessions::default(),
             restart_at: None,
             asked_to_stop: false,
             fate: None,
@@ -70,10 +70,6 @@ impl Seen {
         self.fate = Some(fate);
         self.accounts += 1;
     }
-
-    pub(super) fn is_drained(&self) -> bool {
-        !self.live && self.sessions.is_drained()
-    }
 }
 
 /// A spec never changes, so it says nothing about where a service stands.
@@ -96,15 +92,25 @@ impl fmt::Debug for Given {
 
 /// The sessions of one owner.
 #[derive(Clone, Debug, Default)]
-pub(in crate::machine::tests) struct Group {
+pub(in crate::machine::tests) struct Sessions {
     pub(in crate::machine::tests) alive: u64,
     pub(super) abandoned: bool,
 }
 
-impl Group {
-    pub(super) fn is_drained(&self) -> bool {
+impl Sessions {
+    pub(super) fn are_drained(&self) -> bool {
         self.alive == 0 || self.abandoned
     }
+}
+
+/// Sessions that belong to `home`, but have less time than it.
+#[derive(Clone, Debug)]
+pub(in crate::machine::tests) struct Group {
+    pub(super) home: Owner,
+    pub(super) grace: Duration,
+    /// Until when they have time, once their home was told.
+    pub(super) told: Option<Time>,
+    pub(in crate::machine::tests) sessions: Sessions,
 }
 
 /// The body of `main`.

@@ -65,18 +65,19 @@ impl Settled<'_> {
     /// The next thing that somebody was promised, or announced.
     fn next_due(&self) -> Option<Time> {
         let Self { oracle, .. } = self;
-        let services = oracle.services.iter().filter(|seen| !seen.is_drained()).filter_map(|seen| seen.told);
+        let services = (0..oracle.services.len()).filter(|&id| !oracle.is_drained(id));
+        let services = services.filter_map(|id| oracle.services[id].told);
+        let groups = oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.told);
         let restarts = oracle.services.iter().filter_map(|seen| seen.restart_at);
-        let edge_is_there = !oracle.edge.is_drained() || oracle.main.is_before_run();
         let of_stop = oracle.stop.iter().flat_map(|stop| {
             let edge = match oracle.edge_told {
                 None => Some(stop.drain_ends),
-                Some(until) => Some(until).filter(|_| edge_is_there),
+                Some(until) => Some(until).filter(|_| !oracle.edge_is_drained()),
             };
             let waiting_line = stop.last_waiting_line + Duration::from_secs(1);
             edge.into_iter().chain([stop.deadline, waiting_line])
         });
-        services.chain(restarts).chain(of_stop).min()
+        services.chain(groups).chain(restarts).chain(of_stop).min()
     }
 
     /// What was told until when it has time is not there any longer.
@@ -85,6 +86,11 @@ impl Settled<'_> {
         for (id, seen) in self.oracle.services.iter().enumerate() {
             let up = seen.told.is_some_and(|until| now >= until);
             law!(!(up && seen.live), "service {id} is still waited for though its time is up");
+        }
+        for owner in self.oracle.owners() {
+            let up = self.oracle.told(owner).is_some_and(|until| now >= until);
+            let drained = self.oracle.sessions(owner).are_drained();
+            law!(!up || drained, "sessions of {owner:?} are still waited for though their time is up");
         }
         Ok(())
     }
@@ -112,11 +118,11 @@ impl Settled<'_> {
     fn judge_single_stop(&self, id: usize) -> Result<(), Broken> {
         let Self { oracle, .. } = self;
         let seen = &oracle.services[id];
-        if oracle.dependents(id).any(|dependent| !oracle.services[dependent].is_drained()) {
+        if oracle.dependents(id).any(|dependent| !oracle.is_drained(dependent)) {
             return Ok(());
         }
         law!(
-            seen.is_drained() || seen.told.is_some(),
+            oracle.is_drained(id) || seen.told.is_some(),
             "service {id} should stop, and it or its sessions were not told"
         );
         law!(seen.live || seen.restart_at.is_none(), "service {id} should stop, and backs off");
@@ -137,13 +143,13 @@ impl Settled<'_> {
         law!(oracle.edge_told.is_some(), "the edge should have been told to stop");
         for (id, &level) in stop.levels.iter().enumerate() {
             let seen = &oracle.services[id];
-            let edge_is_there = !oracle.edge.is_drained() || oracle.main.is_before_run();
-            let waits = level > 0 && edge_is_there;
-            let lower = |(other, seen): (usize, &super::Seen)| {
-                stop.levels.get(other).is_none_or(|&at| at >= level) || seen.is_drained()
-            };
-            let its_turn = !waits && oracle.services.iter().enumerate().all(lower);
-            law!(!its_turn || seen.is_drained() || seen.told.is_some(), "service {id} should have been told to stop");
+            let waits = level > 0 && !oracle.edge_is_drained();
+            let lower = |other: usize| stop.levels.get(other).is_none_or(|&at| at >= level) || oracle.is_drained(other);
+            let its_turn = !waits && (0..oracle.services.len()).all(lower);
+            law!(
+                !its_turn || oracle.is_drained(id) || seen.told.is_some(),
+                "service {id} should have been told to stop"
+            );
         }
         Ok(())
     }

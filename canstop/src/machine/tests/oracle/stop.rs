@@ -35,6 +35,7 @@ impl Oracle {
         }
         law!(until >= now || self.woken_late || !seen.live, "service {id} is told that its time is up already");
         self.services[id].told = Some(until);
+        self.pass_on(Owner::Service(ServiceId(id)), until);
         Ok(())
     }
 
@@ -42,15 +43,14 @@ impl Oracle {
     /// whole program, whatever may use it without naming it goes.
     fn judge_order(&self, id: usize) -> Result<(), Broken> {
         for dependent in self.dependents(id) {
-            let seen = &self.services[dependent];
-            law!(seen.is_drained(), "service {id} is told to stop while service {dependent} or its sessions need it");
+            let drained = self.is_drained(dependent);
+            law!(drained, "service {id} is told to stop while service {dependent} or its sessions need it");
         }
         let Some(stop) = &self.stop else { return Ok(()) };
         law!(self.edge_told.is_some(), "service {id} is told to stop before the edge is");
         // Sessions that came when their service's turn was over hear it at once.
         if self.services[id].live && stop.levels.get(id).is_some_and(|&level| level > 0) {
-            law!(self.edge.is_drained(), "service {id} is told to stop while the edge's sessions may need it");
-            law!(!self.main.is_before_run(), "service {id} is told to stop while main may need it");
+            law!(self.edge_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
         }
         Ok(())
     }
@@ -74,6 +74,7 @@ impl Oracle {
         law!(until + ROUNDING >= stop.edge_ends, "the edge has less than nobody else keeps: {until:?}");
         law!(now >= stop.drain_ends || self.all_is_drained(), "the drain delay is cut short");
         self.edge_told = Some(until);
+        self.pass_on(Owner::Edge, until);
         Ok(())
     }
 
@@ -90,19 +91,17 @@ impl Oracle {
             self.services[id].account(Fate::Abandoned);
         }
         for &(owner, count) in &abandoned.sessions {
-            let (group, told) = match owner {
-                Owner::Edge => (&self.edge, self.edge_told),
-                Owner::Service(ServiceId(id)) => (&self.services[id].sessions, self.services[id].told),
-                Owner::Group(_) => self.no_groups(),
+            let sessions = self.sessions(owner);
+            let there = !sessions.abandoned && sessions.alive == count && count > 0;
+            law!(there, "{count} sessions of {owner:?} are abandoned, which are not there");
+            // What its home has no time for it has none for either.
+            let home = match owner {
+                Owner::Group(group) => self.told(self.groups[group].home),
+                _ => None,
             };
-            law!(count > 0 && group.alive == count, "{count} sessions of {owner:?} are abandoned, which are not there");
-            law!(!group.abandoned, "sessions of {owner:?} are abandoned twice");
-            self.judge_time_was_up(&format!("sessions of {owner:?}"), told)?;
-            match owner {
-                Owner::Edge => self.edge.abandoned = true,
-                Owner::Service(ServiceId(id)) => self.services[id].sessions.abandoned = true,
-                Owner::Group(_) => self.no_groups(),
-            }
+            let until = self.told(owner).into_iter().chain(home).min();
+            self.judge_time_was_up(&format!("sessions of {owner:?}"), until)?;
+            self.sessions_mut(owner).abandoned = true;
         }
         Ok(())
     }

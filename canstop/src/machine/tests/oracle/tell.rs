@@ -145,7 +145,7 @@ impl Oracle {
         let mut wanted = vec![Duration::ZERO; levels.iter().copied().max().unwrap_or(0)];
         let mut count = 0;
         for (id, &level) in levels.iter().enumerate() {
-            if level > 0 && !self.services[id].is_drained() {
+            if level > 0 && !self.is_drained(id) {
                 wanted[level - 1] = wanted[level - 1].max(wants(id));
                 count = count.max(level);
             }

@@ -28,6 +28,8 @@ struct Play<'a> {
     planned: usize,
     live: Vec<Option<Generation>>,
     sessions: Vec<Session>,
+    /// Where sessions with a grace of their own belong, by their numbers.
+    groups: Vec<(Owner, u64)>,
     steps: usize,
 }
 
@@ -56,6 +58,7 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
         planned: 0,
         live: vec![None; world.services.len()],
         sessions: Vec::new(),
+        groups: Vec::new(),
         steps: 0,
     };
     play.plan_beginning();
@@ -147,6 +150,8 @@ impl Play<'_> {
                 self.tell_machine(event)
             }
             Happening::SessionBegins(owner, script) => {
+                let group = script.grace.map(|grace| self.group(owner, grace)).transpose()?;
+                let owner = group.unwrap_or(owner);
                 self.sessions.push(Session { owner, alive: true, obeys: script.obeys });
                 if let Some(lasts) = script.lasts {
                     self.plan(ms(lasts), Happening::SessionEnds(self.sessions.len() - 1));
@@ -158,6 +163,17 @@ impl Play<'_> {
                 self.tell_machine(Event::Wake)
             }
         }
+    }
+
+    /// The group of this grace; the machine hears of it when its first session comes.
+    fn group(&mut self, home: Owner, grace: u64) -> Result<Owner, String> {
+        let known = self.groups.iter().position(|&known| known == (home, grace));
+        if let Some(group) = known {
+            return Ok(Owner::Group(group));
+        }
+        self.groups.push((home, grace));
+        self.tell_machine(Event::GroupAdded { home, grace: ms(grace) })?;
+        Ok(Owner::Group(self.groups.len() - 1))
     }
 
     /// As the shell does: sessions are counted first.
@@ -174,6 +190,8 @@ impl Play<'_> {
     fn count(&self) -> Vec<(Owner, u64)> {
         let services = self.watched.state.services().len();
         let owners = std::iter::once(Owner::Edge).chain((0..services).map(|id| Owner::Service(ServiceId(id))));
+        let groups = self.watched.oracle.groups().len();
+        let owners = owners.chain((0..groups).map(Owner::Group));
         let alive =
             |owner| self.sessions.iter().filter(|session| session.alive && session.owner == owner).count() as u64;
         owners.map(|owner| (owner, alive(owner))).collect()

@@ -71,7 +71,11 @@ impl Play<'_> {
     fn sessions_hear(&mut self, owner: Owner) {
         for session in 0..self.sessions.len() {
             let heard = &self.sessions[session];
-            if let Some(after) = heard.obeys.filter(|_| heard.alive && heard.owner == owner) {
+            let home = match heard.owner {
+                Owner::Group(group) => self.groups[group].0,
+                owner => owner,
+            };
+            if let Some(after) = heard.obeys.filter(|_| heard.alive && home == owner) {
                 self.plan(ms(after), Happening::SessionEnds(session));
             }
         }

@@ -70,6 +70,8 @@ pub(in crate::machine::tests) struct SessionScript {
     pub(in crate::machine::tests) at: u64,
     pub(in crate::machine::tests) lasts: Option<u64>,
     pub(in crate::machine::tests) obeys: Option<u64>,
+    /// A grace of its own.
+    pub(in crate::machine::tests) grace: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
