@@ -109,4 +109,6 @@ pub use crate::lifecycle::{EnterGuard, Lifecycle, OutsideSupervisor, RunUntilSto
 pub use crate::machine::{
     Activity, Cause, Exit, Fate, Ready, Report, Restart, ServiceReport, Signal, Straggler, StragglerKind,
 };
-pub use crate::registry::{AnyService, Dependency, MainOutcome, Outcome, Service, ServiceHandle, run, start};
+pub use crate::registry::{
+    AnyService, Dependency, MainOutcome, Outcome, RestartError, Service, ServiceHandle, run, start,
+};

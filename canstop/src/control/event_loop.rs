@@ -140,9 +140,12 @@ impl EventLoop {
 
     /// Groups come up on the data plane, in the order of their numbers.
     fn introduce_groups(&mut self, counts: &[Count]) {
-        let groups = counts.iter().filter_map(|count| Some((count.scope, count.scope.group_grace()?)));
-        for (scope, grace) in groups.skip(self.known_groups) {
-            self.known_groups += 1;
+        for Count { scope, .. } in counts {
+            let (Owner::Group(number), Some(grace)) = (scope.owner, scope.group_grace()) else { continue };
+            if number < self.known_groups {
+                continue;
+            }
+            self.known_groups = number + 1;
             self.step(Event::GroupAdded { home: scope.home().owner, grace });
         }
     }
@@ -187,7 +190,7 @@ impl EventLoop {
         if new.by_user {
             self.happened(Event::MainListens);
         }
-        self.fleet.add(self.supervisor, new);
+        self.fleet.add(self.supervisor, self.state.number_for(&spec.name), new);
         self.happened(Event::ServiceAdded(spec));
     }
 

@@ -36,13 +36,22 @@ impl Vessel {
 pub(super) struct Fleet(Vec<Vessel>);
 
 impl Fleet {
-    /// Takes a service in, and says which number it has.
-    pub(super) fn add(&mut self, supervisor: &'static Supervisor, new: NewService) -> ServiceId {
-        let id = ServiceId(self.0.len());
-        let scope = supervisor.new_scope(Owner::Service(id), &new.spec.name, new.spec.place, Generation::default());
-        let factory = Some(Arc::new(Mutex::new(new.factory)));
-        self.0.push(Vessel { scope, factory, standing: new.standing, life: None });
-        id
+    /// Takes a service in under its number, which may have been another's that is gone.
+    pub(super) fn add(&mut self, supervisor: &'static Supervisor, id: ServiceId, new: NewService) {
+        let NewService { spec, factory, standing, .. } = new;
+        let gone = self.0.get(id.0).map(|gone| gone.scope);
+        let scope = match gone {
+            Some(gone) if gone.place == spec.place && !gone.is_spent() => gone,
+            _ => {
+                gone.inspect(|gone| supervisor.retire_scope(gone));
+                supervisor.new_scope(Owner::Service(id), &spec.name, spec.place, Generation::default())
+            }
+        };
+        let vessel = Vessel { scope, factory: Some(Arc::new(Mutex::new(factory))), standing, life: None };
+        match self.0.get_mut(id.0) {
+            Some(gone) => *gone = vessel,
+            None => self.0.push(vessel),
+        }
     }
 
     pub(super) fn scope(&self, ServiceId(id): ServiceId) -> &'static Scope {
@@ -55,6 +64,11 @@ impl Fleet {
         let (Some(data_plane), Some(factory)) = (vessel.scope.supervisor.data_plane(), &vessel.factory) else {
             return;
         };
+        if vessel.scope.is_spent() {
+            let Scope { supervisor, owner, name, place, .. } = vessel.scope;
+            supervisor.retire_scope(vessel.scope);
+            vessel.scope = supervisor.new_scope(*owner, name, *place, generation);
+        }
         vessel.scope.begin(generation);
         let task = data_plane.spawn(live(vessel.scope, id, generation, Arc::clone(factory)));
         vessel.life = Some((generation, Instant::now(), task.abort_handle()));
@@ -84,7 +98,15 @@ impl Fleet {
                 Stage::Over(fate) => Some(fate),
                 _ => None,
             };
-            let standing = Standing { id: Some(ServiceId(id)), fate, drained: state.is_drained(ServiceId(id)) };
+            let id = ServiceId(id);
+            let standing = Standing {
+                id: Some(id),
+                before: service.before,
+                life: service.generation,
+                ready: matches!(service.stage, Stage::Running { ready: true, .. }),
+                fate,
+                drained: state.is_drained(id),
+            };
             vessel.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
         }
     }

@@ -7,7 +7,7 @@ use super::exit::write_to_stderr;
 use super::ledger::Scene;
 use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
 use crate::report::{LastLine, Telling};
-use crate::session::{Scope, watch_sessions};
+use crate::session::{Scope, stop_watching_sessions, watch_sessions};
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
@@ -21,6 +21,7 @@ impl EventLoop {
                 edge.tell(edge.generation(), self.clock.instant(until));
             }
             Action::WatchSessions => watch_sessions(),
+            Action::UnwatchSessions => stop_watching_sessions(),
             Action::BeginStop => self.ledger.open(self.supervisor),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
             Action::Cancel { id, generation } => self.fleet.abort(id, generation),

@@ -43,6 +43,11 @@ impl Lifecycle {
         self.scope
     }
 
+    /// Which life of its service it belongs to.
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     /// The lifecycle of the service, session or `main` whose code calls this. A handler that another
     /// library spawned gets the edge's.
     ///

@@ -18,7 +18,7 @@ impl State {
         }
         for id in self.ids() {
             if self.time_ends(id).is_some_and(|ends| now >= ends) {
-                self.abandon_service(id, &mut abandoned);
+                self.abandon_service(now, id, &mut abandoned);
                 self.abandon_sessions(Owner::Service(id), &mut abandoned);
             }
         }
@@ -45,12 +45,17 @@ impl State {
         }
     }
 
-    fn abandon_service(&mut self, id: ServiceId, abandoned: &mut Abandoned) {
-        let service = self.service_mut(id);
-        if service.is_running() {
-            service.stage = Stage::Over(Fate::Abandoned);
-            abandoned.services.push((id, service.generation));
-            self.exit = self.exit.max(Exit::Abandoned);
+    /// One that was to begin a new life does so, as soon as it may.
+    fn abandon_service(&mut self, now: Time, id: ServiceId, abandoned: &mut Abandoned) {
+        if !self.service(id).is_running() {
+            return;
+        }
+        abandoned.services.push((id, self.service(id).generation));
+        self.exit = self.exit.max(Exit::Abandoned);
+        if self.service(id).is_to_restart() && self.stop.is_none() {
+            self.begin_pause(now, id);
+        } else {
+            self.service_mut(id).stage = Stage::Over(Fate::Abandoned);
         }
     }
 

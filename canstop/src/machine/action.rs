@@ -19,6 +19,8 @@ pub(crate) enum Action {
     TellEdge { until: Time },
     /// From now on, whoever ends a session says so, and sessions are counted.
     WatchSessions,
+    /// That is no longer needed.
+    UnwatchSessions,
     /// A stop was requested: what ends from now on is drained.
     BeginStop,
     /// The time of these is up: name them, then drop their futures.

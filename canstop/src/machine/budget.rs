@@ -33,6 +33,8 @@ pub(crate) struct Budget {
     drain_delay_ends: Time,
     /// By stop level: 0 is the edge, then the dependencies.
     level_ends: Vec<Time>,
+    /// What part of the time that was wanted the dependency levels have.
+    share: f64,
     deadline: Time,
 }
 
@@ -51,7 +53,7 @@ impl Budget {
         let levels = reserves.len() as u32;
         let wanted: Duration = reserves.iter().sum();
         let levels_have = wanted.min(steps_have * levels / (levels + 1));
-        let share = if wanted.is_zero() { 0.0 } else { levels_have.as_secs_f64() / wanted.as_secs_f64() };
+        let share = if wanted.is_zero() { 1.0 } else { levels_have.as_secs_f64() / wanted.as_secs_f64() };
 
         let mut level_ends = Vec::with_capacity(reserves.len() + 1);
         let mut used = drain_delay + (steps_have - levels_have);
@@ -60,7 +62,16 @@ impl Budget {
             used += reserve.mul_f64(share);
             level_ends.push(stop_requested + used.min(grace));
         }
-        Self { drain_delay_ends: stop_requested + drain_delay, level_ends, deadline: stop_requested + grace }
+        Self { drain_delay_ends: stop_requested + drain_delay, level_ends, share, deadline: stop_requested + grace }
+    }
+
+    /// What part of the time that is wanted in this level there is.
+    pub(crate) fn share_of(&self, level: usize, wanted: Duration) -> f64 {
+        if level > 0 {
+            return self.share;
+        }
+        let edge_has = self.level_ends(0).since(self.drain_delay_ends);
+        if wanted > edge_has { edge_has.as_secs_f64() / wanted.as_secs_f64() } else { 1.0 }
     }
 
     pub(crate) fn drain_delay_ends(&self) -> Time {

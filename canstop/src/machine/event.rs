@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cause::Signal;
 use super::id::{Generation, Owner, ServiceId};
-use super::plan::ServiceSpec;
+use super::spec::ServiceSpec;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -17,7 +17,8 @@ pub(crate) enum Event {
     ShutdownRequested { reason: String },
     /// `main` asked for its lifecycle or started something: from now on it listens.
     MainListens,
-    /// A service was given over; its id is the number of services before it.
+    /// A service was given over; its id is what [`State::number_for`](super::state::State::number_for)
+    /// said before.
     ServiceAdded(Box<ServiceSpec>),
     /// Sessions with a grace of their own have come up under `home`; the group's number is the number
     /// of groups before it.
@@ -30,8 +31,11 @@ pub(crate) enum Event {
     ServiceReady { id: ServiceId, generation: Generation },
     /// A life of a service is over.
     ServiceEnded { id: ServiceId, generation: Generation, ending: Ending },
-    /// Somebody wants one service to stop, and those that need it before it.
-    StopService(ServiceId),
+    /// Somebody wants one service to stop, and those that need it before it. `before` is the last life
+    /// that was not this service's: its number may belong to another one by now.
+    StopService { id: ServiceId, before: Generation },
+    /// Somebody wants one service to begin a new life, and with it those that are bound to it.
+    RestartService { id: ServiceId, before: Generation },
     /// How many sessions are alive. The shell counts before every other event once a stop was
     /// requested, so that the machine never judges by an old count.
     SessionsCounted(Vec<(Owner, u64)>),

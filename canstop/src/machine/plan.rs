@@ -1,235 +1,261 @@
-//! Which service needs which: checked as a whole before anything starts.
+//! Who needs whom: checked as a whole before anything starts.
 
 use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::cycles::{cycles, topological_order};
 use super::id::ServiceId;
-use super::restart::RestartPolicy;
-
-/// When a service counts as ready, so that those after it may start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ready {
-    /// When it says [`lifecycle.ready()`](crate::Lifecycle::ready).
-    Notify,
-    /// As soon as it was started.
-    #[default]
-    Started,
-}
-
-/// A place in the user's source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    pub(crate) file: &'static str,
-    pub(crate) line: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// What a service's `after` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reference {
-    /// The service function itself, and its path for people.
-    Function { identity: TypeId, path: &'static str },
-    /// A service's name.
-    Name(String),
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reference::Function { path, .. } => f.write_str(path),
-            Reference::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-/// Everything the machine needs to know about a service.
-#[derive(Clone, Debug)]
-pub(crate) struct ServiceSpec {
-    pub(crate) name: String,
-    pub(crate) place: Place,
-    /// The function that made it, where it is known.
-    pub(crate) identity: Option<TypeId>,
-    pub(crate) after: Vec<Reference>,
-    pub(crate) restart: RestartPolicy,
-    /// Can it be started a second time?
-    pub(crate) restartable: bool,
-    pub(crate) ready: Ready,
-    pub(crate) start_timeout: Duration,
-    pub(crate) grace: Option<Duration>,
-    pub(crate) optional: bool,
-    pub(crate) cancel: bool,
-}
-
-impl ServiceSpec {
-    pub(crate) fn new(name: impl Into<String>, place: Place) -> Self {
-        Self {
-            name: name.into(),
-            place,
-            identity: None,
-            after: Vec::new(),
-            restart: RestartPolicy::default(),
-            restartable: true,
-            ready: Ready::default(),
-            start_timeout: Duration::from_secs(30),
-            grace: None,
-            optional: false,
-            cancel: false,
-        }
-    }
-
-    fn is_named_by(&self, reference: &Reference) -> bool {
-        match reference {
-            Reference::Function { identity, .. } => self.identity == Some(*identity),
-            Reference::Name(name) => self.name == *name,
-        }
-    }
-}
-
-impl fmt::Display for ServiceSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({})", self.name, self.place)
-    }
-}
+use super::restart::Restart;
+use super::spec::{Reference, ServiceSpec};
 
 /// The graph of a plan without faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// What each service needs.
-    dependencies: Vec<Vec<ServiceId>>,
-    /// How many stop levels it stands above the edge.
-    levels: Vec<usize>,
+    nodes: Vec<Node>,
+    /// Whoever stops before another comes before it.
+    stop_order: Vec<ServiceId>,
+}
+
+/// How one service stands to the others.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    parent: Option<ServiceId>,
+    children: Vec<ServiceId>,
+    /// Those it starts after, and stops before.
+    needs: Vec<ServiceId>,
+    dependents: Vec<ServiceId>,
+    /// Those whose restart restarts it. It needs them, too, but for those that are bound to it as well:
+    /// they are a group, and have no order among themselves.
+    bound_to: Vec<ServiceId>,
+    binds: Vec<ServiceId>,
 }
 
 impl Plan {
-    /// Resolves every reference, or names all that is wrong.
+    /// Resolves every reference, or names all that is wrong. One that was refused has no spec.
     ///
     /// # Errors
     ///
     /// Unknown references, cycles, names that stand twice, options that contradict each other.
-    pub(crate) fn check(specs: &[ServiceSpec], grace: Duration) -> Result<Self, Faults> {
+    pub(crate) fn check(specs: &[Option<&ServiceSpec>], grace: Duration) -> Result<Self, Faults> {
         let mut faults = Vec::new();
-        for (at, spec) in specs.iter().enumerate() {
-            if let Some(other) = specs[..at].iter().find(|other| other.name == spec.name) {
-                faults.push(format!(
-                    "two services are called `{}`: {} and {}; give one another name (`name = \"..\"` or `.name(..)`)",
-                    spec.name, other.place, spec.place
-                ));
-            }
-            if let Some(own) = spec.grace.filter(|own| *own > grace) {
-                faults.push(format!(
-                    "{spec} has a grace of {own:?}, but the whole program has {grace:?}; shorten the one or lengthen the other"
-                ));
-            }
-            if !spec.restartable && spec.restart.restart != super::restart::Restart::Never {
-                faults.push(format!(
-                    "{spec} was made to run once and cannot be restarted; make it with `Service::new`, or say `restart(Restart::Never)`"
-                ));
-            }
-        }
-        let dependencies: Vec<_> = specs.iter().map(|spec| resolve(spec, specs, &mut faults)).collect();
-        for cycle in cycles(&dependencies) {
-            let names: Vec<_> = cycle.iter().map(|&ServiceId(id)| specs[id].to_string()).collect();
-            faults.push(format!(
-                "services wait for each other: {} after {}; take one `after` away",
-                names.join(" after "),
-                names[0]
-            ));
-        }
+        check_options(specs, grace, &mut faults);
+        let mut nodes = link(specs, &mut faults);
+        let before: Vec<Vec<ServiceId>> =
+            nodes.iter().map(|node| node.needs.iter().chain(&node.parent).copied().collect()).collect();
+        let stop_order = topological_order(&before).unwrap_or_else(|| {
+            let needs: Vec<_> = nodes.iter().map(|node| node.needs.clone()).collect();
+            faults.extend(cycles(&needs).iter().map(|cycle| describe_cycle(cycle, specs)));
+            Vec::new()
+        });
         if !faults.is_empty() {
             return Err(Faults(faults));
         }
-        let levels = levels(&dependencies);
-        Ok(Self { dependencies, levels })
+        for id in (0..nodes.len()).map(ServiceId) {
+            for need in nodes[id.0].needs.clone() {
+                nodes[need.0].dependents.push(id);
+            }
+            for bound_to in nodes[id.0].bound_to.clone() {
+                nodes[bound_to.0].binds.push(id);
+            }
+            if let Some(parent) = nodes[id.0].parent {
+                nodes[parent.0].children.push(id);
+            }
+        }
+        Ok(Self { nodes, stop_order })
     }
 
-    pub(crate) fn dependencies(&self, ServiceId(id): ServiceId) -> &[ServiceId] {
-        // One that was refused, or that no plan was ever made for, needs nobody.
-        self.dependencies.get(id).map_or(&[], Vec::as_slice)
+    /// One that no plan was ever made for stands alone.
+    fn node(&self, ServiceId(id): ServiceId) -> &Node {
+        static ALONE: Node = Node {
+            parent: None,
+            children: Vec::new(),
+            needs: Vec::new(),
+            dependents: Vec::new(),
+            bound_to: Vec::new(),
+            binds: Vec::new(),
+        };
+        self.nodes.get(id).unwrap_or(&ALONE)
     }
 
-    /// Who must have ended before this one is told to stop.
-    pub(crate) fn dependents(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> + '_ {
-        let names_it = move |(_, needs): &(usize, &Vec<ServiceId>)| needs.contains(&id);
-        self.dependencies.iter().enumerate().filter(names_it).map(|(dependent, _)| ServiceId(dependent))
+    /// Those it starts after, and stops before.
+    pub(crate) fn needs(&self, id: ServiceId) -> &[ServiceId] {
+        &self.node(id).needs
     }
 
-    /// The step of the stop in which this service is told; 0 is the edge.
-    pub(crate) fn level(&self, ServiceId(id): ServiceId) -> usize {
-        // And it stands at the edge.
-        self.levels.get(id).copied().unwrap_or(0)
+    /// Those among them whose restart restarts it.
+    pub(crate) fn bound_needs(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+        let Node { bound_to, needs, .. } = self.node(id);
+        bound_to.iter().copied().filter(|bound_to| needs.contains(bound_to))
+    }
+
+    /// Those that are bound to it as it is to them.
+    pub(crate) fn mates(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+        let Node { bound_to, needs, .. } = self.node(id);
+        bound_to.iter().copied().filter(|bound_to| !needs.contains(bound_to))
+    }
+
+    pub(crate) fn children(&self, id: ServiceId) -> &[ServiceId] {
+        &self.node(id).children
+    }
+
+    /// Who must be gone before this one is told to stop.
+    pub(crate) fn stops_after(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+        let Node { dependents, children, .. } = self.node(id);
+        dependents.iter().chain(children).copied()
+    }
+
+    /// Who is told to stop only when this one is gone.
+    pub(crate) fn stops_before(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+        let Node { needs, parent, .. } = self.node(id);
+        needs.iter().chain(parent).copied()
+    }
+
+    /// Everybody who is restarted when this one is, and not itself.
+    pub(crate) fn restarts_with(&self, id: ServiceId) -> Vec<ServiceId> {
+        let mut found = reachable(id, |at| &self.node(at).binds);
+        found.retain(|&other| other != id);
+        found
+    }
+
+    /// Everybody, those that stop first at the front.
+    pub(crate) fn stop_order(&self) -> &[ServiceId] {
+        &self.stop_order
+    }
+
+    /// The ancestor that nobody started but `main`.
+    pub(crate) fn root(&self, id: ServiceId) -> ServiceId {
+        std::iter::successors(Some(id), |&id| self.node(id).parent).last().unwrap_or(id)
     }
 }
 
-fn resolve(spec: &ServiceSpec, specs: &[ServiceSpec], faults: &mut Vec<String>) -> Vec<ServiceId> {
-    let mut needs = Vec::new();
-    for reference in &spec.after {
-        let before = needs.len();
-        needs.extend((0..specs.len()).filter(|&id| specs[id].is_named_by(reference)).map(ServiceId));
-        if needs.len() == before {
+fn check_options(specs: &[Option<&ServiceSpec>], grace: Duration, faults: &mut Vec<String>) {
+    let mut names = HashMap::new();
+    for spec in specs.iter().flatten() {
+        if let Some(other) = names.insert(&spec.name, spec.place) {
             faults.push(format!(
-                "{spec} is to start after `{reference}`, which is not started; start it before `run()`, or take the `after` away"
+                "two services are called `{}`: {other} and {}; give one another name (`name = \"..\"` or `.name(..)`)",
+                spec.name, spec.place
+            ));
+        }
+        if let Some(own) = spec.grace.filter(|own| *own > grace) {
+            faults.push(format!(
+                "{spec} has a grace of {own:?}, but the whole program has {grace:?}; shorten the one or lengthen the other"
+            ));
+        }
+        if !spec.restartable && spec.restart.restart != Restart::Never {
+            faults.push(format!(
+                "{spec} was made to run once and cannot be restarted; make it with `Service::new`, or say `restart(Restart::Never)`"
+            ));
+        }
+        if !spec.restartable && !spec.bound_to.is_empty() {
+            faults.push(format!(
+                "{spec} was made to run once, and `bound_to` restarts it; make it with `Service::new`, or say `after` instead"
             ));
         }
     }
-    needs.sort_unstable();
-    needs.dedup();
-    needs
 }
 
-/// The cycles of the graph, each once, by Tarjan's strongly connected components made simple: plans
-/// are small, so each service just looks for the shortest way back to itself.
-fn cycles(dependencies: &[Vec<ServiceId>]) -> Vec<Vec<ServiceId>> {
-    let mut found: Vec<Vec<ServiceId>> = Vec::new();
-    for start in (0..dependencies.len()).map(ServiceId) {
-        if found.iter().any(|cycle| cycle.contains(&start)) {
-            continue;
+/// Who stands how to whom, but for what follows from it.
+fn link(specs: &[Option<&ServiceSpec>], faults: &mut Vec<String>) -> Vec<Node> {
+    let names = Names::of(specs);
+    let mut nodes = vec![Node::default(); specs.len()];
+    for (node, spec) in nodes.iter_mut().zip(specs) {
+        let Some(spec) = spec else { continue };
+        node.parent = spec.parent.map(|parent| parent.id);
+        node.needs = names.resolve(spec, &spec.after, ("start after", "after"), faults);
+        node.bound_to = names.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
+    }
+    let bound_to: Vec<_> = nodes.iter().map(|node| node.bound_to.clone()).collect();
+    for (id, node) in nodes.iter_mut().enumerate() {
+        let id = ServiceId(id);
+        let is_mate = |other| other != id && reachable(other, |at| &bound_to[at.0]).contains(&id);
+        let needs = node.bound_to.iter().copied().filter(|&other| !is_mate(other));
+        node.needs.extend(needs);
+        node.needs.sort_unstable();
+        node.needs.dedup();
+    }
+    nodes
+}
+
+/// Whoever can be reached from `start`, which is among them only if a way leads back to it.
+fn reachable<'a>(start: ServiceId, next: impl Fn(ServiceId) -> &'a [ServiceId]) -> Vec<ServiceId> {
+    let mut found: Vec<ServiceId> = Vec::new();
+    let mut ways = next(start).to_vec();
+    while let Some(at) = ways.pop() {
+        if !found.contains(&at) {
+            found.push(at);
+            ways.extend(next(at));
         }
-        found.extend(way_back(start, dependencies));
     }
     found
 }
 
-fn way_back(start: ServiceId, dependencies: &[Vec<ServiceId>]) -> Option<Vec<ServiceId>> {
-    let mut came_from = vec![None; dependencies.len()];
-    let mut queue = std::collections::VecDeque::from([start]);
-    while let Some(at) = queue.pop_front() {
-        for &next in &dependencies[at.0] {
-            if next == start {
-                let mut way = vec![at];
-                while let Some(previous) = came_from[way[way.len() - 1].0] {
-                    way.push(previous);
-                }
-                way.reverse();
-                return Some(way);
-            }
-            if came_from[next.0].is_none() {
-                came_from[next.0] = Some(at);
-                queue.push_back(next);
-            }
-        }
-    }
-    None
+/// What services are called among those that have the same parent.
+struct Names<'a> {
+    specs: &'a [Option<&'a ServiceSpec>],
+    by_name: HashMap<(Option<ServiceId>, &'a str), Vec<ServiceId>>,
+    by_function: HashMap<(Option<ServiceId>, TypeId), Vec<ServiceId>>,
 }
 
-/// The longest way from the edge to each service of a graph without cycles.
-fn levels(dependencies: &[Vec<ServiceId>]) -> Vec<usize> {
-    let mut levels = vec![0; dependencies.len()];
-    // Relaxing once per service reaches the end of the longest way.
-    for _ in 0..dependencies.len() {
-        for (dependent, needs) in dependencies.iter().enumerate() {
-            for need in needs {
-                levels[need.0] = levels[need.0].max(levels[dependent] + 1);
+impl<'a> Names<'a> {
+    fn of(specs: &'a [Option<&'a ServiceSpec>]) -> Self {
+        let mut names = Self { specs, by_name: HashMap::new(), by_function: HashMap::new() };
+        for (id, spec) in specs.iter().enumerate() {
+            let Some(spec) = spec else { continue };
+            let parent = spec.parent.map(|parent| parent.id);
+            names.by_name.entry((parent, spec.short_name())).or_default().push(ServiceId(id));
+            if let Some(identity) = spec.identity {
+                names.by_function.entry((parent, identity)).or_default().push(ServiceId(id));
+            }
+        }
+        names
+    }
+
+    /// Whom these name. A child means its siblings before those of its parent, and those before the
+    /// parent's parent's; it cannot name what stands inside of others.
+    fn resolve(
+        &self,
+        spec: &ServiceSpec,
+        references: &[Reference],
+        (verb, option): (&str, &str),
+        faults: &mut Vec<String>,
+    ) -> Vec<ServiceId> {
+        let mut found = Vec::new();
+        for reference in references {
+            let named = self.nearest(spec, reference);
+            if named.is_empty() {
+                faults.push(format!(
+                    "{spec} is to {verb} `{reference}`, which is not started; start that one as well, or take the `{option}` away"
+                ));
+            }
+            found.extend(named);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn nearest<'n>(&'n self, spec: &ServiceSpec, reference: &'n Reference) -> &'n [ServiceId] {
+        let mut parent = spec.parent.map(|parent| parent.id);
+        loop {
+            let named = match reference {
+                Reference::Function { identity, .. } => self.by_function.get(&(parent, *identity)),
+                Reference::Name(name) => self.by_name.get(&(parent, name)),
+            };
+            match (named, parent) {
+                (Some(named), _) => return named,
+                (None, None) => return &[],
+                (None, Some(ServiceId(of))) => parent = self.specs[of].and_then(|spec| Some(spec.parent?.id)),
             }
         }
     }
-    levels
+}
+
+fn describe_cycle(cycle: &[ServiceId], specs: &[Option<&ServiceSpec>]) -> String {
+    let names: Vec<_> = cycle.iter().filter_map(|&ServiceId(id)| Some(specs[id]?.to_string())).collect();
+    format!("services wait for each other: {} after {}; take one `after` away", names.join(" after "), names[0])
 }
 
 /// Everything that is wrong with a plan, in one message.
@@ -253,44 +279,96 @@ impl fmt::Display for Faults {
 
 #[cfg(test)]
 mod tests {
+    use super::super::id::Generation;
+    use super::super::spec::{Parent, Place};
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(5);
 
     fn spec(line: u32, name: &str, after: &[&str]) -> ServiceSpec {
         let mut spec = ServiceSpec::new(name, Place { file: "main.rs", line });
-        spec.after = after.iter().map(|name| Reference::Name((*name).to_owned())).collect();
+        spec.after = named(after);
         spec
     }
 
+    fn named(names: &[&str]) -> Vec<Reference> {
+        names.iter().map(|name| Reference::Name((*name).to_owned())).collect()
+    }
+
+    fn bound(line: u32, name: &str, bound_to: &[&str]) -> ServiceSpec {
+        ServiceSpec { bound_to: named(bound_to), ..spec(line, name, &[]) }
+    }
+
+    fn child(line: u32, parent: usize, name: &str, after: &[&str]) -> ServiceSpec {
+        let parent = Parent { id: ServiceId(parent), generation: Generation(1) };
+        ServiceSpec { parent: Some(parent), ..spec(line, name, after) }
+    }
+
+    fn check(specs: &[ServiceSpec]) -> Result<Plan, Faults> {
+        Plan::check(&specs.iter().map(Some).collect::<Vec<_>>(), GRACE)
+    }
+
     #[test]
-    fn a_level_is_the_longest_way_from_the_edge() {
-        let plan = Plan::check(
-            &[spec(1, "http", &["cache", "writer"]), spec(2, "cache", &["writer"]), spec(3, "writer", &[])],
-            GRACE,
-        )
-        .unwrap();
-        let levels: Vec<_> = (0..3).map(|id| plan.level(ServiceId(id))).collect();
-        assert_eq!(levels, [0, 1, 2]);
-        assert_eq!(plan.dependents(ServiceId(2)).collect::<Vec<_>>(), [ServiceId(0), ServiceId(1)]);
+    fn a_dependency_stops_after_its_dependents_and_a_parent_after_its_children() {
+        let plan = check(&[spec(1, "db", &[]), spec(2, "http", &["db"]), child(3, 1, "http/tls", &["db"])]).unwrap();
+        assert_eq!(plan.stops_after(ServiceId(0)).collect::<Vec<_>>(), [ServiceId(1), ServiceId(2)]);
+        assert_eq!(plan.stops_after(ServiceId(1)).collect::<Vec<_>>(), [ServiceId(2)]);
+        assert_eq!(plan.stop_order(), [2, 1, 0].map(ServiceId));
+        assert_eq!(plan.root(ServiceId(2)), ServiceId(1));
+    }
+
+    #[test]
+    fn a_child_means_its_own_sibling_before_anybody_else_of_that_name() {
+        let specs =
+            [spec(1, "db", &[]), spec(2, "eu", &[]), child(3, 1, "eu/db", &[]), child(4, 1, "eu/http", &["db"])];
+        assert_eq!(check(&specs).unwrap().needs(ServiceId(3)), [ServiceId(2)]);
+        let inside = check(&[spec(1, "eu", &[]), child(2, 0, "eu/db", &[]), spec(3, "http", &["db"])]);
+        assert!(inside.unwrap_err().to_string().contains("`http` (main.rs:3) is to start after `db`"));
+    }
+
+    #[test]
+    fn bound_one_way_is_an_order_and_both_ways_is_a_group_without_one() {
+        let plan = check(&[bound(1, "http", &["db"]), spec(2, "db", &[])]).unwrap();
+        assert_eq!(plan.needs(ServiceId(0)), [ServiceId(1)]);
+        assert_eq!(plan.restarts_with(ServiceId(1)), [ServiceId(0)]);
+        assert_eq!(plan.restarts_with(ServiceId(0)), []);
+
+        let plan = check(&[bound(1, "a", &["b"]), bound(2, "b", &["c"]), bound(3, "c", &["a"])]).unwrap();
+        for id in 0..3 {
+            assert_eq!(plan.needs(ServiceId(id)), []);
+            assert_eq!(plan.restarts_with(ServiceId(id)).len(), 2);
+        }
+        // An order within a group is said by `after`.
+        let ordered = ServiceSpec { after: named(&["b"]), ..bound(1, "a", &["b"]) };
+        let plan = check(&[ordered, bound(2, "b", &["a"])]).unwrap();
+        assert_eq!((plan.needs(ServiceId(0)), plan.needs(ServiceId(1))), (&[ServiceId(1)][..], &[][..]));
     }
 
     #[test]
     fn all_faults_come_in_one_message_with_their_places() {
         let mut greedy = spec(5, "greedy", &[]);
         greedy.grace = Some(Duration::from_secs(6));
-        let faults = Plan::check(
-            &[spec(1, "a", &["b"]), spec(2, "b", &["a"]), spec(3, "c", &["nobody"]), spec(4, "c", &[]), greedy],
-            GRACE,
-        )
-        .unwrap_err()
-        .to_string();
+        let mut once = bound(6, "once", &["greedy"]);
+        once.restartable = false;
+        once.restart.restart = Restart::Never;
+        let specs = [
+            spec(1, "a", &["b"]),
+            spec(2, "b", &["a"]),
+            spec(3, "c", &["nobody"]),
+            spec(4, "c", &[]),
+            greedy,
+            once,
+            bound(7, "d", &["no one"]),
+        ];
+        let faults = check(&specs).unwrap_err().to_string();
         for part in [
-            "4 faults",
+            "6 faults",
             "`a` (main.rs:1) after `b` (main.rs:2) after `a` (main.rs:1)",
             "`c` (main.rs:3) is to start after `nobody`, which is not started",
+            "`d` (main.rs:7) is to restart with `no one`, which is not started",
             "two services are called `c`: main.rs:3 and main.rs:4",
             "`greedy` (main.rs:5) has a grace of 6s, but the whole program has 5s",
+            "`once` (main.rs:6) was made to run once, and `bound_to` restarts it",
         ] {
             assert!(faults.contains(part), "{part}\n is not in\n{faults}");
         }
@@ -298,7 +376,9 @@ mod tests {
 
     #[test]
     fn a_service_after_itself_is_a_cycle_of_one() {
-        let faults = Plan::check(&[spec(1, "a", &["a"])], GRACE).unwrap_err().to_string();
-        assert!(faults.contains("`a` (main.rs:1) after `a` (main.rs:1)"), "{faults}");
+        for spec in [spec(1, "a", &["a"]), bound(1, "a", &["a"])] {
+            let faults = check(&[spec]).unwrap_err().to_string();
+            assert!(faults.contains("`a` (main.rs:1) after `a` (main.rs:1)"), "{faults}");
+        }
     }
 }

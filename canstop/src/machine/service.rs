@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::id::{Generation, Owner};
-use super::plan::ServiceSpec;
 use super::restart::History;
+use super::spec::ServiceSpec;
 use super::time::Time;
 
 /// Where in its life a service is.
@@ -14,10 +14,21 @@ pub(crate) enum Stage {
     Planned,
     /// Its body runs.
     Running { began: Time, ready: bool },
-    /// It failed, or ended although it always runs, and will be started again.
+    /// A life is over, and the next one begins after a pause.
     BackingOff { until: Time },
     /// It is over for good.
     Over(Fate),
+}
+
+/// What is wanted of a service while the program runs. A later one outweighs an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// A new life, not before then: its handle asked for it, or one that it is bound to gets one.
+    Restart { not_before: Time },
+    /// Its end: its parent's life is over, and the next one starts its own.
+    EndWithParent,
+    /// Its end: its handle asked for it, or that of one that it needs.
+    Stop,
 }
 
 /// How a service ended.
@@ -47,10 +58,11 @@ pub(crate) struct Service {
     pub(crate) stage: Stage,
     /// The present life, or the last one.
     pub(crate) generation: Generation,
+    /// The last life of a service that had this number before.
+    pub(crate) before: Generation,
     /// Until when the present life, and its sessions, were told that they have time to stop.
     pub(crate) told: Option<Time>,
-    /// Its handle was asked to stop it, or one that it needs.
-    pub(crate) stop_wanted: bool,
+    pub(crate) wish: Option<Wish>,
     pub(crate) history: History,
     pub(crate) first_began: Option<Time>,
     pub(crate) was_ready: bool,
@@ -59,13 +71,15 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn planned(spec: ServiceSpec) -> Self {
+    /// A service in the place of one whose last life was `before`.
+    pub(crate) fn planned(spec: ServiceSpec, before: Generation) -> Self {
         Self {
             spec,
             stage: Stage::Planned,
-            generation: Generation::default(),
+            generation: before,
+            before,
             told: None,
-            stop_wanted: false,
+            wish: None,
             history: History::default(),
             first_began: None,
             was_ready: false,
@@ -82,15 +96,37 @@ impl Service {
         matches!(self.stage, Stage::Over(_))
     }
 
-    /// May those that name it in `after` be started?
+    /// May those that name it in `after` be started? One that was ready once holds nobody up while it
+    /// heals.
     pub(crate) fn lets_dependents_start(&self) -> bool {
         match self.stage {
-            Stage::Running { ready, .. } => ready,
             Stage::Over(fate) => matches!(fate, Fate::Done | Fate::Lost),
-            // One that was ready before holds nobody up while it heals.
-            Stage::BackingOff { .. } => self.was_ready,
-            Stage::Planned => false,
+            _ => self.was_ready,
         }
+    }
+
+    /// May those that are bound to it be started?
+    pub(crate) fn lets_bound_start(&self) -> bool {
+        match self.stage {
+            Stage::Running { ready, .. } => ready && self.wish.is_none(),
+            Stage::Over(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            Stage::Planned | Stage::BackingOff { .. } => false,
+        }
+    }
+
+    /// Is it wanted to end for good?
+    pub(crate) fn is_to_end(&self) -> bool {
+        self.wish >= Some(Wish::EndWithParent)
+    }
+
+    /// Is it wanted to begin a new life?
+    pub(crate) fn is_to_restart(&self) -> bool {
+        matches!(self.wish, Some(Wish::Restart { .. }))
+    }
+
+    /// Does it wait to be started, for the first time or again?
+    pub(crate) fn waits_to_start(&self) -> bool {
+        matches!(self.stage, Stage::Planned | Stage::BackingOff { .. })
     }
 
     pub(crate) fn starts_again_at(&self) -> Option<Time> {

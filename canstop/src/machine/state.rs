@@ -1,8 +1,9 @@
 //! The machine: everything that is decided, without a clock, a lock or a thread.
 //!
 //! The shell says what happened and what time it is; the machine answers with what to do, and when
-//! it wants to be woken. How services are started and restarted stands in [`super::supervise`], how
-//! they are stopped in [`super::stop`], and what is left behind in [`super::abandon`].
+//! it wants to be woken. How services are started stands in [`super::supervise`], what the end of a life
+//! leads to in [`super::ended`], what is wanted of single ones in [`super::wishes`], how the program stops
+//! in [`super::stop`], and what is left behind in [`super::abandon`].
 //!
 //! # Invariants
 //!
@@ -14,19 +15,21 @@
 //! 4. A second signal, later than a duplicate can be, ends it in the same call.
 //! 5. The end of an earlier life changes nothing about a later one.
 //! 6. The exit is clean only if nothing failed and nothing was abandoned.
-//! 7. A service is told to stop only when every service that needs it is over or abandoned.
+//! 7. A service is told to stop only when every service that needs it, and every child of it, is over
+//!    or abandoned; or, where it is to begin a new life, those of them that are to stop for it.
 
 use std::time::Duration;
 
 use super::action::{Action, Notice};
 use super::backoff::Jitter;
-use super::budget::{Allowance, Budget};
+use super::budget::Allowance;
 use super::cause::{Cause, Signal};
 use super::event::{Ending, Event};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::plan::Plan;
+use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
 use super::time::Time;
 
@@ -52,7 +55,7 @@ pub(super) enum Main {
 pub(super) struct Stop {
     pub(super) requested: Time,
     pub(super) cause: Cause,
-    pub(super) budget: Budget,
+    pub(super) schedule: Schedule,
     pub(super) next_waiting_line: Time,
 }
 
@@ -111,7 +114,8 @@ impl State {
             Event::MainEnded(ending) => self.main_ended(now, ending),
             Event::ServiceReady { id, generation } => self.service_ready(id, generation),
             Event::ServiceEnded { id, generation, ending } => self.service_ended(now, id, generation, ending),
-            Event::StopService(id) => self.want_stop(id),
+            Event::StopService { id, before } => self.want_stop(id, before),
+            Event::RestartService { id, before } => self.want_restart(now, id, before),
             Event::SessionsCounted(counts) => self.sessions_counted(&counts),
         }
         if !self.phase.is_stopping() {
@@ -296,9 +300,11 @@ impl State {
         self.family(home).into_iter().all(|owner| self.sessions(owner).are_drained())
     }
 
-    /// Is nothing left of a service, its sessions included?
+    /// Is nothing left of a service, its sessions and its children included?
     pub(crate) fn is_drained(&self, id: ServiceId) -> bool {
-        !self.service(id).is_running() && self.are_sessions_drained(Owner::Service(id))
+        !self.service(id).is_running()
+            && self.are_sessions_drained(Owner::Service(id))
+            && self.plan.children(id).iter().all(|&child| self.is_drained(child))
     }
 
     /// When what is left of a service is given up, once it was told to stop.
@@ -311,6 +317,6 @@ impl State {
 #[cfg(test)]
 impl State {
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.stop.as_ref().map(|stop| stop.budget.deadline())
+        self.stop.as_ref().map(|stop| stop.schedule.budget().deadline())
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::action::{Abandoned, Action, Notice};
-use super::budget::Budget;
 use super::cause::Cause;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
+use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
 use super::state::{Main, State, Stop};
 use super::time::Time;
@@ -23,7 +23,7 @@ impl State {
         if cause.is_failure() {
             self.exit = self.exit.max(Exit::Failed);
         }
-        self.watch_sessions();
+        self.watch_sessions(true);
         self.actions.push(Action::BeginStop);
         self.tell(Notice::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
         // Nothing starts after a stop request.
@@ -33,14 +33,9 @@ impl State {
         if cause == Cause::Finished || !self.serves() {
             allowance.drain_delay = Duration::ZERO;
         }
-        let reserves = self.reserves();
         let teardown = self.main != Main::Ended;
-        self.stop = Some(Stop {
-            requested: now,
-            cause,
-            budget: Budget::divide(allowance, now, &reserves, teardown),
-            next_waiting_line: now + WAITING_LINE_EVERY,
-        });
+        let schedule = Schedule::divide(&self.plan, allowance, now, &self.wants(), teardown);
+        self.stop = Some(Stop { requested: now, cause, schedule, next_waiting_line: now + WAITING_LINE_EVERY });
         self.phase = Phase::DrainDelay;
         self.shorten_what_was_told();
         if self.main == Main::SettingUp {
@@ -59,7 +54,7 @@ impl State {
         let Some(stop) = &self.stop else { return };
         for (id, service) in self.services.iter_mut().enumerate() {
             let id = ServiceId(id);
-            let until = stop.budget.level_ends(self.plan.level(id));
+            let until = stop.schedule.ends(id);
             if service.told.is_some_and(|told| told > until) {
                 service.told = Some(until);
                 self.actions.push(Action::TellService { id, generation: service.generation, until });
@@ -67,10 +62,12 @@ impl State {
         }
     }
 
-    pub(super) fn watch_sessions(&mut self) {
-        if !self.watching {
-            self.watching = true;
-            self.actions.push(Action::WatchSessions);
+    /// Lets the shell count sessions as long as somebody waits for their end.
+    pub(super) fn watch_sessions(&mut self, watch: bool) {
+        let watch = watch || self.stop.is_some();
+        if self.watching != watch {
+            self.watching = watch;
+            self.actions.push(if watch { Action::WatchSessions } else { Action::UnwatchSessions });
         }
     }
 
@@ -78,22 +75,10 @@ impl State {
         self.main == Main::Listening || self.services.iter().any(|service| service.is_running())
     }
 
-    /// What each dependency level keeps for itself: as much as the one in it that needs most.
-    fn reserves(&self) -> Vec<Duration> {
-        let mut reserves = Vec::new();
-        for id in self.ids() {
-            let service = self.service(id);
-            let level = self.plan.level(id);
-            if level == 0 || self.is_drained(id) {
-                continue;
-            }
-            if reserves.len() < level {
-                reserves.resize(level, Duration::ZERO);
-            }
-            let wanted = service.spec.grace.unwrap_or_else(|| self.allowance.default_reserve());
-            reserves[level - 1] = wanted.max(reserves[level - 1]);
-        }
-        reserves
+    /// How long each service that is left would like to have for its own stop.
+    fn wants(&self) -> Vec<Option<Duration>> {
+        let wanted = |id| self.service(id).spec.grace.unwrap_or_else(|| self.allowance.default_reserve());
+        self.ids().map(|id| (!self.is_drained(id)).then(|| wanted(id))).collect()
     }
 
     /// Goes as far as it can: every step ends as soon as it is drained, or when its time is up.
@@ -104,7 +89,8 @@ impl State {
 
     /// Ends the present step if it is over, and enters the next one.
     fn ends_step(&mut self, now: Time) -> bool {
-        let Some(Stop { budget, .. }) = &self.stop else { return false };
+        let Some(stop) = &self.stop else { return false };
+        let budget = stop.schedule.budget();
         let (drain_delay_ends, last_level, deadline) =
             (budget.drain_delay_ends(), budget.last_level(), budget.deadline());
         match self.phase {
@@ -121,7 +107,7 @@ impl State {
             Phase::Stopping(level) => {
                 // The last one is for whatever came late, too.
                 let reach = if level < last_level { level } else { usize::MAX };
-                self.stop_those(now, |state, id| state.plan.level(id) <= reach);
+                self.stop_those(now, |state, id| state.level(id) <= reach);
                 if !self.is_drained_up_to(reach) {
                     return false;
                 }
@@ -146,21 +132,27 @@ impl State {
 
     /// Until when the edge's sessions and the body of `main` are waited for.
     pub(super) fn edge_ends(&self) -> Time {
-        self.stop.as_ref().map_or(Time::default(), |stop| stop.budget.level_ends(0))
+        self.stop.as_ref().map_or(Time::default(), |stop| stop.schedule.budget().level_ends(0))
     }
 
     /// Stops those whose turn it is, each as soon as nobody needs it: who has used up its time is left
     /// behind, who was not told is told. Sessions may come after their service's turn, too.
     pub(super) fn stop_those(&mut self, now: Time, turn: impl Fn(&Self, ServiceId) -> bool) {
         loop {
-            // That may be all that the next one waits for.
+            // That may be all that the next ones wait for.
             self.abandon_overdue(now);
-            let Some(id) = self.ids().find(|&id| turn(self, id) && self.awaits_stop(id) && !self.is_needed(id)) else {
+            let is_next = |&id: &ServiceId| turn(self, id) && self.awaits_stop(id) && !self.is_needed(id);
+            let next: Vec<_> = self.ids().filter(is_next).collect();
+            if next.is_empty() {
                 return;
-            };
-            self.service_mut(id).never_starts_again();
-            if !self.is_drained(id) {
-                self.tell_service(now, id);
+            }
+            for id in next {
+                if self.is_to_end(id) {
+                    self.service_mut(id).never_starts_again();
+                }
+                if !self.is_drained(id) {
+                    self.tell_service(now, id);
+                }
             }
         }
     }
@@ -168,12 +160,24 @@ impl State {
     /// Is there something left to stop that was not told?
     fn awaits_stop(&self, id: ServiceId) -> bool {
         let service = self.service(id);
-        service.told.is_none() && !self.is_drained(id) || !service.is_running() && !service.is_over()
+        service.told.is_none() && !self.is_drained(id) || service.waits_to_start() && self.is_to_end(id)
     }
 
-    /// Is something left of those that name it in `after`?
-    fn is_needed(&self, id: ServiceId) -> bool {
-        self.plan.dependents(id).any(|dependent| !self.is_drained(dependent))
+    /// Does it end for good, alone or with the program?
+    fn is_to_end(&self, id: ServiceId) -> bool {
+        self.stop.is_some() || self.service(id).is_to_end()
+    }
+
+    /// Is something left of its children, or of those that name it in `after`? While the program runs,
+    /// they count if they are to stop as well: a new life disturbs only those that are bound to it.
+    pub(super) fn is_needed(&self, id: ServiceId) -> bool {
+        let stops = |other| self.stop.is_some() || self.service(other).wish.is_some();
+        self.plan.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
+    }
+
+    /// The step of the stop in which a service is told.
+    fn level(&self, id: ServiceId) -> usize {
+        self.stop.as_ref().map_or(0, |stop| stop.schedule.level(id))
     }
 
     /// Its sessions hear it with it, also where the service itself is over already.
@@ -221,7 +225,7 @@ impl State {
         let own = self.service(id).spec.grace.map(|grace| now + grace);
         match &self.stop {
             Some(stop) => {
-                let step = stop.budget.level_ends(self.plan.level(id));
+                let step = stop.schedule.ends(id);
                 own.map_or(step, |own| own.min(step))
             }
             None => own.unwrap_or(now + self.allowance.grace),
@@ -230,7 +234,7 @@ impl State {
 
     /// Is everything gone that should be by the end of this level?
     fn is_drained_up_to(&self, level: usize) -> bool {
-        self.edge_is_drained() && self.ids().all(|id| self.plan.level(id) > level || self.is_drained(id))
+        self.edge_is_drained() && self.ids().all(|id| self.level(id) > level || self.is_drained(id))
     }
 
     fn edge_is_drained(&self) -> bool {
@@ -265,7 +269,7 @@ impl State {
         }
         // A shell that was late owes one line, not all it missed.
         stop.next_waiting_line = now + WAITING_LINE_EVERY;
-        let remaining = stop.budget.deadline().since(now);
+        let remaining = stop.schedule.budget().deadline().since(now);
         let left = self.left();
         // Who was not told yet is not waited for.
         let is_told = |home| self.home_has_until(home).is_some();
@@ -282,10 +286,11 @@ impl State {
 
     pub(super) fn stop_wakes_at(&self) -> Option<Time> {
         let stop = self.stop.as_ref()?;
+        let budget = stop.schedule.budget();
         let step_ends = match self.phase {
-            Phase::DrainDelay => stop.budget.drain_delay_ends(),
+            Phase::DrainDelay => budget.drain_delay_ends(),
             Phase::Stopping(_) | Phase::TearingDown if !self.edge_is_drained() => self.edge_ends(),
-            _ => stop.budget.deadline(),
+            _ => budget.deadline(),
         };
         let services_end = self.ids().filter_map(|id| self.time_ends(id));
         let groups_end = self.groups.iter().filter_map(Group::time_ends);

@@ -1,30 +1,40 @@
-//! Starting, watching and restarting services, and stopping one of them.
+//! Taking services in, and starting them when they may.
 
 use super::action::{Action, Notice};
 use super::cause::Cause;
-use super::event::Ending;
-use super::exit::Exit;
-use super::id::{Generation, ServiceId};
+use super::id::{Generation, Owner, ServiceId};
 use super::phase::Phase;
-use super::plan::{Plan, Ready, ServiceSpec};
-use super::restart::Verdict;
-use super::service::{Fate, Group, Service, Stage};
+use super::plan::Plan;
+use super::service::{Fate, Group, Service, Sessions, Stage};
+use super::spec::{Ready, ServiceSpec};
 use super::state::State;
 use super::time::Time;
 
 impl State {
+    /// The number that a service of this name gets: a new one, or that of one that is gone for good.
+    pub(crate) fn number_for(&self, name: &str) -> ServiceId {
+        let is_gone = |&id: &ServiceId| self.service(id).is_over() && self.is_drained(id);
+        let gone = self.ids().find(|id| self.service(*id).spec.name == name && is_gone(id));
+        gone.unwrap_or(ServiceId(self.services.len()))
+    }
+
     /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it
     /// into its plan.
     ///
     /// That says nothing about `main`: registered services are added before its body begins. Where
     /// `main` itself starts one, the shell says so with [`Event::MainListens`](super::event::Event).
     pub(super) fn add(&mut self, spec: ServiceSpec) {
-        let id = ServiceId(self.services.len());
-        let mut service = Service::planned(spec);
+        let id = self.number_for(&spec.name);
+        let before = self.services.get(id.0).map_or(Generation::default(), |gone| gone.generation);
+        let mut service = Service::planned(spec, before);
         if self.phase.is_stopping() {
             service.stage = Stage::Over(Fate::NeverStarted);
         }
-        self.services.push(service);
+        if id.0 < self.services.len() {
+            self.services[id.0] = service;
+        } else {
+            self.services.push(service);
+        }
         if self.phase == Phase::Running {
             match self.check_plan() {
                 Ok(plan) => self.plan = plan,
@@ -36,21 +46,15 @@ impl State {
         }
     }
 
-    /// The plan of all services but those that were refused, which keep their numbers.
+    /// The plan of all services but those that were refused, and the children of lives that are over.
+    /// They keep their numbers.
     fn check_plan(&self) -> Result<Plan, String> {
-        let specs: Vec<_> = self
-            .services
-            .iter()
-            .enumerate()
-            .map(|(id, service)| {
-                let mut spec = service.spec.clone();
-                if service.stage == Stage::Over(Fate::Refused) {
-                    // Nobody can name it, and it names nobody.
-                    spec = ServiceSpec::new(format!("\0refused {id}"), spec.place);
-                }
-                spec
-            })
-            .collect();
+        let is_out = |id| match self.service(id).stage {
+            Stage::Over(Fate::Refused) => true,
+            Stage::Over(_) => self.is_drained(id) && !self.has_its_parent(id),
+            _ => false,
+        };
+        let specs: Vec<_> = self.ids().map(|id| (!is_out(id)).then(|| &self.service(id).spec)).collect();
         Plan::check(&specs, self.allowance.grace).map_err(|faults| faults.to_string())
     }
 
@@ -72,9 +76,12 @@ impl State {
             return;
         }
         // Stops come first: what is not to be there any longer is not started again.
-        self.stop_what_is_wanted(now);
+        self.pass_on_wishes();
+        self.watch_sessions(self.is_any_wish_open());
+        self.stop_those(now, |state, id| state.service(id).wish.is_some());
         self.start_what_may(now);
         self.fail_late_start(now);
+        self.watch_sessions(self.is_any_wish_open());
         // No body of `main` runs by now: it waits in `run()`, or it is over.
         if self.services.iter().all(Service::is_over) {
             self.request_stop(now, Cause::Finished);
@@ -90,14 +97,20 @@ impl State {
 
     fn may_start(&self, now: Time, id: ServiceId) -> bool {
         let service = self.service(id);
+        let needs_are_met = || {
+            let mut needs = self.plan.needs(id).iter();
+            service.wish.is_none() && needs.all(|&need| self.service(need).lets_dependents_start())
+        };
         match service.stage {
-            Stage::Planned => {
-                let needs = self.plan.dependencies(id);
-                !service.stop_wanted && needs.iter().all(|&need| self.service(need).lets_dependents_start())
-            }
-            Stage::BackingOff { until } => now >= until,
+            Stage::Planned => needs_are_met() && self.bound_needs_are_up(id),
+            Stage::BackingOff { until } => now >= until && self.may_start_again(id),
             Stage::Running { .. } | Stage::Over(_) => false,
         }
+    }
+
+    /// Who is bound to another waits for that one's new life.
+    pub(super) fn bound_needs_are_up(&self, id: ServiceId) -> bool {
+        self.plan.bound_needs(id).all(|need| self.service(need).lets_bound_start())
     }
 
     fn start(&mut self, now: Time, id: ServiceId) {
@@ -106,8 +119,14 @@ impl State {
         let ready = service.spec.ready == Ready::Started;
         service.generation = generation;
         service.stage = Stage::Running { began: now, ready };
+        service.wish = service.wish.filter(|_| !service.is_to_restart());
+        service.told = None;
+        service.sessions = Sessions::default();
         service.first_began.get_or_insert(now);
         service.was_ready |= ready;
+        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
+            group.told = None;
+        }
         self.actions.push(Action::Start { id, generation });
         self.tell(Notice::ServiceStarted { id, generation });
         if ready {
@@ -147,99 +166,11 @@ impl State {
         }
     }
 
-    /// Judges the end of a life. A late word about an earlier life changes nothing.
-    pub(super) fn service_ended(&mut self, now: Time, id: ServiceId, of: Generation, ending: Ending) {
-        let Some(service) = self.services.get_mut(id.0).filter(|service| service.generation == of) else {
-            return;
-        };
-        let Stage::Running { began, .. } = service.stage else {
-            return;
-        };
-        if let Some(error) = ending.error() {
-            service.last_error = Some(error.to_owned());
-        }
-        if service.told.is_some() || self.stop.is_some() && ending.error().is_none() {
-            self.stopped(id, ending);
-        } else {
-            self.ended_by_itself(now, id, began, ending);
-        }
-    }
-
-    /// It was told to stop. It may still have failed to do so well: a last flush that errs is work
-    /// lost.
-    fn stopped(&mut self, id: ServiceId, ending: Ending) {
-        let failed = ending.error().is_some();
-        let optional = self.service(id).spec.optional;
-        if failed && !optional {
-            self.exit = self.exit.max(Exit::Failed);
-        }
-        self.service_mut(id).stage = Stage::Over(if failed { Fate::Failed } else { Fate::Stopped });
-        self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
-    }
-
-    /// Nobody told it to: what it was is judged by that, never by the type of an error.
-    fn ended_by_itself(&mut self, now: Time, id: ServiceId, began: Time, ending: Ending) {
-        let Service { spec, history, .. } = &mut self.services[id.0];
-        let failed = ending != Ending::Done;
-        let mut verdict = history.judge(&spec.restart, began, now, failed);
-        if self.stop.is_some() && matches!(verdict, Verdict::RestartAfter { .. }) {
-            // Nothing starts after a stop request; the failure is its last.
-            verdict = Verdict::GiveUp;
-        }
-        let optional = spec.optional;
-        match verdict {
-            Verdict::Done => {
-                let service = self.service_mut(id);
-                service.stage = Stage::Over(Fate::Done);
-                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
-            }
-            Verdict::RestartAfter { attempt } => {
-                let pause = spec.restart.backoff.pause(attempt, &mut self.jitter);
-                self.service_mut(id).stage = Stage::BackingOff { until: now + pause };
-                self.tell(Notice::ServiceEnded { id, ending, restart_in: Some(pause) });
-            }
-            Verdict::GiveUp if optional => {
-                self.service_mut(id).stage = Stage::Over(Fate::Lost);
-                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
-                self.tell(Notice::ServiceLost { id });
-            }
-            Verdict::GiveUp => {
-                let service = self.service_mut(id);
-                service.stage = Stage::Over(Fate::Failed);
-                // Not the last error: that may be an earlier life's.
-                let error = ending.error().unwrap_or("its task was cancelled").to_owned();
-                let cause = Cause::ServiceFailed { service: service.spec.name.clone(), error };
-                self.exit = self.exit.max(Exit::Failed);
-                self.tell(Notice::ServiceEnded { id, ending, restart_in: None });
-                self.request_stop(now, cause);
-            }
-        }
-    }
-
-    /// Somebody wants one service to stop. That those that need it stop with it, and before it, is
-    /// found out whenever the plan is looked at: some may not be in it yet.
-    pub(super) fn want_stop(&mut self, id: ServiceId) {
-        if let Some(service) = self.services.get_mut(id.0) {
-            service.stop_wanted = true;
-            self.watch_sessions();
-        }
-    }
-
-    fn stop_what_is_wanted(&mut self, now: Time) {
-        while let Some(id) = self.ids().find(|&id| !self.service(id).stop_wanted && self.needs_one_that_stops(id)) {
-            self.service_mut(id).stop_wanted = true;
-        }
-        self.stop_those(now, |state, id| state.service(id).stop_wanted);
-    }
-
-    fn needs_one_that_stops(&self, id: ServiceId) -> bool {
-        self.plan.dependencies(id).iter().any(|&need| self.service(need).stop_wanted)
-    }
-
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
         let due = |id| {
             let service = self.service(id);
-            [service.starts_again_at(), self.start_times_out(id), self.time_ends(id)].into_iter().flatten().min()
+            let starts_again_at = service.starts_again_at().filter(|_| self.may_start_again(id));
+            [starts_again_at, self.start_times_out(id), self.time_ends(id)].into_iter().flatten().min()
         };
         let groups_end = self.groups.iter().filter_map(Group::time_ends);
         self.ids().filter_map(due).chain(groups_end).min()

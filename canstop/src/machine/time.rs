@@ -1,6 +1,6 @@
 //! A point on the supervisor's own clock.
 
-use std::ops::Add;
+use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// Time since the supervisor was made, on a clock that never goes back.
@@ -29,5 +29,13 @@ impl Add<Duration> for Time {
 
     fn add(self, duration: Duration) -> Time {
         Time(self.0.saturating_add(duration))
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    fn sub(self, duration: Duration) -> Time {
+        Time(self.0.saturating_sub(duration))
     }
 }

@@ -241,6 +241,17 @@ impl<R> Service<R> {
         self
     }
 
+    /// Starts it after `dependency` and stops it before, as [`after`](Self::after) does, and restarts it
+    /// with it: when `dependency` begins a new life, this one is told to stop, and begins one as soon as
+    /// that is ready. Say it once for each.
+    ///
+    /// Services that are bound to each other both ways are a group that restarts as one. A group has no
+    /// order among itself but what `after` says.
+    pub fn bound_to<Marker>(mut self, dependency: impl Dependency<Marker>) -> Self {
+        self.spec.bound_to.push(dependency.reference().0);
+        self
+    }
+
     /// Lets the program go on without it when it failed too often.
     pub fn optional(mut self) -> Self {
         self.spec.optional = true;

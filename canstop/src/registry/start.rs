@@ -1,12 +1,11 @@
-//! Handing services over to the supervisor, and waiting for it.
-
-use std::fmt;
+//! Handing services over to the supervisor, and waiting for the end.
 
 use tokio::sync::{oneshot, watch};
 
+use super::handle::ServiceHandle;
 use super::service::{AnyService, Service};
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Event, Fate, Report};
+use crate::machine::{Owner, Parent, Report};
 use crate::session::{Message, NewService, Scope, Standing, Supervisor, expect_scope};
 
 /// Starts a service: at [`run`](run()) if the program is still setting up, else as soon as what it
@@ -17,22 +16,60 @@ use crate::session::{Message, NewService, Scope, Standing, Supervisor, expect_sc
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn start<R>(service: Service<R>) -> ServiceHandle {
-    hand_over(expect_scope("`canstop::start`").supervisor, service.into_any(), true)
+    let supervisor = expect_scope("`canstop::start`").supervisor;
+    hand_over(supervisor, service.into_any(), true)
 }
 
+/// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory } = service;
     let (sender, standing) = watch::channel(Standing::default());
     let name = spec.name.clone();
-    let spec = Box::new(spec);
-    supervisor.send(Message::Add(NewService { spec, factory, standing: sender, by_user }));
-    ServiceHandle { supervisor, name, standing }
+    let restartable = spec.restartable;
+    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, standing: sender, by_user }));
+    ServiceHandle { supervisor, name, restartable, standing }
 }
 
 impl Lifecycle {
-    /// Starts another service. As [`start`](start()), but it needs no current supervisor.
+    /// Starts another service.
+    ///
+    /// Where this is a service's lifecycle, the new one is its child: it is called `parent/child` in
+    /// every report, stops with its parent and before it, and ends with its parent's present life, for
+    /// the next one starts children of its own. It is ready, fails and is restarted as any service. Among
+    /// the children of one parent a name stands once; `after` and `bound_to` mean a sibling first, and
+    /// else one that stands further out.
+    ///
+    /// In `main`, and for [`start`](start()) anywhere, there is no parent: the service stops when the
+    /// program does.
+    ///
+    /// ```
+    /// use canstop::Lifecycle;
+    /// # fn read_config() -> Vec<String> { vec![] }
+    ///
+    /// #[canstop::service]
+    /// async fn listener(lifecycle: Lifecycle, port: String) {
+    ///     println!("listening on {port}");
+    ///     lifecycle.stopping().await;
+    /// }
+    ///
+    /// #[canstop::service]
+    /// async fn server(lifecycle: Lifecycle) {
+    ///     for port in read_config() {
+    ///         let name = format!("port-{port}");
+    ///         lifecycle.start(listener(port).name(name)); // `server/port-80`
+    ///     }
+    ///     lifecycle.stopping().await;
+    /// }
+    /// ```
     pub fn start<R>(&self, service: Service<R>) -> ServiceHandle {
-        hand_over(self.scope().supervisor, service.into_any(), true)
+        let mut service = service.into_any();
+        let home = self.scope().home();
+        let Owner::Service(id) = home.owner else {
+            return hand_over(home.supervisor, service, true);
+        };
+        service.spec.name = format!("{}/{}", home.name, service.spec.name);
+        service.spec.parent = Some(Parent { id, generation: self.generation() });
+        hand_over(home.supervisor, service, false)
     }
 }
 
@@ -56,61 +93,5 @@ pub async fn run() -> Report {
         Ok(report) => report,
         // The supervisor is over, and the process is about to be.
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// A service that was started. Dropping it changes nothing.
-#[derive(Clone)]
-pub struct ServiceHandle {
-    supervisor: &'static Supervisor,
-    name: String,
-    standing: watch::Receiver<Standing>,
-}
-
-impl ServiceHandle {
-    /// The service's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Waits until the service and its sessions are over for good.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn wait(&self) -> Fate {
-        let mut standing = self.standing.clone();
-        loop {
-            let Standing { fate, drained, .. } = *standing.borrow_and_update();
-            if let Some(fate) = fate.filter(|_| drained) {
-                return fate;
-            }
-            if standing.changed().await.is_err() {
-                // The supervisor is gone: what had not ended by then was left behind.
-                return fate.unwrap_or(Fate::Abandoned);
-            }
-        }
-    }
-
-    /// Stops the service, those that need it before it, and waits for its sessions.
-    ///
-    /// # Cancel safety
-    ///
-    /// Once polled, the service stops whether this is awaited to its end or not.
-    pub async fn stop(&self) -> Fate {
-        let mut standing = self.standing.clone();
-        if let Ok(known) = standing.wait_for(|standing| standing.id.is_some()).await
-            && let Some(id) = known.id
-        {
-            self.supervisor.event(Event::StopService(id));
-        }
-        self.wait().await
-    }
-}
-
-impl fmt::Debug for ServiceHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceHandle").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -150,6 +150,12 @@ impl Scope {
         waiting::wake_all(self);
     }
 
+    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life.
+    pub(crate) fn is_spent(&self) -> bool {
+        let groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
+        self.is_abandoned() || groups.iter().any(|(_, group)| group.is_abandoned())
+    }
+
     #[inline]
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)

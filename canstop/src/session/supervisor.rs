@@ -1,7 +1,7 @@
 //! What the two planes of one supervisor share.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -45,8 +45,13 @@ pub(crate) struct NewService {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) id: Option<ServiceId>,
+    /// The last life that was not this service's.
+    pub(crate) before: Generation,
+    /// The present life, or the last one, and whether it is ready.
+    pub(crate) life: Generation,
+    pub(crate) ready: bool,
     pub(crate) fate: Option<Fate>,
-    /// Its sessions are over too, or given up.
+    /// Its sessions and children are over too, or given up.
     pub(crate) drained: bool,
 }
 
@@ -73,6 +78,8 @@ pub(crate) struct Supervisor {
     /// and no clock is read at its spawn.
     tick: AtomicU32,
     scopes: Mutex<Vec<&'static Scope>>,
+    /// How many groups of sessions with a grace of their own there were.
+    groups: AtomicUsize,
     edge: OnceLock<&'static Scope>,
     /// Some session ended while somebody listens.
     changed: Notify,
@@ -101,6 +108,7 @@ impl Supervisor {
             failed_sessions: AtomicU64::new(0),
             tick: AtomicU32::new(0),
             scopes: Mutex::new(Vec::new()),
+            groups: AtomicUsize::new(0),
             edge: OnceLock::new(),
             changed: Notify::new(),
             listens: AtomicBool::new(false),
@@ -128,11 +136,17 @@ impl Supervisor {
         scope
     }
 
+    /// Forgets a scope whose sessions were given up, with its groups: they are never counted again.
+    pub(crate) fn retire_scope(&self, retired: &'static Scope) {
+        self.lock_scopes().retain(|scope| !std::ptr::eq(scope.home(), retired));
+    }
+
     /// A scope for sessions under `home` that have this grace of their own.
     pub(super) fn new_group(&'static self, home: &'static Scope, grace: Duration) -> &'static Scope {
+        // Under the lock, so that groups stand in the list in the order of their numbers.
         let mut scopes = self.lock_scopes();
-        let groups = scopes.iter().filter(|scope| scope.group_grace().is_some()).count();
-        let scope: &'static Scope = Box::leak(Box::new(Scope::new_group(home, groups, grace)));
+        let number = self.groups.fetch_add(1, Ordering::Relaxed);
+        let scope: &'static Scope = Box::leak(Box::new(Scope::new_group(home, number, grace)));
         scopes.push(scope);
         scope
     }

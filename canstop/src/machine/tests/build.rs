@@ -7,8 +7,8 @@ use crate::machine::budget::Allowance;
 use crate::machine::cause::Signal;
 use crate::machine::event::{Ending, Event};
 use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::plan::{Place, Ready, Reference, ServiceSpec};
 use crate::machine::restart::{Limit, Restart};
+use crate::machine::spec::{Place, Ready, Reference, ServiceSpec};
 use crate::machine::time::Time;
 
 pub(super) const TERMINATE: Event = Event::Signal(Signal::Terminate);

@@ -7,9 +7,9 @@ use super::build::{Options, TERMINATE, added, allowance, ended, failed, group, m
 use super::explore::{Breadth, explore};
 use super::harness::Watched;
 use crate::machine::event::Event;
-use crate::machine::id::{Owner, ServiceId};
-use crate::machine::plan::{Ready, ServiceSpec};
+use crate::machine::id::{Generation, Owner, ServiceId};
 use crate::machine::restart::Restart;
+use crate::machine::spec::{Ready, ServiceSpec};
 
 /// Before `run()`, with everything running, with one that backs off, with one that is to stop alone,
 /// and with the stop requested: what lies deep from the first lies near to the others.
@@ -26,7 +26,7 @@ fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
         let mut backing_off = running.clone();
         backing_off.handle(ended(0, 1, failed()));
         let mut stopping_alone = running.clone();
-        stopping_alone.handle(Event::StopService(ServiceId(0)));
+        stopping_alone.handle(Event::StopService { id: ServiceId(0), before: Generation::default() });
         roots.extend([backing_off, stopping_alone]);
     }
     running.handle(TERMINATE);

@@ -151,10 +151,13 @@ fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Event> {
 fn of_service(id: usize, seen: &Seen, breadth: Breadth) -> Vec<Event> {
     let mut events = Vec::new();
     if !seen.asked_to_stop {
-        events.push(Event::StopService(ServiceId(id)));
+        events.push(Event::StopService { id: ServiceId(id), before: seen.before });
     }
     if !seen.has_started() {
         return events;
+    }
+    if seen.restarts.is_none() {
+        events.push(Event::RestartService { id: ServiceId(id), before: seen.before });
     }
     let generation = seen.generation.0;
     if seen.live {

@@ -128,15 +128,16 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         spec: _,
         stage,
         generation,
+        before,
         told,
-        stop_wanted,
+        wish,
         history,
         first_began,
         was_ready,
         last_error,
         sessions,
     } = service;
-    hash(&(stage, generation, told, stop_wanted, history, first_began, was_ready, last_error, sessions))
+    hash(&(stage, (generation, before), told, wish, history, first_began, was_ready, last_error, sessions))
 }
 
 /// Hashes what `Debug` shows, so that the machine needs no door for it.

@@ -16,8 +16,8 @@ use crate::machine::action::{Action, Notice};
 use crate::machine::cause::Cause;
 use crate::machine::event::Event;
 use crate::machine::id::{Generation, ServiceId};
-use crate::machine::plan::ServiceSpec;
 use crate::machine::service::{Fate, Stage};
+use crate::machine::spec::ServiceSpec;
 use crate::machine::tests::build::added;
 
 /// A program with five seconds of grace and no drain delay.

@@ -11,7 +11,7 @@ use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, Owner, ServiceId};
 use crate::machine::service::Fate;
 
-fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::plan::ServiceSpec>) -> Watched {
+fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));
     program.all(specs.into_iter().map(super::super::build::added));
     program.handle(Event::RunCalled);

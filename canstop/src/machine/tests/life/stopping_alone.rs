@@ -8,11 +8,11 @@ use crate::machine::cause::Cause;
 use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::plan::ServiceSpec;
 use crate::machine::service::Fate;
+use crate::machine::spec::ServiceSpec;
 
 fn stop(id: usize) -> Event {
-    Event::StopService(ServiceId(id))
+    Event::StopService { id: ServiceId(id), before: Generation::default() }
 }
 
 #[test]

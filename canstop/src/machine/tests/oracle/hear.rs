@@ -7,8 +7,9 @@ use super::{Call, Oracle};
 use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, ServiceId};
-use crate::machine::plan::Reference;
 use crate::machine::service::Fate;
+use crate::machine::spec::ServiceSpec;
+use crate::machine::time::Time;
 
 impl Oracle {
     pub(super) fn note(&mut self, event: &Event) {
@@ -18,15 +19,7 @@ impl Oracle {
             Event::Signal(_) => self.note_signal(),
             Event::ShutdownRequested { .. } => self.call.must_stop = true,
             Event::MainListens => self.main.listens |= self.main.is_before_run(),
-            Event::ServiceAdded(spec) => {
-                let mut seen = Seen::new(spec);
-                if self.stop.is_some() {
-                    seen.fate = Some(Fate::NeverStarted);
-                }
-                self.call.added = Some(self.services.len());
-                self.services.push(seen);
-                self.resolve();
-            }
+            Event::ServiceAdded(spec) => self.note_added(spec),
             Event::RunCalled => {
                 if self.main.is_before_run() {
                     self.main.in_run = true;
@@ -36,7 +29,12 @@ impl Oracle {
             Event::MainEnded(ending) => self.note_main_ended(ending),
             &Event::ServiceReady { id, generation } => self.note_ready(id, generation),
             Event::ServiceEnded { id, generation, ending } => self.note_ended(*id, *generation, ending),
-            Event::StopService(ServiceId(id)) => self.services[*id].asked_to_stop = true,
+            &Event::StopService { id, before } => {
+                if let Some(seen) = self.services.get_mut(id.0).filter(|seen| seen.before == before) {
+                    seen.asked_to_stop = true;
+                }
+            }
+            &Event::RestartService { id, before } => self.note_restart(id.0, before),
             Event::SessionsCounted(counts) => {
                 for &(owner, alive) in counts {
                     self.sessions_mut(owner).alive = alive;
@@ -97,51 +95,44 @@ impl Oracle {
         *stale = self.wake_at.is_none_or(|wake_at| *now < wake_at);
     }
 
-    /// Finds out who needs whom.
-    pub(super) fn resolve(&mut self) {
-        self.needs = (0..self.services.len()).map(|id| self.needs_of(id)).collect();
-    }
-
-    fn needs_of(&self, id: usize) -> Vec<usize> {
-        let seen = &self.services[id];
-        if seen.refused {
-            return Vec::new();
+    /// It takes the number of one of its name that is gone for good.
+    fn note_added(&mut self, spec: &ServiceSpec) {
+        let is_gone = |id: &usize| self.services[*id].fate.is_some() && self.is_drained(*id);
+        let gone = (0..self.services.len()).find(|id| self.services[*id].spec.name == spec.name && is_gone(id));
+        let before = gone.map_or(Generation::default(), |id| self.services[id].generation);
+        let mut seen = Seen::new(spec, before);
+        if self.stop.is_some() {
+            seen.fate = Some(Fate::NeverStarted);
         }
-        let is_named = |other: &usize| {
-            let other = &self.services[*other];
-            !other.refused && seen.spec.after.contains(&Reference::Name(other.spec.name.clone()))
-        };
-        (0..self.services.len()).filter(is_named).collect()
-    }
-
-    pub(super) fn dependents(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.needs.len()).filter(move |&dependent| self.needs[dependent].contains(&id))
-    }
-
-    /// Who was asked to stop, or needs one that was.
-    pub(super) fn to_stop(&self) -> Vec<bool> {
-        let mut to_stop: Vec<_> = self.services.iter().map(|seen| seen.asked_to_stop).collect();
-        if !to_stop.contains(&true) {
-            return to_stop;
+        match gone {
+            Some(id) => self.services[id] = seen,
+            None => self.services.push(seen),
         }
-        for _ in 0..to_stop.len() {
-            for (dependent, needs) in self.needs.iter().enumerate() {
-                to_stop[dependent] |= needs.iter().any(|&need| to_stop[need]);
+        self.call.added = Some(gone.unwrap_or(self.services.len() - 1));
+        self.resolve();
+    }
+
+    fn note_restart(&mut self, id: usize, before: Generation) {
+        let now = self.call.now;
+        let Some(seen) = self.services.get_mut(id).filter(|seen| seen.before == before) else { return };
+        if self.stop.is_some() {
+            return;
+        }
+        if seen.live {
+            seen.restarts = seen.restarts.max(Some(now));
+            self.restart_bound(id, now);
+        } else if let Some(restart_at) = &mut seen.restart_at {
+            *restart_at = now;
+        }
+    }
+
+    /// Whoever is bound to it begins a new life with it.
+    pub(super) fn restart_bound(&mut self, id: usize, not_before: Time) {
+        for bound in self.restarts_with(id) {
+            let seen = &mut self.services[bound];
+            if seen.live || seen.restart_at.is_some() {
+                seen.restarts = seen.restarts.max(Some(not_before));
             }
         }
-        to_stop
-    }
-
-    /// How many steps each stands above the edge.
-    pub(super) fn levels(&self) -> Vec<usize> {
-        let mut levels = vec![0; self.needs.len()];
-        for _ in 0..levels.len() {
-            for (dependent, needs) in self.needs.iter().enumerate() {
-                for &need in needs {
-                    levels[need] = levels[need].max(levels[dependent] + 1);
-                }
-            }
-        }
-        levels
     }
 }

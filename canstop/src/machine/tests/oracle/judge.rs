@@ -4,7 +4,7 @@ use super::settled::Settled;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Action;
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, ServiceId};
+use crate::machine::id::{Generation, Owner, ServiceId};
 use crate::machine::service::Fate;
 use crate::machine::state::State;
 
@@ -37,6 +37,11 @@ impl Oracle {
             Action::WatchSessions => {
                 law!(!self.watching, "sessions are watched already");
                 self.watching = true;
+                Ok(())
+            }
+            Action::UnwatchSessions => {
+                law!(self.watching && self.stop.is_none(), "sessions are no longer watched, though it stops");
+                self.watching = false;
                 Ok(())
             }
             Action::Abandon(abandoned) => self.judge_abandoned(abandoned),
@@ -79,32 +84,27 @@ impl Oracle {
         law!(self.stop.is_none(), "service {id} starts after a stop request");
         law!(self.running, "service {id} starts before run()");
         let to_stop = self.to_stop()[id];
-        let waits_for_dependents = self.dependents(id).any(|dependent| !self.is_drained(dependent));
-        law!(!to_stop || waits_for_dependents, "service {id} starts though it was asked to stop");
+        law!(!to_stop || self.is_needed(id), "service {id} starts though it was asked to stop");
         let seen = &self.services[id];
         law!(!seen.live && seen.fate.is_none(), "service {id} starts while it runs, or after its end");
         law!(generation == seen.generation.next(), "service {id} starts as {generation:?}");
         if seen.has_started() {
             let now = self.call.now;
             law!(seen.restart_at.is_some_and(|at| now >= at), "service {id} restarts before its backoff is over");
+            law!(self.may_start_again(id), "service {id} restarts before what it takes with it is gone, or is up");
         } else {
             law!(!to_stop, "service {id} starts though it was asked to stop");
+            law!(self.has_its_parent(id), "service {id} starts without its parent");
             for &need in &self.needs[id] {
                 law!(self.lets_start(need), "service {id} starts before service {need} is ready");
             }
+            law!(self.bound_needs_are_up(id), "service {id} starts before those are up that it is bound to");
+        }
+        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(ServiceId(id))) {
+            group.told = None;
         }
         self.services[id].begin(generation);
         Ok(())
-    }
-
-    /// May those that need it start?
-    pub(super) fn lets_start(&self, id: usize) -> bool {
-        let seen = &self.services[id];
-        match seen.fate {
-            Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
-            None if seen.live => seen.ready,
-            None => seen.restart_at.is_some() && seen.was_ready,
-        }
     }
 
     fn judge_return_from_run(&mut self) -> Result<(), Broken> {
@@ -121,7 +121,7 @@ impl Oracle {
     /// Who waits to be started, and stops alone, is over without a word.
     fn note_silent_ends(&mut self) {
         for (id, to_stop) in self.to_stop().into_iter().enumerate() {
-            let needed = self.dependents(id).any(|dependent| !self.is_drained(dependent));
+            let needed = self.is_needed(id);
             let seen = &mut self.services[id];
             if !self.running || !to_stop || needed || seen.live || seen.fate.is_some() {
                 continue;

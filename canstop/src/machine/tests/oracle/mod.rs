@@ -4,6 +4,7 @@
 //! the shell may read: its phase, when it wants to be woken, the exit and how services stand.
 //! It keeps its own books, and it decides nothing: it only says which law was broken.
 
+mod graph;
 mod hear;
 mod judge;
 mod over;
@@ -30,6 +31,8 @@ pub(in crate::machine::tests) struct Oracle {
     services: Vec<Seen>,
     /// Whom each service needs, as far as the plan is known.
     needs: Vec<Vec<usize>>,
+    /// Whose restart restarts it.
+    bound_to: Vec<Vec<usize>>,
     main: Main,
     edge: Sessions,
     groups: Vec<Group>,
@@ -92,6 +95,7 @@ impl Oracle {
             allowance,
             services: Vec::new(),
             needs: Vec::new(),
+            bound_to: Vec::new(),
             main: Main::default(),
             edge: Sessions::default(),
             groups: Vec::new(),

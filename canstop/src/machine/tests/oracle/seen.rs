@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::machine::id::{Generation, Owner};
-use crate::machine::plan::{Ready, ServiceSpec};
 use crate::machine::service::Fate;
+use crate::machine::spec::{Ready, ServiceSpec};
 use crate::machine::time::Time;
 
 /// A service, as seen from outside.
@@ -16,6 +16,8 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) refused: bool,
     /// The present life, or the last one.
     pub(in crate::machine::tests) generation: Generation,
+    /// The last life of whoever had its number before.
+    pub(in crate::machine::tests) before: Generation,
     pub(in crate::machine::tests) live: bool,
     pub(in crate::machine::tests) ready: bool,
     pub(super) was_ready: bool,
@@ -26,6 +28,8 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) restart_at: Option<Time>,
     /// Its handle was asked to stop it.
     pub(in crate::machine::tests) asked_to_stop: bool,
+    /// It is to begin a new life, not before then.
+    pub(in crate::machine::tests) restarts: Option<Time>,
     /// Where it must stand when all is over.
     pub(super) fate: Option<Fate>,
     /// How often it was accounted for.
@@ -33,11 +37,12 @@ pub(in crate::machine::tests) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(spec: &ServiceSpec) -> Self {
+    pub(super) fn new(spec: &ServiceSpec, before: Generation) -> Self {
         Self {
             spec: Given(Rc::new(spec.clone())),
             refused: false,
-            generation: Generation::default(),
+            generation: before,
+            before,
             live: false,
             ready: false,
             was_ready: false,
@@ -45,13 +50,14 @@ impl Seen {
             sessions: Sessions::default(),
             restart_at: None,
             asked_to_stop: false,
+            restarts: None,
             fate: None,
             accounts: 0,
         }
     }
 
     pub(in crate::machine::tests) fn has_started(&self) -> bool {
-        self.generation != Generation::default()
+        self.generation != self.before
     }
 
     pub(super) fn begin(&mut self, generation: Generation) {
@@ -60,7 +66,9 @@ impl Seen {
         self.ready = self.spec.ready == Ready::Started;
         self.was_ready |= self.ready;
         self.told = None;
+        self.sessions = Sessions::default();
         self.restart_at = None;
+        self.restarts = None;
     }
 
     /// It is over for good.
@@ -141,7 +149,7 @@ pub(super) struct Stop {
     pub(super) drain_ends: Time,
     /// Until when the edge has time at least.
     pub(super) edge_ends: Time,
-    /// What each service that others need must have from when it is told.
+    /// What each service must have from when it is told, if others stop before it.
     pub(super) reserved: Vec<Duration>,
     /// Each service's step.
     pub(super) levels: Vec<usize>,

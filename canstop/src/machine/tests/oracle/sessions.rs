@@ -44,8 +44,10 @@ impl Oracle {
         self.sessions(home).are_drained() && groups.all(|group| group.sessions.are_drained())
     }
 
+    /// Is it over, with its sessions and its children?
     pub(super) fn is_drained(&self, id: usize) -> bool {
-        !self.services[id].live && self.are_drained(Owner::Service(ServiceId(id)))
+        let own = !self.services[id].live && self.are_drained(Owner::Service(ServiceId(id)));
+        own && self.children(id).all(|child| self.is_drained(child))
     }
 
     /// The edge's sessions and the body of `main`.

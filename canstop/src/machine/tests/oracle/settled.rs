@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::seen::Stop;
 use super::{Broken, Oracle, law};
 use crate::machine::phase::Phase;
+use crate::machine::service::Wish;
 use crate::machine::state::State;
 use crate::machine::time::Time;
 
@@ -68,7 +69,8 @@ impl Settled<'_> {
         let services = (0..oracle.services.len()).filter(|&id| !oracle.is_drained(id));
         let services = services.filter_map(|id| oracle.services[id].told);
         let groups = oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.told);
-        let restarts = oracle.services.iter().filter_map(|seen| seen.restart_at);
+        let restarting = (0..oracle.services.len()).filter(|&id| oracle.may_start_again(id));
+        let restarts = restarting.filter_map(|id| oracle.services[id].restart_at);
         let of_stop = oracle.stop.iter().flat_map(|stop| {
             let edge = match oracle.edge_told {
                 None => Some(stop.drain_ends),
@@ -97,35 +99,41 @@ impl Settled<'_> {
 
     fn judge_supervision(&self) -> Result<(), Broken> {
         let Self { oracle, .. } = self;
-        let to_stop = oracle.to_stop();
+        let wishes = oracle.wishes();
         for (id, seen) in oracle.services.iter().enumerate() {
-            if to_stop[id] {
-                self.judge_single_stop(id)?;
+            if wishes[id].is_some() {
+                self.judge_single_stop(id, wishes[id] >= Some(Wish::EndWithParent))?;
             } else if seen.fate.is_none() && !seen.has_started() {
-                let may_start = oracle.needs[id].iter().all(|&need| oracle.lets_start(need));
-                law!(!may_start, "service {id} may start, and does not");
+                let needs_are_up = oracle.needs[id].iter().all(|&need| oracle.lets_start(need));
+                law!(!needs_are_up || !oracle.bound_needs_are_up(id), "service {id} may start, and does not");
             }
             let due = seen.restart_at.is_some_and(|at| oracle.call.now >= at);
-            law!(!due, "service {id} should have been restarted");
+            let ends = wishes[id] >= Some(Wish::EndWithParent);
+            law!(!due || ends || !oracle.may_start_again(id), "service {id} should have been restarted");
         }
+        let awaited =
+            |id: usize| wishes[id].is_some() && !(oracle.services[id].fate.is_some() && oracle.is_drained(id));
+        let watches = (0..oracle.services.len()).any(awaited);
+        law!(oracle.watching == watches, "sessions are watched: {}, though it should be {watches}", oracle.watching);
         self.judge_promises()?;
         let all_over = oracle.services.iter().all(|seen| seen.fate.is_some());
         law!(!all_over || oracle.main.is_before_run(), "all services are done, and it goes on");
         Ok(())
     }
 
-    /// A service that is to stop alone is told as soon as nobody needs it any more.
-    fn judge_single_stop(&self, id: usize) -> Result<(), Broken> {
+    /// A service that is to stop alone, for good or for a new life, is told as soon as nobody needs it any
+    /// more.
+    fn judge_single_stop(&self, id: usize, for_good: bool) -> Result<(), Broken> {
         let Self { oracle, .. } = self;
         let seen = &oracle.services[id];
-        if oracle.dependents(id).any(|dependent| !oracle.is_drained(dependent)) {
+        if oracle.is_needed(id) {
             return Ok(());
         }
         law!(
             oracle.is_drained(id) || seen.told.is_some(),
             "service {id} should stop, and it or its sessions were not told"
         );
-        law!(seen.live || seen.restart_at.is_none(), "service {id} should stop, and backs off");
+        law!(!for_good || seen.live || seen.restart_at.is_none(), "service {id} should stop, and backs off");
         Ok(())
     }
 
@@ -145,7 +153,7 @@ impl Settled<'_> {
             let seen = &oracle.services[id];
             let waits = level > 0 && !oracle.edge_is_drained();
             let lower = |other: usize| stop.levels.get(other).is_none_or(|&at| at >= level) || oracle.is_drained(other);
-            let its_turn = !waits && (0..oracle.services.len()).all(lower);
+            let its_turn = !waits && (0..oracle.services.len()).all(lower) && !oracle.is_needed(id);
             law!(
                 !its_turn || oracle.is_drained(id) || seen.told.is_some(),
                 "service {id} should have been told to stop"

@@ -6,7 +6,7 @@ use super::{Broken, Oracle, law};
 use crate::machine::action::Abandoned;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::service::{Fate, Wish};
 use crate::machine::time::Time;
 
 /// What rounding may cost.
@@ -22,7 +22,11 @@ impl Oracle {
         let now = self.call.now;
         let seen = &self.services[id];
         law!(generation == seen.generation, "service {id} is told as {generation:?}");
-        law!(self.stop.is_some() || self.to_stop()[id], "service {id} is told to stop, which nobody asked for");
+        law!(
+            self.stop.is_some() || self.wishes()[id].is_some(),
+            "service {id} is told to stop, which nobody asked for"
+        );
+        law!(self.watching, "service {id} is told to stop, and nobody watches its sessions");
         if let Some(stop) = &self.stop {
             law!(until <= stop.deadline, "service {id} is told that it has time after the deadline");
         }
@@ -42,9 +46,14 @@ impl Oracle {
     /// Those that need it go first, their sessions with them; and before a dependency stops with the
     /// whole program, whatever may use it without naming it goes.
     fn judge_order(&self, id: usize) -> Result<(), Broken> {
-        for dependent in self.dependents(id) {
-            let drained = self.is_drained(dependent);
-            law!(drained, "service {id} is told to stop while service {dependent} or its sessions need it");
+        let wishes = self.wishes();
+        for other in self.stops_after(id) {
+            let goes_on = self.stop.is_none() && wishes[other].is_none();
+            law!(
+                goes_on || self.is_drained(other),
+                "service {id} is told to stop while something is left of service {other}"
+            );
+            law!(!goes_on || !self.to_stop()[id], "service {id} is told to stop while service {other} goes on");
         }
         let Some(stop) = &self.stop else { return Ok(()) };
         law!(self.edge_told.is_some(), "service {id} is told to stop before the edge is");
@@ -88,7 +97,13 @@ impl Oracle {
             let seen = &self.services[id];
             law!(seen.live && seen.generation == generation, "service {id} is abandoned, but it is not there");
             self.judge_time_was_up(&format!("service {id}"), seen.told)?;
-            self.services[id].account(Fate::Abandoned);
+            match self.wishes()[id] {
+                Some(Wish::Restart { not_before }) if self.stop.is_none() => {
+                    self.services[id].live = false;
+                    self.services[id].restart_at = Some(not_before.max(self.call.now));
+                }
+                _ => self.services[id].account(Fate::Abandoned),
+            }
         }
         for &(owner, count) in &abandoned.sessions {
             let sessions = self.sessions(owner);

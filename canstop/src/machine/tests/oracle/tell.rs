@@ -10,7 +10,7 @@ use crate::machine::event::Ending;
 use crate::machine::exit::Exit;
 use crate::machine::id::ServiceId;
 use crate::machine::restart::Restart;
-use crate::machine::service::Fate;
+use crate::machine::service::{Fate, Wish};
 use crate::machine::state::State;
 
 impl Oracle {
@@ -72,9 +72,16 @@ impl Oracle {
     ) -> Result<(), Broken> {
         law!(self.call.ended.take() == Some((id, ending.clone())), "service {id} is said to have ended: {ending:?}");
         let stopping = self.stop.is_some();
+        let wish = self.wishes()[id];
+        let now = self.call.now;
         let seen = &mut self.services[id];
         let told = seen.told.is_some();
         let policy = &seen.spec.restart;
+        if let (true, false, Some(Wish::Restart { not_before })) = (told, stopping, wish) {
+            law!(restart_in == Some(not_before.since(now)), "service {id} is to begin a new life, but {restart_in:?}");
+            seen.restart_at = Some(not_before.max(now));
+            return Ok(());
+        }
         if let Some(pause) = restart_in {
             law!(!stopping && !told, "service {id} is to be restarted though it is to stop");
             law!(policy.restart != Restart::Never, "service {id} is to be restarted, which it never may");
@@ -83,7 +90,8 @@ impl Oracle {
                 "service {id} is to be restarted after Ok"
             );
             law!(pause >= policy.backoff.min && pause <= policy.backoff.max, "service {id} backs off for {pause:?}");
-            seen.restart_at = Some(self.call.now + pause);
+            seen.restart_at = Some(now + pause);
+            self.restart_bound(id, now + pause);
             return Ok(());
         }
         law!(
@@ -98,7 +106,8 @@ impl Oracle {
             (false, _) if told || stopping => Fate::Stopped,
             (false, _) => Fate::Done,
         };
-        if failed && !seen.spec.optional {
+        let heals = told && !stopping && wish == Some(Wish::EndWithParent);
+        if failed && !seen.spec.optional && !heals {
             self.exit = self.exit.max(Exit::Failed);
             self.call.must_stop |= !told;
         }
@@ -142,20 +151,35 @@ impl Oracle {
         let steps_have = steps_have.saturating_sub(teardown).as_secs_f64();
         let wants = |id: usize| self.services[id].spec.grace.unwrap_or((grace / 5).min(Duration::from_secs(1)));
         let levels = self.levels();
-        let mut wanted = vec![Duration::ZERO; levels.iter().copied().max().unwrap_or(0)];
-        let mut count = 0;
-        for (id, &level) in levels.iter().enumerate() {
-            if level > 0 && !self.is_drained(id) {
-                wanted[level - 1] = wanted[level - 1].max(wants(id));
-                count = count.max(level);
+        let wanted: Vec<_> =
+            (0..levels.len()).map(|id| if self.is_drained(id) { Duration::ZERO } else { wants(id) }).collect();
+        let in_slot = |id: usize, &other: &usize| levels[other] == levels[id];
+        // How long each and those that stop before it in its step want to have together.
+        let mut chains = wanted.clone();
+        for _ in 0..chains.len() {
+            for id in 0..chains.len() {
+                let earlier = self.stops_after(id).filter(|other| in_slot(id, other)).map(|other| chains[other]).max();
+                chains[id] = wanted[id] + earlier.unwrap_or_default();
             }
         }
-        let sum = wanted.iter().sum::<Duration>().as_secs_f64();
+        let of_level = |level: usize| {
+            let in_it = (0..levels.len()).filter(|&id| levels[id] == level);
+            in_it.map(|id| chains[id]).max().unwrap_or_default().as_secs_f64()
+        };
+        let count = (0..levels.len()).filter(|&id| !self.is_drained(id)).map(|id| levels[id]).max().unwrap_or(0);
+        let sum: f64 = (1..=count).map(of_level).sum();
         let fits = steps_have * count as f64 / (count + 1) as f64;
         let share = if sum > fits { fits / sum } else { 1.0 };
-        let reserved =
-            |(id, &level): (usize, &usize)| if level == 0 { Duration::ZERO } else { wants(id).mul_f64(share) };
-        let edge_has = Duration::from_secs_f64(steps_have - sum * share);
-        (levels.iter().enumerate().map(reserved).collect(), edge_has)
+        let edge_has = steps_have - sum * share;
+        let edge_share = if of_level(0) > edge_has { edge_has / of_level(0) } else { 1.0 };
+        let reserved = |id: usize| {
+            let is_last = self.stops_after(id).any(|other| in_slot(id, &other));
+            match levels[id] {
+                0 if is_last => wanted[id].mul_f64(edge_share),
+                0 => Duration::ZERO,
+                _ => wanted[id].mul_f64(share),
+            }
+        };
+        ((0..levels.len()).map(reserved).collect(), Duration::from_secs_f64(edge_has))
     }
 }

@@ -80,7 +80,13 @@ impl Play<'_> {
             let (after, event) = match *order {
                 Order::Signal { at } => (at, TERMINATE),
                 Order::Shutdown { at } => (at, shutdown()),
-                Order::Stop { at, service } => (at, Event::StopService(ServiceId(service % self.world.services.len()))),
+                Order::Stop { at, service } => (
+                    at,
+                    Event::StopService {
+                        id: ServiceId(service % self.world.services.len()),
+                        before: Generation::default(),
+                    },
+                ),
             };
             self.plan(ms(after), Happening::Event(event));
         }
@@ -136,7 +142,11 @@ impl Play<'_> {
 
     fn happens(&mut self, happening: Happening) -> Result<(), String> {
         match happening {
-            Happening::Event(Event::StopService(ServiceId(id))) if id >= self.watched.state.services().len() => Ok(()),
+            Happening::Event(Event::StopService { id: ServiceId(id), .. })
+                if id >= self.watched.state.services().len() =>
+            {
+                Ok(())
+            }
             Happening::Event(event) => self.tell_machine(event),
             Happening::LifeEnds(id, generation, ending) => {
                 if self.live[id] != Some(generation) {

@@ -39,7 +39,12 @@ impl Play<'_> {
                     self.plan(ms(after), Happening::Event(Event::MainEnded(self.world.main.ending.get())));
                 }
             }
-            Action::WatchSessions | Action::BeginStop | Action::Tell(_) | Action::Finish | Action::ForceExit => {}
+            Action::WatchSessions
+            | Action::UnwatchSessions
+            | Action::BeginStop
+            | Action::Tell(_)
+            | Action::Finish
+            | Action::ForceExit => {}
         }
     }
 

@@ -3,8 +3,8 @@
 use super::{ms, service};
 use crate::machine::backoff::Backoff;
 use crate::machine::budget::Allowance;
-use crate::machine::plan::{Ready, Reference, ServiceSpec};
 use crate::machine::restart::{Limit, Restart};
+use crate::machine::spec::{Ready, Reference, ServiceSpec};
 
 /// A whole world. `None` as a time is never.
 #[derive(Clone, Debug)]

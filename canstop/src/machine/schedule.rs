@@ -1,0 +1,88 @@
+//! Who stops in which step of a stop, and until when each has time.
+
+use std::time::Duration;
+
+use super::budget::{Allowance, Budget};
+use super::id::ServiceId;
+use super::plan::Plan;
+use super::time::Time;
+
+/// The steps of a stop, as its budget divides them.
+///
+/// Level 0 is the edge; a dependency stands one level above the highest of its dependents. Children
+/// stop within the slot of their parent, and before it; siblings with an order stop in it. Whoever
+/// stops later in a slot has time of its own at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    budget: Budget,
+    levels: Vec<usize>,
+    ends: Vec<Time>,
+}
+
+impl Schedule {
+    /// Divides the grace that begins at `requested`. `wants` is how long each service would like to
+    /// have for itself; whoever is gone wants nothing.
+    pub(crate) fn divide(
+        plan: &Plan,
+        allowance: Allowance,
+        requested: Time,
+        wants: &[Option<Duration>],
+        teardown: bool,
+    ) -> Self {
+        let levels = levels(plan, wants.len());
+        // A level in which nobody is left needs no step, if there is none above it.
+        let left = levels.iter().zip(wants).filter(|(_, wanted)| wanted.is_some());
+        let last_level = left.map(|(&level, _)| level).max().unwrap_or(0);
+        let wants: Vec<_> = wants.iter().map(|wanted| wanted.unwrap_or_default()).collect();
+        let chains = chains(plan, &levels, &wants);
+        let mut slots = vec![Duration::ZERO; 1 + last_level];
+        for (id, &level) in levels.iter().enumerate().filter(|&(_, &level)| level <= last_level) {
+            slots[level] = slots[level].max(chains[id]);
+        }
+        let budget = Budget::divide(allowance, requested, &slots[1..], teardown);
+        let mut ends: Vec<_> = levels.iter().map(|&level| budget.level_ends(level)).collect();
+        for &id in plan.stop_order().iter().rev() {
+            let level = levels[id.0];
+            let share = budget.share_of(level, slots.get(level).copied().unwrap_or_default());
+            let later = plan.stops_before(id).filter(|other| levels[other.0] == level);
+            let kept = later.map(|other| ends[other.0] - wants[other.0].mul_f64(share)).min();
+            ends[id.0] = kept.unwrap_or(ends[id.0]);
+        }
+        Self { budget, levels, ends }
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The step in which a service is told. Whoever comes later has no step of its own.
+    pub(crate) fn level(&self, ServiceId(id): ServiceId) -> usize {
+        self.levels.get(id).copied().unwrap_or(0)
+    }
+
+    /// Until when it has time.
+    pub(crate) fn ends(&self, ServiceId(id): ServiceId) -> Time {
+        self.ends.get(id).copied().unwrap_or(self.budget.deadline())
+    }
+}
+
+fn levels(plan: &Plan, services: usize) -> Vec<usize> {
+    let mut levels = vec![0; services];
+    for &id in plan.stop_order() {
+        let root = plan.root(id);
+        let above = |other: ServiceId| levels[other.0] + usize::from(plan.root(other) != root);
+        levels[id.0] = plan.stops_after(id).map(above).max().unwrap_or(0);
+    }
+    levels
+}
+
+/// How long each and all that stop before it in its slot would like to have together.
+fn chains(plan: &Plan, levels: &[usize], wants: &[Duration]) -> Vec<Duration> {
+    let mut chains = wants.to_vec();
+    for &id in plan.stop_order() {
+        let earlier = plan.stops_after(id).filter(|other| levels[other.0] == levels[id.0]);
+        let earlier = earlier.map(|other| chains[other.0]).max().unwrap_or_default();
+        chains[id.0] += earlier;
+    }
+    chains
+}

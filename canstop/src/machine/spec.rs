@@ -1,0 +1,113 @@
+//! What the machine knows of a service before it starts.
+
+use std::any::TypeId;
+use std::fmt;
+use std::time::Duration;
+
+use super::id::{Generation, ServiceId};
+use super::restart::RestartPolicy;
+
+/// When a service counts as ready, so that those after it may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ready {
+    /// When it says [`lifecycle.ready()`](crate::Lifecycle::ready).
+    Notify,
+    /// As soon as it was started.
+    #[default]
+    Started,
+}
+
+/// A place in the user's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a service's `after` or `bound_to` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// The service function itself, and its path for people.
+    Function { identity: TypeId, path: &'static str },
+    /// A service's name.
+    Name(String),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Function { path, .. } => f.write_str(path),
+            Reference::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The life of a service that started another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    pub(crate) id: ServiceId,
+    pub(crate) generation: Generation,
+}
+
+/// Everything the machine needs to know about a service.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceSpec {
+    /// Its whole path: a child's begins with its parent's.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    /// The function that made it, where it is known.
+    pub(crate) identity: Option<TypeId>,
+    /// Whose child it is; it ends with that life.
+    pub(crate) parent: Option<Parent>,
+    pub(crate) after: Vec<Reference>,
+    pub(crate) bound_to: Vec<Reference>,
+    pub(crate) restart: RestartPolicy,
+    /// Can it be started a second time?
+    pub(crate) restartable: bool,
+    pub(crate) ready: Ready,
+    pub(crate) start_timeout: Duration,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) optional: bool,
+    pub(crate) cancel: bool,
+}
+
+impl ServiceSpec {
+    pub(crate) fn new(name: impl Into<String>, place: Place) -> Self {
+        Self {
+            name: name.into(),
+            place,
+            identity: None,
+            parent: None,
+            after: Vec::new(),
+            bound_to: Vec::new(),
+            restart: RestartPolicy::default(),
+            restartable: true,
+            ready: Ready::default(),
+            start_timeout: Duration::from_secs(30),
+            grace: None,
+            optional: false,
+            cancel: false,
+        }
+    }
+
+    /// What its siblings call it: its path's last part.
+    pub(crate) fn short_name(&self) -> &str {
+        match self.parent {
+            Some(_) => self.name.rsplit_once('/').map_or(&self.name, |(_, own)| own),
+            None => &self.name,
+        }
+    }
+}
+
+impl fmt::Display for ServiceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({})", self.name, self.place)
+    }
+}

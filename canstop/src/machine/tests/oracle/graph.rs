@@ -1,0 +1,187 @@
+//! Who needs whom, as far as the plan is known, and what that makes of what was asked for.
+
+use super::Oracle;
+use super::seen::Seen;
+use crate::machine::id::ServiceId;
+use crate::machine::service::{Fate, Wish};
+use crate::machine::spec::Reference;
+
+impl Oracle {
+    /// Finds out who needs whom.
+    pub(super) fn resolve(&mut self) {
+        let named = |references: fn(&Seen) -> &[Reference]| -> Vec<Vec<usize>> {
+            (0..self.services.len()).map(|id| self.named(id, references(&self.services[id]))).collect()
+        };
+        let (after, bound_to) = (named(|seen| &seen.spec.after), named(|seen| &seen.spec.bound_to));
+        self.needs = (0..after.len())
+            .map(|id| {
+                let both_ways = |&&other: &&usize| other != id && leads_to(&bound_to, other, id);
+                let one_way = bound_to[id].iter().filter(|other| !both_ways(other));
+                after[id].iter().chain(one_way).copied().collect()
+            })
+            .collect();
+        self.bound_to = bound_to;
+    }
+
+    /// Whom references name: siblings, or else whoever stands nearest further out.
+    fn named(&self, id: usize, references: &[Reference]) -> Vec<usize> {
+        let seen = &self.services[id];
+        if seen.refused || self.is_left_out(id) {
+            return Vec::new();
+        }
+        references.iter().flat_map(|reference| self.nearest(seen, reference)).collect()
+    }
+
+    fn nearest(&self, seen: &Seen, reference: &Reference) -> Vec<usize> {
+        let mut family = seen.spec.parent.map(|parent| parent.id);
+        loop {
+            let is_named = |other: &usize| {
+                let spec = &self.services[*other].spec;
+                let has_name = matches!(reference, Reference::Name(name) if name == spec.short_name());
+                let known = !self.services[*other].refused && !self.is_left_out(*other);
+                known && has_name && spec.parent.map(|parent| parent.id) == family
+            };
+            let named: Vec<_> = (0..self.services.len()).filter(is_named).collect();
+            match family {
+                Some(ServiceId(parent)) if named.is_empty() => {
+                    family = self.services[parent].spec.parent.map(|parent| parent.id);
+                }
+                _ => return named,
+            }
+        }
+    }
+
+    /// Whoever was left of a parent's earlier life is not in the plan any more.
+    fn is_left_out(&self, id: usize) -> bool {
+        self.services[id].fate.is_some() && self.is_drained(id) && !self.has_its_parent(id)
+    }
+
+    pub(super) fn has_its_parent(&self, id: usize) -> bool {
+        self.services[id].spec.parent.is_none_or(|parent| {
+            let seen = &self.services[parent.id.0];
+            seen.live && seen.generation == parent.generation
+        })
+    }
+
+    pub(super) fn children(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
+        let is_child = move |seen: &Seen| seen.spec.parent.is_some_and(|parent| parent.id.0 == id);
+        (0..self.services.len()).filter(move |&other| is_child(&self.services[other]))
+    }
+
+    /// Who needs it, and its children.
+    pub(super) fn stops_after(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
+        let dependents = (0..self.needs.len()).filter(move |&dependent| self.needs[dependent].contains(&id));
+        dependents.chain(self.children(id))
+    }
+
+    /// Who begins a new life with it.
+    pub(super) fn restarts_with(&self, id: usize) -> Vec<usize> {
+        (0..self.bound_to.len()).filter(|&other| other != id && leads_to(&self.bound_to, other, id)).collect()
+    }
+
+    /// What is wanted of each while the program runs.
+    pub(super) fn wishes(&self) -> Vec<Option<Wish>> {
+        let asked = |seen: &Seen| {
+            let restarts = seen.restarts.map(|not_before| Wish::Restart { not_before });
+            restarts.max(seen.asked_to_stop.then_some(Wish::Stop))
+        };
+        let mut wishes: Vec<_> = self.services.iter().map(asked).collect();
+        loop {
+            let inherited = (0..wishes.len()).map(|id| self.inherited(id, &wishes).max(wishes[id])).collect();
+            if inherited == wishes {
+                return wishes;
+            }
+            wishes = inherited;
+        }
+    }
+
+    fn inherited(&self, id: usize, wishes: &[Option<Wish>]) -> Option<Wish> {
+        let seen = &self.services[id];
+        let of_parent = seen.spec.parent.and_then(|parent| {
+            let wish = wishes[parent.id.0];
+            let ends = wish.is_some() || !self.has_its_parent(id);
+            ends.then(|| if wish == Some(Wish::Stop) { Wish::Stop } else { Wish::EndWithParent })
+        });
+        let mates = self.bound_to[id].iter().filter(|&&other| leads_to(&self.bound_to, other, id));
+        let others = self.needs[id].iter().chain(mates).filter_map(|&other| wishes[other]);
+        others.filter(|wish| *wish >= Wish::EndWithParent).chain(of_parent).max()
+    }
+
+    /// Who is to end for good.
+    pub(super) fn to_stop(&self) -> Vec<bool> {
+        self.wishes().into_iter().map(|wish| wish >= Some(Wish::EndWithParent)).collect()
+    }
+
+    /// May those that need it start?
+    pub(super) fn lets_start(&self, id: usize) -> bool {
+        let seen = &self.services[id];
+        match seen.fate {
+            Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            None => seen.was_ready,
+        }
+    }
+
+    /// Are those up whose restart restarts it?
+    pub(super) fn bound_needs_are_up(&self, id: usize) -> bool {
+        let wishes = self.wishes();
+        let mut needs = self.bound_to[id].iter().filter(|other| self.needs[id].contains(other));
+        needs.all(|&need| {
+            let seen = &self.services[need];
+            match seen.fate {
+                Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
+                None => seen.live && seen.ready && wishes[need].is_none(),
+            }
+        })
+    }
+
+    /// Is something left of those that must stop before it?
+    pub(super) fn is_needed(&self, id: usize) -> bool {
+        let wishes = self.wishes();
+        let stops = |other: usize| self.stop.is_some() || wishes[other].is_some();
+        self.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
+    }
+
+    /// Is everything gone that a new life must not meet?
+    pub(super) fn may_start_again(&self, id: usize) -> bool {
+        let seen = &self.services[id];
+        let children_are_gone = self.children(id).all(|child| self.is_drained(child));
+        let own_are_gone = seen.told.is_none() || self.is_drained(id);
+        let mut bound = self.restarts_with(id).into_iter();
+        let bound_are_gone = bound.all(|other| self.services[other].restarts.is_none() || self.is_drained(other));
+        children_are_gone && own_are_gone && bound_are_gone && self.bound_needs_are_up(id)
+    }
+
+    /// How many steps each stands above the edge: one above whoever needs it, where these are not of
+    /// one family.
+    pub(super) fn levels(&self) -> Vec<usize> {
+        let mut levels = vec![0; self.services.len()];
+        for _ in 0..levels.len() {
+            for id in 0..levels.len() {
+                for other in self.stops_after(id) {
+                    let apart = usize::from(self.root(other) != self.root(id));
+                    levels[id] = levels[id].max(levels[other] + apart);
+                }
+            }
+        }
+        levels
+    }
+
+    fn root(&self, id: usize) -> usize {
+        self.services[id].spec.parent.map_or(id, |parent| self.root(parent.id.0))
+    }
+}
+
+/// Does a way lead from one to another, of one step at least?
+fn leads_to(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
+    let mut seen = vec![false; graph.len()];
+    let mut ways = graph[from].clone();
+    while let Some(at) = ways.pop() {
+        if at == to {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[at], true) {
+            ways.extend(&graph[at]);
+        }
+    }
+    false
+}

@@ -1,0 +1,128 @@
+//! What is wanted of single services while the program goes on: that they stop, or begin a new life.
+
+use super::id::{Generation, ServiceId};
+use super::service::{Service, Stage, Wish};
+use super::spec::Parent;
+use super::state::State;
+use super::time::Time;
+
+impl State {
+    /// Somebody wants a service to stop. That those that need it stop with it, and before it, is found
+    /// out whenever the plan is looked at: some may not be in it yet.
+    pub(super) fn want_stop(&mut self, id: ServiceId, before: Generation) {
+        if self.is_still(id, before) {
+            self.wish_for(id, Wish::Stop);
+        }
+    }
+
+    /// Somebody wants a service to begin a new life. One that waits for it need not wait any longer.
+    pub(super) fn want_restart(&mut self, now: Time, id: ServiceId, before: Generation) {
+        if !self.is_still(id, before) {
+            return;
+        }
+        match self.service(id).stage {
+            Stage::Running { .. } => {
+                self.wish_for(id, Wish::Restart { not_before: now });
+                self.restart_bound(id, now);
+            }
+            Stage::BackingOff { .. } => self.service_mut(id).stage = Stage::BackingOff { until: now },
+            Stage::Planned | Stage::Over(_) => {}
+        }
+    }
+
+    /// Is the service of this number still the one that was meant?
+    fn is_still(&self, id: ServiceId, before: Generation) -> bool {
+        self.services.get(id.0).is_some_and(|service| service.before == before)
+    }
+
+    /// Whoever is bound to this one begins a new life with it, not before it may itself.
+    pub(super) fn restart_bound(&mut self, id: ServiceId, not_before: Time) {
+        for bound in self.plan.restarts_with(id) {
+            if matches!(self.service(bound).stage, Stage::Running { .. } | Stage::BackingOff { .. }) {
+                self.wish_for(bound, Wish::Restart { not_before });
+            }
+        }
+    }
+
+    fn wish_for(&mut self, id: ServiceId, wish: Wish) {
+        let service = self.service_mut(id);
+        service.wish = service.wish.max(Some(wish));
+    }
+
+    /// The end of one is the end of those that need it, of those that are bound to it both ways, and
+    /// of its children; and these end with their parent's life, too.
+    pub(super) fn pass_on_wishes(&mut self) {
+        loop {
+            let ids: Vec<_> = self.ids().filter(|&id| self.inherited_wish(id) > self.service(id).wish).collect();
+            if ids.is_empty() {
+                return;
+            }
+            for id in ids {
+                self.service_mut(id).wish = self.inherited_wish(id);
+            }
+        }
+    }
+
+    /// The gravest wish for the end of one that it cannot be without.
+    fn inherited_wish(&self, id: ServiceId) -> Option<Wish> {
+        if self.service(id).is_over() {
+            return None;
+        }
+        let parent_goes_on = self.has_its_parent(id) && self.parent_of(id).is_none_or(|parent| parent.wish.is_none());
+        let of_parent = (!parent_goes_on).then(|| {
+            let wish = self.parent_of(id).and_then(|parent| parent.wish);
+            wish.map_or(Wish::EndWithParent, |wish| wish.max(Wish::EndWithParent))
+        });
+        let others = self.plan.needs(id).iter().copied().chain(self.plan.mates(id));
+        let of_others = others.filter_map(|other| self.service(other).wish.filter(|_| self.service(other).is_to_end()));
+        of_others.chain(of_parent).max()
+    }
+
+    /// Is somebody still to stop, or to begin a new life?
+    pub(super) fn is_any_wish_open(&self) -> bool {
+        let is_open = |id| self.service(id).wish.is_some() && !(self.service(id).is_over() && self.is_drained(id));
+        self.ids().any(is_open)
+    }
+
+    fn parent_of(&self, id: ServiceId) -> Option<&Service> {
+        let parent = self.service(id).spec.parent?;
+        self.services.get(parent.id.0)
+    }
+
+    /// Does the life still run that started this service, if one did?
+    pub(super) fn has_its_parent(&self, id: ServiceId) -> bool {
+        let Some(Parent { generation, .. }) = self.service(id).spec.parent else { return true };
+        self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.generation == generation)
+    }
+
+    /// The next life of one that had another waits until that is gone altogether: its children, and
+    /// whoever begins a new life with it; and what belongs to one that was told to stop. One that is to
+    /// end begins it only for the sake of those that need it to end well.
+    pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
+        let service = self.service(id);
+        let own_are_gone = match service.told {
+            Some(_) => self.is_drained(id),
+            None => self.plan.children(id).iter().all(|&child| self.is_drained(child)),
+        };
+        let is_gone = |&other: &ServiceId| !self.service(other).is_to_restart() || self.is_drained(other);
+        own_are_gone
+            && (!service.is_to_end() || self.is_needed(id))
+            && self.plan.restarts_with(id).iter().all(is_gone)
+            && self.bound_needs_are_up(id)
+    }
+
+    /// Lets a service wait for its next life, and says until when at least.
+    pub(super) fn begin_pause(&mut self, now: Time, id: ServiceId) -> Time {
+        let service = self.service_mut(id);
+        let until = match service.wish {
+            Some(Wish::Restart { not_before }) => not_before.max(now),
+            _ => now,
+        };
+        service.stage = Stage::BackingOff { until };
+        if !service.was_ready {
+            // Its start timeout is that of its next life.
+            service.first_began = None;
+        }
+        until
+    }
+}

@@ -1,0 +1,143 @@
+//! A service that was started.
+
+use std::error::Error;
+use std::fmt;
+
+use tokio::sync::watch;
+
+use crate::machine::{Event, Fate};
+use crate::session::{Standing, Supervisor};
+
+/// A service that was started. Dropping it changes nothing; a clone is the same service.
+#[derive(Clone)]
+pub struct ServiceHandle {
+    pub(super) supervisor: &'static Supervisor,
+    pub(super) name: String,
+    pub(super) restartable: bool,
+    pub(super) standing: watch::Receiver<Standing>,
+}
+
+impl ServiceHandle {
+    /// The service's name; a child's begins with its parent's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits until the service, its sessions and its children are over for good.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn wait(&self) -> Fate {
+        match self.wait_for(|_| None::<()>).await {
+            Ok(()) => unreachable!("nothing was waited for but the end"),
+            Err(fate) => fate,
+        }
+    }
+
+    /// Stops the service, and waits until it is over, with its sessions and its children. Those that
+    /// need it, and its children, stop before it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled, the service stops whether this is awaited to its end or not.
+    pub async fn stop(&self) -> Fate {
+        if let Ok((id, before)) = self.wait_for(|standing| Some((standing.id?, standing.before))).await {
+            self.supervisor.event(Event::StopService { id, before });
+        }
+        self.wait().await
+    }
+
+    /// Lets the service begin a new life, and waits until that is ready.
+    ///
+    /// It is told to stop, after its children and after those that are bound to it; when it has, and
+    /// its sessions are over, it starts again, without a pause, and then those that are bound to it do.
+    /// Those that only name it in `after` go on meanwhile. What has not stopped in the service's grace
+    /// is left behind, as in any stop. One that backs off begins at once.
+    ///
+    /// # Errors
+    ///
+    /// The service was made to run once, or it is over, or ends instead.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once polled, the service is restarted whether this is awaited to its end or not.
+    pub async fn restart(&self) -> Result<(), RestartError> {
+        let error = |kind| RestartError { service: self.name.clone(), kind };
+        if !self.restartable {
+            return Err(error(RestartErrorKind::MadeOnce));
+        }
+        let over = |fate| error(RestartErrorKind::Over(fate));
+        let known = |standing: Standing| Some((standing.id?, standing.before, standing.life));
+        let (id, before, life) = self.wait_for(known).await.map_err(over)?;
+        self.supervisor.event(Event::RestartService { id, before });
+        self.wait_for(|standing| (standing.life > life && standing.ready).then_some(())).await.map_err(over)
+    }
+
+    /// Waits until what the control plane says of the service has something to give, or it is over.
+    async fn wait_for<T>(&self, what: impl Fn(Standing) -> Option<T>) -> Result<T, Fate> {
+        let mut standing = self.standing.clone();
+        loop {
+            let known = *standing.borrow_and_update();
+            if let Some(fate) = known.fate.filter(|_| known.drained) {
+                return Err(fate);
+            }
+            if let Some(found) = what(known) {
+                return Ok(found);
+            }
+            if standing.changed().await.is_err() {
+                // The supervisor is gone: what had not ended by then was left behind.
+                return Err(known.fate.unwrap_or(Fate::Abandoned));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ServiceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceHandle").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why a service was not restarted. See [`ServiceHandle::restart`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartError {
+    service: String,
+    kind: RestartErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RestartErrorKind {
+    MadeOnce,
+    Over(Fate),
+}
+
+impl RestartError {
+    /// How the service ended, if that is why.
+    #[must_use]
+    pub fn fate(&self) -> Option<Fate> {
+        match self.kind {
+            RestartErrorKind::MadeOnce => None,
+            RestartErrorKind::Over(fate) => Some(fate),
+        }
+    }
+}
+
+impl fmt::Display for RestartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, kind } = self;
+        match kind {
+            RestartErrorKind::MadeOnce => write!(
+                f,
+                "service `{service}` was made to run once and cannot be restarted; make it with `Service::new`, or let \
+                 its state be `Clone` and its `restart` not \"never\""
+            ),
+            RestartErrorKind::Over(fate) => {
+                write!(f, "service `{service}` is over ({fate:?}) and cannot be restarted; start it anew")
+            }
+        }
+    }
+}
+
+impl Error for RestartError {}
