@@ -10,6 +10,15 @@ use super::id::ServiceId;
 use super::restart::Restart;
 use super::spec::{Reference, ServiceSpec};
 
+/// A service that is to be fitted into a plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) spec: &'a ServiceSpec,
+    /// Does it name others, and can they name it? Not once it was refused, or was left of a life of its
+    /// parent that is over; then it is still its parent's child.
+    pub(crate) is_known: bool,
+}
+
 /// The graph of a plan without faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
@@ -33,20 +42,20 @@ struct Node {
 }
 
 impl Plan {
-    /// Resolves every reference, or names all that is wrong. One that was refused has no spec.
+    /// Resolves every reference, or names all that is wrong.
     ///
     /// # Errors
     ///
     /// Unknown references, cycles, names that stand twice, options that contradict each other.
-    pub(crate) fn check(specs: &[Option<&ServiceSpec>], grace: Duration) -> Result<Self, Faults> {
+    pub(crate) fn check(services: &[Entry<'_>], grace: Duration) -> Result<Self, Faults> {
         let mut faults = Vec::new();
-        check_options(specs, grace, &mut faults);
-        let mut nodes = link(specs, &mut faults);
+        check_options(services, grace, &mut faults);
+        let mut nodes = link(services, &mut faults);
         let before: Vec<Vec<ServiceId>> =
             nodes.iter().map(|node| node.needs.iter().chain(&node.parent).copied().collect()).collect();
         let stop_order = topological_order(&before).unwrap_or_else(|| {
             let needs: Vec<_> = nodes.iter().map(|node| node.needs.clone()).collect();
-            faults.extend(cycles(&needs).iter().map(|cycle| describe_cycle(cycle, specs)));
+            faults.extend(cycles(&needs).iter().map(|cycle| describe_cycle(cycle, services)));
             Vec::new()
         });
         if !faults.is_empty() {
@@ -130,9 +139,9 @@ impl Plan {
     }
 }
 
-fn check_options(specs: &[Option<&ServiceSpec>], grace: Duration, faults: &mut Vec<String>) {
+fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<String>) {
     let mut names = HashMap::new();
-    for spec in specs.iter().flatten() {
+    for Entry { spec, .. } in services.iter().filter(|entry| entry.is_known) {
         if let Some(other) = names.insert(&spec.name, spec.place) {
             faults.push(format!(
                 "two services are called `{}`: {other} and {}; give one another name (`name = \"..\"` or `.name(..)`)",
@@ -158,12 +167,14 @@ fn check_options(specs: &[Option<&ServiceSpec>], grace: Duration, faults: &mut V
 }
 
 /// Who stands how to whom, but for what follows from it.
-fn link(specs: &[Option<&ServiceSpec>], faults: &mut Vec<String>) -> Vec<Node> {
-    let names = Names::of(specs);
-    let mut nodes = vec![Node::default(); specs.len()];
-    for (node, spec) in nodes.iter_mut().zip(specs) {
-        let Some(spec) = spec else { continue };
+fn link(services: &[Entry<'_>], faults: &mut Vec<String>) -> Vec<Node> {
+    let names = Names::of(services);
+    let mut nodes = vec![Node::default(); services.len()];
+    for (node, Entry { spec, is_known }) in nodes.iter_mut().zip(services) {
         node.parent = spec.parent.map(|parent| parent.id);
+        if !is_known {
+            continue;
+        }
         node.needs = names.resolve(spec, &spec.after, ("start after", "after"), faults);
         node.bound_to = names.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
     }
@@ -194,16 +205,15 @@ fn reachable<'a>(start: ServiceId, next: impl Fn(ServiceId) -> &'a [ServiceId]) 
 
 /// What services are called among those that have the same parent.
 struct Names<'a> {
-    specs: &'a [Option<&'a ServiceSpec>],
+    services: &'a [Entry<'a>],
     by_name: HashMap<(Option<ServiceId>, &'a str), Vec<ServiceId>>,
     by_function: HashMap<(Option<ServiceId>, TypeId), Vec<ServiceId>>,
 }
 
 impl<'a> Names<'a> {
-    fn of(specs: &'a [Option<&'a ServiceSpec>]) -> Self {
-        let mut names = Self { specs, by_name: HashMap::new(), by_function: HashMap::new() };
-        for (id, spec) in specs.iter().enumerate() {
-            let Some(spec) = spec else { continue };
+    fn of(services: &'a [Entry<'a>]) -> Self {
+        let mut names = Self { services, by_name: HashMap::new(), by_function: HashMap::new() };
+        for (id, Entry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
             let parent = spec.parent.map(|parent| parent.id);
             names.by_name.entry((parent, spec.short_name())).or_default().push(ServiceId(id));
             if let Some(identity) = spec.identity {
@@ -247,14 +257,14 @@ impl<'a> Names<'a> {
             match (named, parent) {
                 (Some(named), _) => return named,
                 (None, None) => return &[],
-                (None, Some(ServiceId(of))) => parent = self.specs[of].and_then(|spec| Some(spec.parent?.id)),
+                (None, Some(ServiceId(of))) => parent = self.services[of].spec.parent.map(|parent| parent.id),
             }
         }
     }
 }
 
-fn describe_cycle(cycle: &[ServiceId], specs: &[Option<&ServiceSpec>]) -> String {
-    let names: Vec<_> = cycle.iter().filter_map(|&ServiceId(id)| Some(specs[id]?.to_string())).collect();
+fn describe_cycle(cycle: &[ServiceId], services: &[Entry<'_>]) -> String {
+    let names: Vec<_> = cycle.iter().map(|&ServiceId(id)| services[id].spec.to_string()).collect();
     format!("services wait for each other: {} after {}; take one `after` away", names.join(" after "), names[0])
 }
 
@@ -305,7 +315,7 @@ mod tests {
     }
 
     fn check(specs: &[ServiceSpec]) -> Result<Plan, Faults> {
-        Plan::check(&specs.iter().map(Some).collect::<Vec<_>>(), GRACE)
+        Plan::check(&specs.iter().map(|spec| Entry { spec, is_known: true }).collect::<Vec<_>>(), GRACE)
     }
 
     #[test]

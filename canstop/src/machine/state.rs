@@ -302,14 +302,17 @@ impl State {
 
     /// Is nothing left of a service, its sessions and its children included?
     pub(crate) fn is_drained(&self, id: ServiceId) -> bool {
-        !self.service(id).is_running()
-            && self.are_sessions_drained(Owner::Service(id))
-            && self.plan.children(id).iter().all(|&child| self.is_drained(child))
+        self.is_itself_drained(id) && self.plan.children(id).iter().all(|&child| self.is_drained(child))
+    }
+
+    /// The same, whatever is left of its children.
+    pub(super) fn is_itself_drained(&self, id: ServiceId) -> bool {
+        !self.service(id).is_running() && self.are_sessions_drained(Owner::Service(id))
     }
 
     /// When what is left of a service is given up, once it was told to stop.
     pub(super) fn time_ends(&self, id: ServiceId) -> Option<Time> {
-        self.service(id).told.filter(|_| !self.is_drained(id))
+        self.service(id).told.filter(|_| !self.is_itself_drained(id))
     }
 }
 

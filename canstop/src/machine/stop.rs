@@ -150,17 +150,20 @@ impl State {
                 if self.is_to_end(id) {
                     self.service_mut(id).never_starts_again();
                 }
-                if !self.is_drained(id) {
+                if self.is_untold(id) {
                     self.tell_service(now, id);
                 }
             }
         }
     }
 
-    /// Is there something left to stop that was not told?
+    fn is_untold(&self, id: ServiceId) -> bool {
+        self.service(id).told.is_none() && !self.is_itself_drained(id)
+    }
+
+    /// Is there something to do about its stop?
     fn awaits_stop(&self, id: ServiceId) -> bool {
-        let service = self.service(id);
-        service.told.is_none() && !self.is_drained(id) || service.waits_to_start() && self.is_to_end(id)
+        self.is_untold(id) || self.service(id).waits_to_start() && self.is_to_end(id)
     }
 
     /// Does it end for good, alone or with the program?

@@ -4,7 +4,7 @@ use super::action::{Action, Notice};
 use super::cause::Cause;
 use super::id::{Generation, Owner, ServiceId};
 use super::phase::Phase;
-use super::plan::Plan;
+use super::plan::{Entry, Plan};
 use super::service::{Fate, Group, Service, Sessions, Stage};
 use super::spec::{Ready, ServiceSpec};
 use super::state::State;
@@ -46,16 +46,17 @@ impl State {
         }
     }
 
-    /// The plan of all services but those that were refused, and the children of lives that are over.
-    /// They keep their numbers.
+    /// The plan of all services. Those that were refused, and those that are left of lives that are over,
+    /// keep their numbers, but nobody means them any more.
     fn check_plan(&self) -> Result<Plan, String> {
-        let is_out = |id| match self.service(id).stage {
-            Stage::Over(Fate::Refused) => true,
-            Stage::Over(_) => self.is_drained(id) && !self.has_its_parent(id),
-            _ => false,
+        let is_known = |id| match self.service(id).stage {
+            Stage::Over(Fate::Refused) => false,
+            Stage::Over(_) => self.has_its_parent(id) || !self.is_drained(id),
+            _ => true,
         };
-        let specs: Vec<_> = self.ids().map(|id| (!is_out(id)).then(|| &self.service(id).spec)).collect();
-        Plan::check(&specs, self.allowance.grace).map_err(|faults| faults.to_string())
+        let entries: Vec<_> =
+            self.ids().map(|id| Entry { spec: &self.service(id).spec, is_known: is_known(id) }).collect();
+        Plan::check(&entries, self.allowance.grace).map_err(|faults| faults.to_string())
     }
 
     /// `run()`: the plan as a whole, then whatever may start.

@@ -65,9 +65,6 @@ impl State {
 
     /// The gravest wish for the end of one that it cannot be without.
     fn inherited_wish(&self, id: ServiceId) -> Option<Wish> {
-        if self.service(id).is_over() {
-            return None;
-        }
         let parent_goes_on = self.has_its_parent(id) && self.parent_of(id).is_none_or(|parent| parent.wish.is_none());
         let of_parent = (!parent_goes_on).then(|| {
             let wish = self.parent_of(id).and_then(|parent| parent.wish);

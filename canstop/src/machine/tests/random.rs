@@ -38,8 +38,8 @@ fn no_world_breaks_a_law() {
 fn worlds() -> impl Strategy<Value = World> {
     let times = (200..8_000_u64, prop_oneof![3 => Just(0), 1 => 0..1_000_u64], 0..6_000_u64);
     let lags = prop_oneof![4 => Just(vec![0]), 1 => vec(0..300_u64, 1..4)];
-    let rogue = weighted(0.05, (0..12_usize, 0..14_usize));
-    let plan = (vec(services(), 1..=12), any::<bool>(), rogue);
+    let rogue = weighted(0.05, (0..8_usize, 0..10_usize));
+    let plan = (vec(families(), 1..=8), any::<bool>(), rogue);
     let others = (mains(), vec(sessions(), 0..4), vec(orders(), 0..4), lags);
     (times, plan, others).prop_map(|(times, plan, others)| {
         let (grace, drain_delay, terminated) = times;
@@ -65,20 +65,30 @@ fn mains() -> impl Strategy<Value = MainScript> {
     )
 }
 
+/// A service, now and then with children, which may have children too.
+fn families() -> impl Strategy<Value = ServiceScript> {
+    let with = |(script, children)| ServiceScript { children, ..script };
+    let parents = (services(), prop_oneof![4 => vec(services(), 0), 1 => vec(services(), 1..4)]).prop_map(with);
+    prop_oneof![3 => services(), 2 => (services(), vec(parents, 1..4)).prop_map(with)]
+}
+
 fn services() -> impl Strategy<Value = ServiceScript> {
     let restarts = prop_oneof![Just(Restart::Never), Just(Restart::OnFailure), Just(Restart::Always)];
     let added = prop_oneof![4 => Just(0), 1 => 0..3_000_u64];
     let options = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.3), weighted(0.3, 0..3_000_u64));
     // Two masks together leave a quarter of all pairs.
-    let spec = ((any::<u16>(), any::<u16>()), added, restarts, 0..4_u32, options);
+    let bound = prop_oneof![2 => Just((0, 0)), 1 => (any::<u16>(), any::<u16>())];
+    let spec = (((any::<u16>(), any::<u16>()), bound), added, restarts, 0..4_u32, options);
     let lives = vec((weighted(0.3, 0..3_000_u64), ends()).prop_map(|(lasts, end)| Life { lasts, end }), 1..4);
     let dies = (weighted(0.8, soon()), weighted(0.1, soon()));
     let story = (weighted(0.98, 0..700_u64), lives, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
     (spec, story).prop_map(|(spec, story)| {
-        let ((some, others), added, restart, failures, (notify, optional, cancel, grace)) = spec;
+        let (((some, others), (bound, binds)), added, restart, failures, (notify, optional, cancel, grace)) = spec;
         let (ready_after, lives, obeys, obeys_with, (dies_in, echoes_after), sessions) = story;
         ServiceScript {
             needs: some & others,
+            bound,
+            binds,
             added,
             restart,
             failures,
@@ -93,6 +103,7 @@ fn services() -> impl Strategy<Value = ServiceScript> {
             dies_in,
             echoes_after,
             sessions,
+            children: Vec::new(),
         }
     })
 }
@@ -108,7 +119,8 @@ fn orders() -> impl Strategy<Value = Order> {
     prop_oneof![
         1 => (0..6_000_u64).prop_map(|at| Order::Signal { at }),
         1 => (0..6_000_u64).prop_map(|at| Order::Shutdown { at }),
-        3 => (0..5_000_u64, 0..12_usize).prop_map(|(at, service)| Order::Stop { at, service }),
+        3 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Stop { at, service }),
+        4 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Restart { at, service }),
     ]
 }
 

@@ -67,8 +67,8 @@ fn a_service_that_does_not_fit_at_run_time_is_refused_and_the_program_goes_on() 
     let [Notice::ServiceRefused { id: ServiceId(1), fault }] = notices(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`http` (main.rs:1) is to start after `cache`, which is not started"), "{fault}");
     assert_eq!(fate(&program, 1), Some(Fate::Refused));
-    // Its name is free again.
-    assert_eq!(starts(&program.handle(added(service("http", &["db"])))), [start(2, 1)]);
+    // Its name is free again, and its number.
+    assert_eq!(starts(&program.handle(added(service("http", &["db"])))), [start(1, 1)]);
     assert!(!program.oracle.is_stopping());
 }
 

@@ -109,7 +109,13 @@ impl Oracle {
             None => self.services.push(seen),
         }
         self.call.added = Some(gone.unwrap_or(self.services.len() - 1));
-        self.resolve();
+        if self.stop.is_none() {
+            self.resolve();
+        } else {
+            // It never starts, and so disturbs nobody's order.
+            self.needs.resize(self.services.len(), Vec::new());
+            self.bound_to.resize(self.services.len(), Vec::new());
+        }
     }
 
     fn note_restart(&mut self, id: usize, before: Generation) {

@@ -46,8 +46,11 @@ impl Oracle {
 
     /// Is it over, with its sessions and its children?
     pub(super) fn is_drained(&self, id: usize) -> bool {
-        let own = !self.services[id].live && self.are_drained(Owner::Service(ServiceId(id)));
-        own && self.children(id).all(|child| self.is_drained(child))
+        self.is_itself_drained(id) && self.children(id).all(|child| self.is_drained(child))
+    }
+
+    pub(super) fn is_itself_drained(&self, id: usize) -> bool {
+        !self.services[id].live && self.are_drained(Owner::Service(ServiceId(id)))
     }
 
     /// The edge's sessions and the body of `main`.

@@ -66,7 +66,7 @@ impl Settled<'_> {
     /// The next thing that somebody was promised, or announced.
     fn next_due(&self) -> Option<Time> {
         let Self { oracle, .. } = self;
-        let services = (0..oracle.services.len()).filter(|&id| !oracle.is_drained(id));
+        let services = (0..oracle.services.len()).filter(|&id| !oracle.is_itself_drained(id));
         let services = services.filter_map(|id| oracle.services[id].told);
         let groups = oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.told);
         let restarting = (0..oracle.services.len()).filter(|&id| oracle.may_start_again(id));

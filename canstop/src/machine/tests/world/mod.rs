@@ -12,6 +12,7 @@ use super::harness::Watched;
 use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::spec::ServiceSpec;
 use crate::machine::time::Time;
 
 pub(super) use self::script::{End, Life, MainScript, Order, ServiceScript, SessionScript, World};
@@ -23,20 +24,26 @@ const STEPS: usize = 50_000;
 struct Play<'a> {
     world: &'a World,
     watched: Watched,
+    /// What each service does, by its number.
+    scripts: Vec<&'a ServiceScript>,
     /// What happens next; the number keeps those of one moment in order.
-    agenda: BTreeMap<(Time, usize), Happening>,
+    agenda: BTreeMap<(Time, usize), Happening<'a>>,
     planned: usize,
     live: Vec<Option<Generation>>,
     sessions: Vec<Session>,
-    /// Where sessions with a grace of their own belong, by their numbers.
-    groups: Vec<(Owner, u64)>,
+    /// Where sessions with a grace of their own belong, by their numbers, and whether that still serves.
+    groups: Vec<(Owner, u64, bool)>,
+    /// Whose sessions were given up, and whose next life has not begun.
+    given_up: Vec<Owner>,
     steps: usize,
 }
 
 /// One thing that happens in the world.
 #[derive(Clone, Debug)]
-enum Happening {
+enum Happening<'a> {
     Event(Event),
+    Added(ServiceSpec, &'a ServiceScript),
+    Order(Order),
     LifeEnds(usize, Generation, Ending),
     SessionBegins(Owner, SessionScript),
     SessionEnds(usize),
@@ -45,6 +52,8 @@ enum Happening {
 #[derive(Debug)]
 struct Session {
     owner: Owner,
+    /// It belonged to a life that was given up, and nobody counts it any more.
+    forgotten: bool,
     alive: bool,
     obeys: Option<u64>,
 }
@@ -56,9 +65,11 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
         watched: Watched::new(world.allowance()),
         agenda: BTreeMap::new(),
         planned: 0,
-        live: vec![None; world.services.len()],
+        scripts: Vec::new(),
+        live: Vec::new(),
         sessions: Vec::new(),
         groups: Vec::new(),
+        given_up: Vec::new(),
         steps: 0,
     };
     play.plan_beginning();
@@ -74,30 +85,23 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
     Ok(play.watched.state.exit())
 }
 
-impl Play<'_> {
+impl<'a> Play<'a> {
     fn plan_beginning(&mut self) {
         for order in &self.world.orders {
-            let (after, event) = match *order {
-                Order::Signal { at } => (at, TERMINATE),
-                Order::Shutdown { at } => (at, shutdown()),
-                Order::Stop { at, service } => (
-                    at,
-                    Event::StopService {
-                        id: ServiceId(service % self.world.services.len()),
-                        before: Generation::default(),
-                    },
-                ),
-            };
-            self.plan(ms(after), Happening::Event(event));
+            let (Order::Signal { at } | Order::Shutdown { at } | Order::Stop { at, .. } | Order::Restart { at, .. }) =
+                order;
+            self.plan(ms(*at), Happening::Order(order.clone()));
         }
         for script in &self.world.edge_sessions {
             self.plan(ms(script.at), Happening::SessionBegins(Owner::Edge, script.clone()));
         }
-        // Ids are given in the order of adding.
-        let mut specs: Vec<_> = self.world.specs().into_iter().collect();
-        specs.sort_by_key(|(at, _)| *at);
-        for (at, spec) in specs {
-            self.plan(ms(at), Happening::Event(added(spec)));
+        let scripts: Vec<&ServiceScript> = if self.world.needed_come_last {
+            self.world.services.iter().rev().collect()
+        } else {
+            self.world.services.iter().collect()
+        };
+        for ((at, spec), script) in self.world.specs().into_iter().zip(scripts) {
+            self.plan(ms(at), Happening::Added(spec, script));
         }
         let main = &self.world.main;
         if main.listens {
@@ -112,7 +116,7 @@ impl Play<'_> {
         self.plan(ms(self.world.terminated), Happening::Event(TERMINATE));
     }
 
-    fn plan(&mut self, after: Duration, happening: Happening) {
+    fn plan(&mut self, after: Duration, happening: Happening<'a>) {
         let at = self.watched.now + after;
         self.agenda.insert((at, self.planned), happening);
         self.planned += 1;
@@ -140,13 +144,10 @@ impl Play<'_> {
         }
     }
 
-    fn happens(&mut self, happening: Happening) -> Result<(), String> {
+    fn happens(&mut self, happening: Happening<'a>) -> Result<(), String> {
         match happening {
-            Happening::Event(Event::StopService { id: ServiceId(id), .. })
-                if id >= self.watched.state.services().len() =>
-            {
-                Ok(())
-            }
+            Happening::Order(order) => self.obey(&order),
+            Happening::Added(spec, script) => self.add(spec, script),
             Happening::Event(event) => self.tell_machine(event),
             Happening::LifeEnds(id, generation, ending) => {
                 if self.live[id] != Some(generation) {
@@ -154,7 +155,7 @@ impl Play<'_> {
                 }
                 self.live[id] = None;
                 let event = Event::ServiceEnded { id: ServiceId(id), generation, ending };
-                if let Some(echo) = self.world.services[id].echoes_after {
+                if let Some(echo) = self.scripts[id].echoes_after {
                     self.plan(ms(echo), Happening::Event(event.clone()));
                 }
                 self.tell_machine(event)
@@ -162,7 +163,7 @@ impl Play<'_> {
             Happening::SessionBegins(owner, script) => {
                 let group = script.grace.map(|grace| self.group(owner, grace)).transpose()?;
                 let owner = group.unwrap_or(owner);
-                self.sessions.push(Session { owner, alive: true, obeys: script.obeys });
+                self.sessions.push(Session { owner, forgotten: false, alive: true, obeys: script.obeys });
                 if let Some(lasts) = script.lasts {
                     self.plan(ms(lasts), Happening::SessionEnds(self.sessions.len() - 1));
                 }
@@ -175,13 +176,40 @@ impl Play<'_> {
         }
     }
 
+    fn obey(&mut self, order: &Order) -> Result<(), String> {
+        let meant = |service: usize| {
+            let services = self.watched.state.services();
+            let id = ServiceId(service.checked_rem(services.len())?);
+            Some((id, services[id.0].before))
+        };
+        let event = match *order {
+            Order::Signal { .. } => Some(TERMINATE),
+            Order::Shutdown { .. } => Some(shutdown()),
+            Order::Stop { service, .. } => meant(service).map(|(id, before)| Event::StopService { id, before }),
+            Order::Restart { service, .. } => meant(service).map(|(id, before)| Event::RestartService { id, before }),
+        };
+        event.map_or(Ok(()), |event| self.tell_machine(event))
+    }
+
+    fn add(&mut self, spec: ServiceSpec, script: &'a ServiceScript) -> Result<(), String> {
+        let ServiceId(id) = self.watched.state.number_for(&spec.name);
+        if id == self.scripts.len() {
+            self.scripts.push(script);
+            self.live.push(None);
+        } else {
+            self.scripts[id] = script;
+            self.live[id] = None;
+        }
+        self.tell_machine(added(spec))
+    }
+
     /// The group of this grace; the machine hears of it when its first session comes.
     fn group(&mut self, home: Owner, grace: u64) -> Result<Owner, String> {
-        let known = self.groups.iter().position(|&known| known == (home, grace));
+        let known = self.groups.iter().position(|&known| known == (home, grace, true));
         if let Some(group) = known {
             return Ok(Owner::Group(group));
         }
-        self.groups.push((home, grace));
+        self.groups.push((home, grace, true));
         self.tell_machine(Event::GroupAdded { home, grace: ms(grace) })?;
         Ok(Owner::Group(self.groups.len() - 1))
     }
@@ -202,8 +230,10 @@ impl Play<'_> {
         let owners = std::iter::once(Owner::Edge).chain((0..services).map(|id| Owner::Service(ServiceId(id))));
         let groups = self.watched.oracle.groups().len();
         let owners = owners.chain((0..groups).map(Owner::Group));
-        let alive =
-            |owner| self.sessions.iter().filter(|session| session.alive && session.owner == owner).count() as u64;
+        let alive = |owner| {
+            let counts = |session: &&Session| session.alive && !session.forgotten && session.owner == owner;
+            self.sessions.iter().filter(counts).count() as u64
+        };
         owners.map(|owner| (owner, alive(owner))).collect()
     }
 }

@@ -1,9 +1,11 @@
 //! What the world makes of what the machine decides.
 
+use super::script::specs;
 use super::{End, Happening, Life, Play};
 use crate::machine::action::Action;
 use crate::machine::event::{Ending, Event};
 use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::spec::Parent;
 use crate::machine::tests::build::ms;
 
 impl Play<'_> {
@@ -11,7 +13,7 @@ impl Play<'_> {
         match action {
             Action::Start { id, generation } => self.begin(id, generation),
             Action::TellService { id: ServiceId(id), generation, .. } => {
-                let script = &self.world.services[id];
+                let script = self.scripts[id];
                 if let Some(after) = script.obeys {
                     self.plan(ms(after), Happening::LifeEnds(id, generation, script.obeys_with.get()));
                 }
@@ -28,6 +30,7 @@ impl Play<'_> {
                 for (ServiceId(id), generation) in abandoned.services {
                     self.abort(id, generation);
                 }
+                self.given_up.extend(abandoned.sessions.into_iter().map(|(owner, _)| owner));
             }
             Action::DropMain => {
                 if let Some(after) = self.world.main.drops_in {
@@ -49,8 +52,9 @@ impl Play<'_> {
     }
 
     fn begin(&mut self, ServiceId(id): ServiceId, generation: Generation) {
-        let script = &self.world.services[id];
+        let script = self.scripts[id];
         self.live[id] = Some(generation);
+        self.forget_what_was_given_up(Owner::Service(ServiceId(id)));
         if let Some(after) = script.ready_after {
             self.plan(ms(after), Happening::Event(Event::ServiceReady { id: ServiceId(id), generation }));
         }
@@ -58,7 +62,9 @@ impl Play<'_> {
         if let Some(lasts) = lasts {
             self.plan(ms(*lasts), Happening::LifeEnds(id, generation, end.get()));
         }
-        if generation == Generation(1) {
+        self.plan_children(id, generation);
+        let is_first = generation == self.watched.state.services()[id].before.next();
+        if is_first {
             for session in &script.sessions {
                 let begins = Happening::SessionBegins(Owner::Service(ServiceId(id)), session.clone());
                 self.plan(ms(session.at), begins);
@@ -66,9 +72,40 @@ impl Play<'_> {
         }
     }
 
+    /// Each life starts its own.
+    fn plan_children(&mut self, id: usize, generation: Generation) {
+        let script = self.scripts[id];
+        let family = &script.children;
+        let parent = Parent { id: ServiceId(id), generation };
+        let path = self.watched.state.services()[id].spec.name.clone();
+        for ((after, mut spec), script) in specs(family, |at| at.to_string()).into_iter().zip(family) {
+            spec.name = format!("{path}/{}", spec.name);
+            spec.parent = Some(parent);
+            self.plan(ms(after), Happening::Added(spec, script));
+        }
+    }
+
+    /// A life has nothing to do with what was given up before it.
+    fn forget_what_was_given_up(&mut self, home: Owner) {
+        let groups = self.groups.iter().enumerate();
+        let mut family: Vec<_> =
+            groups.filter(|(_, group)| group.0 == home).map(|(group, _)| Owner::Group(group)).collect();
+        family.push(home);
+        if !family.iter().any(|owner| self.given_up.contains(owner)) {
+            return;
+        }
+        self.given_up.retain(|owner| !family.contains(owner));
+        for session in self.sessions.iter_mut().filter(|session| family.contains(&session.owner)) {
+            session.forgotten = true;
+        }
+        for group in self.groups.iter_mut().filter(|group| group.0 == home) {
+            group.2 = false;
+        }
+    }
+
     /// Its future is dropped, at once or when it next lets go of its thread, which may be never.
     fn abort(&mut self, id: usize, generation: Generation) {
-        if let Some(after) = self.world.services[id].dies_in {
+        if let Some(after) = self.scripts[id].dies_in {
             self.plan(ms(after), Happening::LifeEnds(id, generation, Ending::Dropped));
         }
     }

@@ -41,6 +41,9 @@ pub(in crate::machine::tests) struct MainScript {
 pub(in crate::machine::tests) struct ServiceScript {
     /// Which of those before it it needs, bit by bit.
     pub(in crate::machine::tests) needs: u16,
+    /// Which of these it is bound to, and which of them are bound to it, too.
+    pub(in crate::machine::tests) bound: u16,
+    pub(in crate::machine::tests) binds: u16,
     pub(in crate::machine::tests) added: u64,
     pub(in crate::machine::tests) restart: Restart,
     pub(in crate::machine::tests) failures: u32,
@@ -57,6 +60,8 @@ pub(in crate::machine::tests) struct ServiceScript {
     /// Each of its ends is reported a second time.
     pub(in crate::machine::tests) echoes_after: Option<u64>,
     pub(in crate::machine::tests) sessions: Vec<SessionScript>,
+    /// What each of its lives starts, some time after it began; `needs` and the others are siblings.
+    pub(in crate::machine::tests) children: Vec<ServiceScript>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +84,7 @@ pub(in crate::machine::tests) enum Order {
     Signal { at: u64 },
     Shutdown { at: u64 },
     Stop { at: u64, service: usize },
+    Restart { at: u64, service: usize },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,29 +100,43 @@ impl World {
         Allowance { grace: ms(self.grace), drain_delay: ms(self.drain_delay) }
     }
 
-    /// Every service, and when it is added.
+    /// Every service but the children, and when it is added.
     pub(super) fn specs(&self) -> Vec<(u64, ServiceSpec)> {
         let count = self.services.len();
         let name = |at: usize| (if self.needed_come_last { count - 1 - at } else { at }).to_string();
-        let spec = |(at, script): (usize, &ServiceScript)| {
-            let needs = (0..at).filter(|need| script.needs & (1 << need) != 0).map(name);
-            let rogue = self.rogue.filter(|&(from, _)| from == at).map(|(_, to)| to.to_string());
-            let mut spec = service(&name(at), &[]);
-            spec.after = needs.chain(rogue).map(Reference::Name).collect();
-            spec.restart.restart = script.restart;
-            spec.restart.limit = Limit { failures: script.failures, window: ms(2_000) };
-            spec.restart.backoff = Backoff { min: ms(50), max: ms(400) };
-            spec.ready = if script.notify { Ready::Notify } else { Ready::Started };
-            spec.start_timeout = ms(1_000);
-            spec.grace = script.grace.map(ms);
-            spec.optional = script.optional;
-            spec.cancel = script.cancel;
-            (script.added, spec)
-        };
-        let mut specs: Vec<_> = self.services.iter().enumerate().map(spec).collect();
+        let mut specs = specs(&self.services, name);
+        if let Some((from, to)) = self.rogue
+            && let Some((_, spec)) = specs.get_mut(from)
+        {
+            spec.after.push(Reference::Name(to.to_string()));
+        }
         if self.needed_come_last {
             specs.reverse();
         }
         specs
     }
+}
+
+/// The specs of one family, and when each is added.
+pub(super) fn specs(family: &[ServiceScript], name: impl Fn(usize) -> String) -> Vec<(u64, ServiceSpec)> {
+    let spec = |(at, script): (usize, &ServiceScript)| {
+        let needs = |others: u16| (0..at).filter(move |need| others & (1 << need) != 0);
+        let after = needs(script.needs & !script.bound).map(&name);
+        let bound_to = needs(script.needs & script.bound).map(&name);
+        let is_back = |&(_, other): &(usize, &ServiceScript)| other.needs & other.bound & other.binds & (1 << at) != 0;
+        let back = family.iter().enumerate().skip(at + 1).filter(is_back).map(|(other, _)| name(other));
+        let mut spec = service(&name(at), &[]);
+        spec.after = after.map(Reference::Name).collect();
+        spec.bound_to = bound_to.chain(back).map(Reference::Name).collect();
+        spec.restart.restart = script.restart;
+        spec.restart.limit = Limit { failures: script.failures, window: ms(2_000) };
+        spec.restart.backoff = Backoff { min: ms(50), max: ms(400) };
+        spec.ready = if script.notify { Ready::Notify } else { Ready::Started };
+        spec.start_timeout = ms(1_000);
+        spec.grace = script.grace.map(ms);
+        spec.optional = script.optional;
+        spec.cancel = script.cancel;
+        (script.added, spec)
+    };
+    family.iter().enumerate().map(spec).collect()
 }
