@@ -103,6 +103,7 @@ options! {
     "start_timeout" start_timeout: Positive, [Service], "a duration", r#"start_timeout = "30s""#;
     "ready" ready: Ready, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
     "after" after: SomeFunctions, [Service], "a list of services", "after(writer)";
+    "bound_to" bound_to: SomeFunctions, [Service], "a list of services", "bound_to(database)";
     "manual" manual: Flag, [Service], "no value", "manual";
     "optional" optional: Flag, [Service], "no value", "optional";
     "cancel" cancel: Flag, [Service], "no value", "cancel";

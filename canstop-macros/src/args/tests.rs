@@ -50,7 +50,7 @@ fn the_options_of_the_design_are_read() {
 fn an_unknown_option_gets_the_nearest_name_or_the_whole_list() {
     refuses(r#"graec = "5s""#, Place::Service, "unknown option `graec`; did you mean `grace`?");
     refuses(r#"colour = "red""#, Place::Main, "takes `grace`, `drain_delay`, `flavor`");
-    refuses("bound_to(x)", Place::Service, "unknown option `bound_to`");
+    refuses("tied_to(x)", Place::Service, "unknown option `tied_to`");
     refuses("id = 7", Place::Session, "`spawn_session!(work, id = ..)`");
 }
 

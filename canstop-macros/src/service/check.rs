@@ -100,9 +100,21 @@ fn conflicts(options: &Options, function: &Function, errors: &mut Errors) {
             errors.at(key, format!("nothing uses `{key}` where `restart = \"never\"`: remove one of the two"));
         }
     }
+    if let (true, Some(bound_to)) = (options.restarts_never(), &options.bound_to) {
+        errors.at(
+            &bound_to.key,
+            "`bound_to` restarts this service with another one, and `restart = \"never\"` forbids it: \
+             write `after(..)` instead, or remove `restart`",
+        );
+    }
     for path in options.after.iter().flat_map(|given| &given.value.0) {
         if path.is_ident(&function.sig.ident) {
             errors.at(path, "a service cannot come after itself: remove it from `after`");
+        }
+    }
+    for path in options.bound_to.iter().flat_map(|given| &given.value.0) {
+        if path.is_ident(&function.sig.ident) {
+            errors.at(path, "a service is not bound to itself: remove it from `bound_to`");
         }
     }
 }

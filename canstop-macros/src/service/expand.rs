@@ -194,6 +194,9 @@ fn described(plan: &Plan, service: TokenStream) -> TokenStream {
     for path in options.after.iter().flat_map(|given| &given.value.0) {
         calls.extend(quote!(.after(#path)));
     }
+    for path in options.bound_to.iter().flat_map(|given| &given.value.0) {
+        calls.extend(quote!(.bound_to(#path)));
+    }
     if options.optional.is_some() {
         calls.extend(quote!(.optional()));
     }

@@ -78,7 +78,7 @@ fn a_service_that_never_restarts_is_given_its_state() {
 #[test]
 fn every_option_becomes_the_call_that_it_stands_for() {
     let options = r#"name = "web", restart = "always", backoff = "100ms..10s", limit = "5 in 30s", grace = "2s",
-        start_timeout = "1m", ready = "started", after(a::b, c), optional, cancel, manual, allow(raw_spawn),
+        start_timeout = "1m", ready = "started", after(a::b, c), bound_to(d), optional, cancel, manual, allow(raw_spawn),
         crate = ::my::canstop"#;
     assert_same(
         &service(options, PLAIN),
@@ -98,6 +98,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                     .ready(::my::canstop::Ready::Started)
                     .after(a::b)
                     .after(c)
+                    .bound_to(d)
                     .optional()
                     .cancel(),
                 ::core::file!(), ::core::line!(), http)
@@ -188,6 +189,8 @@ fn each_fault_is_told_once_and_the_constructor_stays() {
         ("blocking, cancel", "fn http(l: Lifecycle) {}", "`cancel` drops a service at its next `.await`"),
         ("restart = \"never\", limit = \"1 in 1s\"", PLAIN, "nothing uses `limit`"),
         ("after(http)", PLAIN, "cannot come after itself"),
+        ("bound_to(http)", PLAIN, "not bound to itself"),
+        ("bound_to(db), restart = \"never\"", PLAIN, "`restart = \"never\"` forbids it"),
         ("", "async unsafe fn http(l: Lifecycle) {}", "remove `unsafe`"),
         ("", "async extern \"C\" fn http(l: Lifecycle) {}", "remove `extern \"C\"`"),
         ("blocking", "const fn http(l: Lifecycle) {}", "remove `const`"),

@@ -32,13 +32,15 @@ pub(crate) struct Plan {
 struct Node {
     parent: Option<ServiceId>,
     children: Vec<ServiceId>,
-    /// Those it starts after, and stops before.
-    needs: Vec<ServiceId>,
-    dependents: Vec<ServiceId>,
-    /// Those whose restart restarts it. It needs them, too, but for those that are bound to it as well:
-    /// they are a group, and have no order among themselves.
+    /// Those it said that it comes after.
+    after: Vec<ServiceId>,
+    /// Those whose restart restarts it.
     bound_to: Vec<ServiceId>,
     binds: Vec<ServiceId>,
+    /// Those it starts after, and stops before: the former and the latter, but for those that are bound
+    /// to it as well. They are a group, and have no order among themselves.
+    needs: Vec<ServiceId>,
+    dependents: Vec<ServiceId>,
 }
 
 impl Plan {
@@ -48,9 +50,34 @@ impl Plan {
     ///
     /// Unknown references, cycles, names that stand twice, options that contradict each other.
     pub(crate) fn check(services: &[Entry<'_>], grace: Duration) -> Result<Self, Faults> {
+        Self::default().extended(services, grace, |_| true)
+    }
+
+    /// The same for one more service, new or in the place of another. Whom the others named stays as it
+    /// was found out: what comes later does not change their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub(crate) fn with(&self, new: ServiceId, services: &[Entry<'_>], grace: Duration) -> Result<Self, Faults> {
+        self.extended(services, grace, |id| id == new)
+    }
+
+    fn extended(
+        &self,
+        services: &[Entry<'_>],
+        grace: Duration,
+        is_new: impl Fn(ServiceId) -> bool,
+    ) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         check_options(services, grace, &mut faults);
-        let mut nodes = link(services, &mut faults);
+        let names = Names::of(services);
+        let node = |(id, entry): (usize, &Entry<'_>)| match self.nodes.get(id) {
+            Some(known) if !is_new(ServiceId(id)) => known.said(),
+            _ => names.node(entry, &mut faults),
+        };
+        let mut nodes: Vec<_> = services.iter().enumerate().map(node).collect();
+        find_needs(&mut nodes);
         let before: Vec<Vec<ServiceId>> =
             nodes.iter().map(|node| node.needs.iter().chain(&node.parent).copied().collect()).collect();
         let stop_order = topological_order(&before).unwrap_or_else(|| {
@@ -61,17 +88,7 @@ impl Plan {
         if !faults.is_empty() {
             return Err(Faults(faults));
         }
-        for id in (0..nodes.len()).map(ServiceId) {
-            for need in nodes[id.0].needs.clone() {
-                nodes[need.0].dependents.push(id);
-            }
-            for bound_to in nodes[id.0].bound_to.clone() {
-                nodes[bound_to.0].binds.push(id);
-            }
-            if let Some(parent) = nodes[id.0].parent {
-                nodes[parent.0].children.push(id);
-            }
-        }
+        find_reverse(&mut nodes);
         Ok(Self { nodes, stop_order })
     }
 
@@ -80,10 +97,11 @@ impl Plan {
         static ALONE: Node = Node {
             parent: None,
             children: Vec::new(),
-            needs: Vec::new(),
-            dependents: Vec::new(),
+            after: Vec::new(),
             bound_to: Vec::new(),
             binds: Vec::new(),
+            needs: Vec::new(),
+            dependents: Vec::new(),
         };
         self.nodes.get(id).unwrap_or(&ALONE)
     }
@@ -166,28 +184,33 @@ fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<Strin
     }
 }
 
-/// Who stands how to whom, but for what follows from it.
-fn link(services: &[Entry<'_>], faults: &mut Vec<String>) -> Vec<Node> {
-    let names = Names::of(services);
-    let mut nodes = vec![Node::default(); services.len()];
-    for (node, Entry { spec, is_known }) in nodes.iter_mut().zip(services) {
-        node.parent = spec.parent.map(|parent| parent.id);
-        if !is_known {
-            continue;
-        }
-        node.needs = names.resolve(spec, &spec.after, ("start after", "after"), faults);
-        node.bound_to = names.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
+impl Node {
+    /// What a service said itself, without what follows from it.
+    fn said(&self) -> Self {
+        let Self { parent, after, bound_to, .. } = self.clone();
+        Self { parent, after, bound_to, ..Self::default() }
     }
+}
+
+fn find_needs(nodes: &mut [Node]) {
     let bound_to: Vec<_> = nodes.iter().map(|node| node.bound_to.clone()).collect();
     for (id, node) in nodes.iter_mut().enumerate() {
         let id = ServiceId(id);
         let is_mate = |other| other != id && reachable(other, |at| &bound_to[at.0]).contains(&id);
-        let needs = node.bound_to.iter().copied().filter(|&other| !is_mate(other));
-        node.needs.extend(needs);
+        let one_way = node.bound_to.iter().filter(|&&other| !is_mate(other));
+        node.needs = node.after.iter().chain(one_way).copied().collect();
         node.needs.sort_unstable();
         node.needs.dedup();
     }
-    nodes
+}
+
+fn find_reverse(nodes: &mut [Node]) {
+    for id in (0..nodes.len()).map(ServiceId) {
+        let Node { parent, needs, bound_to, .. } = nodes[id.0].clone();
+        needs.iter().for_each(|need| nodes[need.0].dependents.push(id));
+        bound_to.iter().for_each(|bound_to| nodes[bound_to.0].binds.push(id));
+        parent.iter().for_each(|parent| nodes[parent.0].children.push(id));
+    }
 }
 
 /// Whoever can be reached from `start`, which is among them only if a way leads back to it.
@@ -221,6 +244,17 @@ impl<'a> Names<'a> {
             }
         }
         names
+    }
+
+    /// What a service says of itself.
+    fn node(&self, &Entry { spec, is_known }: &Entry<'_>, faults: &mut Vec<String>) -> Node {
+        let parent = spec.parent.map(|parent| parent.id);
+        if !is_known {
+            return Node { parent, ..Node::default() };
+        }
+        let after = self.resolve(spec, &spec.after, ("start after", "after"), faults);
+        let bound_to = self.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
+        Node { parent, after, bound_to, ..Node::default() }
     }
 
     /// Whom these name. A child means its siblings before those of its parent, and those before the

@@ -36,7 +36,7 @@ impl State {
             self.services.push(service);
         }
         if self.phase == Phase::Running {
-            match self.check_plan() {
+            match self.check_plan(Some(id)) {
                 Ok(plan) => self.plan = plan,
                 Err(fault) => {
                     self.service_mut(id).stage = Stage::Over(Fate::Refused);
@@ -46,9 +46,9 @@ impl State {
         }
     }
 
-    /// The plan of all services. Those that were refused, and those that are left of lives that are over,
-    /// keep their numbers, but nobody means them any more.
-    fn check_plan(&self) -> Result<Plan, String> {
+    /// The plan of all services, or of the present ones and a new one. Those that were refused, and those
+    /// that are left of lives that are over, keep their numbers, but nobody can name them any more.
+    fn check_plan(&self, new: Option<ServiceId>) -> Result<Plan, String> {
         let is_known = |id| match self.service(id).stage {
             Stage::Over(Fate::Refused) => false,
             Stage::Over(_) => self.has_its_parent(id) || !self.is_drained(id),
@@ -56,7 +56,11 @@ impl State {
         };
         let entries: Vec<_> =
             self.ids().map(|id| Entry { spec: &self.service(id).spec, is_known: is_known(id) }).collect();
-        Plan::check(&entries, self.allowance.grace).map_err(|faults| faults.to_string())
+        let plan = match new {
+            Some(new) => self.plan.with(new, &entries, self.allowance.grace),
+            None => Plan::check(&entries, self.allowance.grace),
+        };
+        plan.map_err(|faults| faults.to_string())
     }
 
     /// `run()`: the plan as a whole, then whatever may start.
@@ -65,7 +69,7 @@ impl State {
             return;
         }
         self.phase = Phase::Running;
-        match self.check_plan() {
+        match self.check_plan(None) {
             Ok(plan) => self.plan = plan,
             Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
         }

@@ -93,7 +93,7 @@ impl State {
     }
 
     /// The next life of one that had another waits until that is gone altogether: its children, and
-    /// whoever begins a new life with it; and what belongs to one that was told to stop. One that is to
+    /// whoever is bound to it and was to stop for it; and what belongs to one that was told to stop. One that is to
     /// end begins it only for the sake of those that need it to end well.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
@@ -101,7 +101,7 @@ impl State {
             Some(_) => self.is_drained(id),
             None => self.plan.children(id).iter().all(|&child| self.is_drained(child)),
         };
-        let is_gone = |&other: &ServiceId| !self.service(other).is_to_restart() || self.is_drained(other);
+        let is_gone = |&other: &ServiceId| self.service(other).wish.is_none() || self.is_drained(other);
         own_are_gone
             && (!service.is_to_end() || self.is_needed(id))
             && self.plan.restarts_with(id).iter().all(is_gone)

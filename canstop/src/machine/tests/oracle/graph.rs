@@ -7,20 +7,21 @@ use crate::machine::service::{Fate, Wish};
 use crate::machine::spec::Reference;
 
 impl Oracle {
-    /// Finds out who needs whom.
-    pub(super) fn resolve(&mut self) {
-        let named = |references: fn(&Seen) -> &[Reference]| -> Vec<Vec<usize>> {
-            (0..self.services.len()).map(|id| self.named(id, references(&self.services[id]))).collect()
+    /// Finds out whom a service names, and from that who needs whom.
+    pub(super) fn resolve(&mut self, ids: impl IntoIterator<Item = usize>) {
+        let count = self.services.len();
+        self.after.resize(count, Vec::new());
+        self.bound_to.resize(count, Vec::new());
+        for id in ids {
+            self.after[id] = self.named(id, &self.services[id].spec.after);
+            self.bound_to[id] = self.named(id, &self.services[id].spec.bound_to);
+        }
+        let needs = |id: usize| {
+            let both_ways = |&&other: &&usize| other != id && leads_to(&self.bound_to, other, id);
+            let one_way = self.bound_to[id].iter().filter(|other| !both_ways(other));
+            self.after[id].iter().chain(one_way).copied().collect()
         };
-        let (after, bound_to) = (named(|seen| &seen.spec.after), named(|seen| &seen.spec.bound_to));
-        self.needs = (0..after.len())
-            .map(|id| {
-                let both_ways = |&&other: &&usize| other != id && leads_to(&bound_to, other, id);
-                let one_way = bound_to[id].iter().filter(|other| !both_ways(other));
-                after[id].iter().chain(one_way).copied().collect()
-            })
-            .collect();
-        self.bound_to = bound_to;
+        self.needs = (0..count).map(needs).collect();
     }
 
     /// Whom references name: siblings, or else whoever stands nearest further out.
@@ -146,8 +147,9 @@ impl Oracle {
         let seen = &self.services[id];
         let children_are_gone = self.children(id).all(|child| self.is_drained(child));
         let own_are_gone = seen.told.is_none() || self.is_drained(id);
+        let wishes = self.wishes();
         let mut bound = self.restarts_with(id).into_iter();
-        let bound_are_gone = bound.all(|other| self.services[other].restarts.is_none() || self.is_drained(other));
+        let bound_are_gone = bound.all(|other| wishes[other].is_none() || self.is_drained(other));
         children_are_gone && own_are_gone && bound_are_gone && self.bound_needs_are_up(id)
     }
 

@@ -108,13 +108,16 @@ impl Oracle {
             Some(id) => self.services[id] = seen,
             None => self.services.push(seen),
         }
-        self.call.added = Some(gone.unwrap_or(self.services.len() - 1));
-        if self.stop.is_none() {
-            self.resolve();
-        } else {
+        let id = gone.unwrap_or(self.services.len() - 1);
+        self.call.added = Some(id);
+        if self.stop.is_some() {
             // It never starts, and so disturbs nobody's order.
-            self.needs.resize(self.services.len(), Vec::new());
-            self.bound_to.resize(self.services.len(), Vec::new());
+            self.resolve([]);
+        } else if self.running {
+            // Nor does what comes later.
+            self.resolve([id]);
+        } else {
+            self.resolve(0..self.services.len());
         }
     }
 

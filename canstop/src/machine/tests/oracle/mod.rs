@@ -29,7 +29,9 @@ use crate::machine::time::Time;
 pub(in crate::machine::tests) struct Oracle {
     allowance: Allowance,
     services: Vec<Seen>,
-    /// Whom each service needs, as far as the plan is known.
+    /// Whom each service said that it comes after, as far as the plan is known.
+    after: Vec<Vec<usize>>,
+    /// Whom each service needs.
     needs: Vec<Vec<usize>>,
     /// Whose restart restarts it.
     bound_to: Vec<Vec<usize>>,
@@ -94,6 +96,7 @@ impl Oracle {
         Self {
             allowance,
             services: Vec::new(),
+            after: Vec::new(),
             needs: Vec::new(),
             bound_to: Vec::new(),
             main: Main::default(),

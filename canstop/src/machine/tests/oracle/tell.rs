@@ -40,7 +40,7 @@ impl Oracle {
                 law!(self.call.added == Some(*id) && self.running, "service {id} is refused");
                 self.services[*id].refused = true;
                 self.services[*id].fate = Some(Fate::Refused);
-                self.resolve();
+                self.resolve([*id]);
             }
             Notice::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
             Notice::StopRequested { cause, grace } => {
