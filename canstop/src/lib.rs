@@ -92,10 +92,10 @@
 
 // In reading order; each module may use those above it, and none below.
 mod machine;
+mod report;
 mod session;
 mod lifecycle;
 mod registry;
-mod report;
 mod control;
 mod app;
 mod macros;
@@ -107,8 +107,11 @@ pub use canstop_macros::{main, service};
 pub use crate::app::{App, Flavor};
 pub use crate::lifecycle::{EnterGuard, Lifecycle, OutsideSupervisor, RunUntilStopping, Stopping};
 pub use crate::machine::{
-    Activity, Cause, Exit, Fate, Ready, Report, Restart, ServiceReport, Signal, Straggler, StragglerKind,
+    Activity, Cause, Ending, Exit, Fate, Ready, Report, Restart, ServiceReport, ServiceState, Signal, Straggler,
+    StragglerKind,
 };
 pub use crate::registry::{
-    AnyService, Dependency, MainOutcome, Outcome, RestartError, Service, ServiceHandle, run, start,
+    AnyService, Dependency, Events, MainOutcome, Outcome, RestartError, Service, ServiceHandle, ServiceStatus,
+    SessionStatus, Status, events, run, start, status,
 };
+pub use crate::report::Event;

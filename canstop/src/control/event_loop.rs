@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::signals::Signals;
 use super::thread::{Ends, Settings};
 use crate::machine::{Event, Jitter, Owner, Phase, Report, State};
-use crate::report::{Teller, Telling};
+use crate::report::{self, Teller};
 use crate::session::{Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
 
 /// While sessions are counted they are counted at least this often: one that ended just when the
@@ -198,6 +198,7 @@ impl EventLoop {
         let Site { name, file, line, module, function, .. } = *site;
         let place = format!("{file}:{line}");
         let owner = (scope.owner != Owner::Edge).then(|| scope.name.clone());
-        self.teller.tell(Telling::SessionFailed { name, place, function: function(), module, owner, ending });
+        let function = function();
+        self.say(report::Event::SessionFailed { name, place, function, module, owner, ending }, false);
     }
 }

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::machine::{Ending, Event, Generation, Owner, ServiceId, Stage, State};
-use crate::session::{Body, Factory, NewService, Scope, Standing, Supervisor, ending_of_dropped};
+use crate::machine::{Ending, Event, Generation, Owner, ServiceId, State};
+use crate::session::{Body, Factory, Known, NewService, Scope, Standing, Supervisor, ending_of_dropped};
 
 /// One service as the control plane holds it.
 pub(super) struct Vessel {
@@ -39,6 +39,9 @@ impl Fleet {
     /// Takes a service in under its number, which may have been another's that is gone.
     pub(super) fn add(&mut self, supervisor: &'static Supervisor, id: ServiceId, new: NewService) {
         let NewService { spec, factory, standing, .. } = new;
+        let (name, place) = (spec.name.clone(), spec.place);
+        let parent = spec.parent.map(|parent| parent.id);
+        supervisor.introduce(id, Known { name, place, parent, standing: standing.subscribe() });
         let gone = self.0.get(id.0).map(|gone| gone.scope);
         let scope = match gone {
             Some(gone) if gone.place == spec.place && !gone.is_spent() => gone,
@@ -94,20 +97,28 @@ impl Fleet {
             if service.is_over() {
                 vessel.drop_state();
             }
-            let fate = match service.stage {
-                Stage::Over(fate) => Some(fate),
-                _ => None,
-            };
             let id = ServiceId(id);
-            let standing = Standing {
-                id: Some(id),
-                before: service.before,
-                life: service.generation,
-                ready: matches!(service.stage, Stage::Running { ready: true, .. }),
-                fate,
-                drained: state.is_drained(id),
-            };
-            vessel.standing.send_if_modified(|known| std::mem::replace(known, standing) != standing);
+            let (state, drained) = (service.state(), state.is_drained(id));
+            vessel.standing.send_if_modified(|known| {
+                let same_life = known.id == Some(id) && known.life == service.generation;
+                if same_life && known.state == state && known.drained == drained {
+                    return false;
+                }
+                if !same_life || known.state != state {
+                    known.since = Instant::now();
+                }
+                let last_error = service.last_error.clone();
+                *known = Standing {
+                    id: Some(id),
+                    before: service.before,
+                    life: service.generation,
+                    state,
+                    drained,
+                    last_error,
+                    ..*known
+                };
+                true
+            });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use crate::machine::{Abandoned, Activity, Generation, Owner, ServiceId, Straggler, StragglerKind};
-use crate::report::{Teller, Telling};
+use crate::report::Event;
 use crate::session::{Count, Found, Kind, Scope, Site, Supervisor, Watch, body_blocks_since, count, survey};
 
 /// As many stragglers as are told one by one.
@@ -55,11 +55,10 @@ impl Ledger {
     }
 
     /// Names what is left behind, and tells it.
-    pub(super) fn enter(&mut self, stragglers: Vec<Straggler>, teller: &Teller, urgent: bool) {
+    pub(super) fn enter(&mut self, stragglers: Vec<Straggler>, tell: impl Fn(Event)) {
         for straggler in stragglers {
             if self.stragglers.len() < ROWS {
-                let telling = Telling::Abandoned(straggler.clone());
-                if urgent { teller.tell_urgently(telling) } else { teller.tell(telling) }
+                tell(Event::Abandoned(straggler.clone()));
             } else {
                 self.untold += 1;
             }

@@ -6,8 +6,8 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use super::ledger::Scene;
 use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
-use crate::report::{LastLine, Telling};
-use crate::session::{Scope, stop_watching_sessions, watch_sessions};
+use crate::report::{Event, Teller};
+use crate::session::{Scope, Supervisor, stop_watching_sessions, watch_sessions};
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
@@ -63,44 +63,46 @@ impl EventLoop {
         let now = tokio::time::Instant::now();
         let scene = Scene { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
         let stragglers = scene.name(left, |id, generation| self.fleet.life_began(id, generation));
-        self.ledger.enter(stragglers, &self.teller, urgent);
+        self.ledger.enter(stragglers, |event| say(self.supervisor, &self.teller, event, urgent));
     }
 
     fn tell(&self, notice: Notice) {
         let name = |ServiceId(id): ServiceId| self.state.services()[id].spec.name.clone();
-        let telling = match notice {
+        let event = match notice {
             Notice::ServiceStarted { id, generation } => {
-                Telling::ServiceStarted { service: name(id), life: generation.0 }
+                Event::ServiceStarted { service: name(id), life: generation.0 }
             }
-            Notice::ServiceReady { id } => Telling::ServiceReady { service: name(id) },
-            Notice::ServiceTold { id } => Telling::ServiceTold { service: name(id) },
+            Notice::ServiceReady { id } => Event::ServiceReady { service: name(id) },
+            Notice::ServiceTold { id } => Event::ServiceTold { service: name(id) },
             Notice::ServiceEnded { id, ending, restart_in } => {
-                Telling::ServiceEnded { service: name(id), ending, restart_in }
+                Event::ServiceEnded { service: name(id), ending, restart_in }
             }
-            Notice::ServiceLost { id } => Telling::ServiceLost { service: name(id) },
-            Notice::ServiceRefused { id, fault } => Telling::ServiceRefused { service: name(id), fault },
-            Notice::MainFailed { error } => Telling::MainFailed { error },
-            Notice::StopRequested { cause, grace } => Telling::StopRequested { cause, grace },
-            Notice::DuplicateSignal(signal) => Telling::DuplicateSignal { signal },
+            Notice::ServiceLost { id } => Event::ServiceLost { service: name(id) },
+            Notice::ServiceRefused { id, fault } => Event::ServiceRefused { service: name(id), fault },
+            Notice::MainFailed { error } => Event::MainFailed { error },
+            Notice::StopRequested { cause, grace } => Event::StopRequested { cause, grace },
+            Notice::DuplicateSignal(signal) => Event::DuplicateSignal { signal },
             Notice::Waiting { remaining, services, sessions, main } => {
                 let services = services.into_iter().map(name).collect();
-                Telling::Waiting { remaining, services, sessions, main }
+                Event::Waiting { remaining, services, sessions, main }
             }
             // Told as the last line, when the data plane is gone too.
             Notice::Finished { .. } => return,
         };
-        self.teller.tell(telling);
+        self.say(event, false);
+    }
+
+    /// Says an event to those who read the stream, and to the log.
+    pub(super) fn say(&self, event: Event, urgent: bool) {
+        say(self.supervisor, &self.teller, event, urgent);
     }
 
     /// Says the last line, and waits until all is said. Says whether it is.
     pub(super) fn tell_the_end(&self, urgent: bool, limit: Duration) -> bool {
-        let tell = |telling| {
-            if urgent { self.teller.tell_urgently(telling) } else { self.teller.tell(telling) }
-        };
         if self.ledger.untold() > 0 {
-            tell(Telling::MoreAbandoned { rows: self.ledger.untold() });
+            self.say(Event::MoreAbandoned { rows: self.ledger.untold() }, urgent);
         }
-        tell(Telling::Last(LastLine::of(&self.report())));
+        self.say(Event::stopped(&self.report()), urgent);
         self.teller.flush(limit)
     }
 
@@ -131,5 +133,14 @@ impl EventLoop {
             services: services.collect(),
             exit: self.state.exit(),
         }
+    }
+}
+
+fn say(supervisor: &Supervisor, teller: &Teller, event: Event, urgent: bool) {
+    supervisor.publish(&event);
+    if urgent {
+        teller.tell_urgently(event);
+    } else {
+        teller.tell(event);
     }
 }

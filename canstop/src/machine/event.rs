@@ -41,9 +41,10 @@ pub(crate) enum Event {
     SessionsCounted(Vec<(Owner, u64)>),
 }
 
-/// How a life ended.
+/// How a life of a service, or a session, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+#[non_exhaustive]
+pub enum Ending {
     /// It returned, and not an error.
     Done,
     /// It returned an error.
@@ -55,7 +56,9 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    pub(crate) fn error(&self) -> Option<&str> {
+    /// What it failed with, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
         match self {
             Ending::Done | Ending::Dropped => None,
             Ending::Failed(error) | Ending::Panicked(error) => Some(error),

@@ -24,20 +24,23 @@ mod ended;
 mod stop;
 mod abandon;
 mod report;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub use cause::{Cause, Signal};
+pub use event::Ending;
 pub use exit::Exit;
 pub use report::{Activity, Report, ServiceReport, Straggler, StragglerKind};
 pub use restart::Restart;
 pub use service::Fate;
 pub use spec::Ready;
+pub use status::ServiceState;
 
 pub(crate) use action::{Abandoned, Action, Notice};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Allowance;
-pub(crate) use event::{Ending, Event};
+pub(crate) use event::Event;
 pub(crate) use id::{Generation, Owner, ServiceId};
 pub(crate) use phase::Phase;
 pub(crate) use restart::Limit;

@@ -1,11 +1,13 @@
 //! A service that was started.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
 use tokio::sync::watch;
 
-use crate::machine::{Event, Fate};
+use super::status::{ServiceStatus, status_of};
+use crate::machine::{Event, Fate, Place, ServiceState};
 use crate::session::{Standing, Supervisor};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.
@@ -13,6 +15,7 @@ use crate::session::{Standing, Supervisor};
 pub struct ServiceHandle {
     pub(super) supervisor: &'static Supervisor,
     pub(super) name: String,
+    pub(super) place: Place,
     pub(super) restartable: bool,
     pub(super) standing: watch::Receiver<Standing>,
 }
@@ -30,10 +33,8 @@ impl ServiceHandle {
     ///
     /// Cancel safe.
     pub async fn wait(&self) -> Fate {
-        match self.wait_for(|_| None::<()>).await {
-            Ok(()) => unreachable!("nothing was waited for but the end"),
-            Err(fate) => fate,
-        }
+        let Err(fate) = self.wait_for(|_| None::<Infallible>).await;
+        fate
     }
 
     /// Stops the service, and waits until it is over, with its sessions and its children. Those that
@@ -69,26 +70,40 @@ impl ServiceHandle {
             return Err(error(RestartErrorKind::MadeOnce));
         }
         let over = |fate| error(RestartErrorKind::Over(fate));
-        let known = |standing: Standing| Some((standing.id?, standing.before, standing.life));
+        let known = |standing: &Standing| Some((standing.id?, standing.before, standing.life));
         let (id, before, life) = self.wait_for(known).await.map_err(over)?;
         self.supervisor.event(Event::RestartService { id, before });
-        self.wait_for(|standing| (standing.life > life && standing.ready).then_some(())).await.map_err(over)
+        let begun_anew =
+            |standing: &Standing| (standing.life > life && standing.state == ServiceState::Ready).then_some(());
+        self.wait_for(begun_anew).await.map_err(over)
+    }
+
+    /// How the service stands at this moment. It asks nobody, so it answers also while every worker is
+    /// blocked.
+    #[must_use]
+    pub fn status(&self) -> ServiceStatus {
+        status_of(&self.name, self.place, &self.standing.borrow())
     }
 
     /// Waits until what the control plane says of the service has something to give, or it is over.
-    async fn wait_for<T>(&self, what: impl Fn(Standing) -> Option<T>) -> Result<T, Fate> {
+    async fn wait_for<T>(&self, what: impl Fn(&Standing) -> Option<T>) -> Result<T, Fate> {
         let mut standing = self.standing.clone();
         loop {
-            let known = *standing.borrow_and_update();
-            if let Some(fate) = known.fate.filter(|_| known.drained) {
-                return Err(fate);
-            }
-            if let Some(found) = what(known) {
-                return Ok(found);
+            {
+                let known = standing.borrow_and_update();
+                if let Some(fate) = known.is_over() {
+                    return Err(fate);
+                }
+                if let Some(found) = what(&known) {
+                    return Ok(found);
+                }
             }
             if standing.changed().await.is_err() {
                 // The supervisor is gone: what had not ended by then was left behind.
-                return Err(known.fate.unwrap_or(Fate::Abandoned));
+                return Err(match standing.borrow().state {
+                    ServiceState::Over(fate) => fate,
+                    _ => Fate::Abandoned,
+                });
             }
         }
     }

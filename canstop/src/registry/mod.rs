@@ -4,15 +4,19 @@ mod outcome;
 mod dependency;
 mod service;
 mod registered;
+mod events;
+mod status;
 mod handle;
 mod start;
 
 pub use dependency::Dependency;
+pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};
 pub use outcome::{MainOutcome, Outcome};
 pub use registered::Registration;
 pub use service::{AnyService, Service};
 pub use start::{run, start};
+pub use status::{ServiceStatus, SessionStatus, Status, status};
 
 pub(crate) use registered::registered_in;
 pub(crate) use start::hand_over;

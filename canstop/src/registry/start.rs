@@ -23,11 +23,10 @@ pub fn start<R>(service: Service<R>) -> ServiceHandle {
 /// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory } = service;
-    let (sender, standing) = watch::channel(Standing::default());
-    let name = spec.name.clone();
-    let restartable = spec.restartable;
+    let (sender, standing) = watch::channel(Standing::new());
+    let (name, place, restartable) = (spec.name.clone(), spec.place, spec.restartable);
     supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, standing: sender, by_user }));
-    ServiceHandle { supervisor, name, restartable, standing }
+    ServiceHandle { supervisor, name, place, restartable, standing }
 }
 
 impl Lifecycle {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::telling::LastLine;
+use super::event::Event;
 use crate::machine::{Activity, Report, Straggler, StragglerKind};
 
 impl fmt::Display for Report {
@@ -11,7 +11,7 @@ impl fmt::Display for Report {
         for straggler in &self.stragglers {
             writeln!(f, "abandoned: {straggler}")?;
         }
-        LastLine::of(self).fmt(f)
+        Event::stopped(self).fmt(f)
     }
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Activity {
 }
 
 /// A duration to three digits, which is as many as anybody reads at night.
-pub(super) struct Rounded(pub(super) Duration);
+pub(crate) struct Rounded(pub(crate) Duration);
 
 impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,10 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::telling::Telling;
+use super::event::Event;
 
 enum Order {
-    Tell { telling: Telling, urgent: bool },
+    Tell { event: Event, urgent: bool },
     Answer(mpsc::SyncSender<()>),
 }
 
@@ -33,7 +33,7 @@ impl Teller {
         thread::Builder::new().name("canstop-report".to_owned()).spawn(move || {
             while let Ok(order) = queue.recv() {
                 match order {
-                    Order::Tell { telling, urgent } => telling.tell(urgent),
+                    Order::Tell { event, urgent } => event.tell(urgent),
                     Order::Answer(answer) => {
                         let _ = answer.send(());
                     }
@@ -43,13 +43,13 @@ impl Teller {
         Ok(Self { orders })
     }
 
-    pub(crate) fn tell(&self, telling: Telling) {
-        let _ = self.orders.send(Order::Tell { telling, urgent: false });
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.orders.send(Order::Tell { event, urgent: false });
     }
 
     /// Says it on stderr too, whoever listens.
-    pub(crate) fn tell_urgently(&self, telling: Telling) {
-        let _ = self.orders.send(Order::Tell { telling, urgent: true });
+    pub(crate) fn tell_urgently(&self, event: Event) {
+        let _ = self.orders.send(Order::Tell { event, urgent: true });
     }
 
     /// Waits until all is said, but not longer than this. Says whether it is.

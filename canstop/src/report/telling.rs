@@ -1,194 +1,27 @@
-//! One thing that is told: its text for people, its event for `tracing`.
+//! Saying an event: to `tracing` where somebody listens, to stderr where nobody does.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use tracing::Level;
 
-use super::show::Rounded;
-use crate::machine::{Cause, Ending, Exit, Report, Signal, Straggler};
+use super::event::Event;
+use crate::machine::{Ending, Exit};
 
-/// Everything that canstop ever says.
-#[derive(Debug)]
-pub(crate) enum Telling {
-    ServiceStarted {
-        service: String,
-        life: u32,
-    },
-    ServiceReady {
-        service: String,
-    },
-    ServiceTold {
-        service: String,
-    },
-    ServiceEnded {
-        service: String,
-        ending: Ending,
-        restart_in: Option<Duration>,
-    },
-    ServiceLost {
-        service: String,
-    },
-    ServiceRefused {
-        service: String,
-        fault: String,
-    },
-    SessionFailed {
-        name: Option<&'static str>,
-        place: String,
-        function: &'static str,
-        module: &'static str,
-        owner: Option<String>,
-        ending: Ending,
-    },
-    MainFailed {
-        error: String,
-    },
-    StopRequested {
-        cause: Cause,
-        grace: Duration,
-    },
-    DuplicateSignal {
-        signal: Signal,
-    },
-    Waiting {
-        remaining: Duration,
-        services: Vec<String>,
-        sessions: u64,
-        main: bool,
-    },
-    Abandoned(Straggler),
-    MoreAbandoned {
-        rows: usize,
-    },
-    Last(LastLine),
-}
-
-/// The last line: always said, clean or not.
-#[derive(Clone, Debug)]
-pub(crate) struct LastLine {
-    cause: Cause,
-    duration: Duration,
-    drained: u64,
-    abandoned: u64,
-    exit: Exit,
-}
-
-impl LastLine {
-    pub(crate) fn of(report: &Report) -> Self {
-        Self {
-            cause: report.cause.clone(),
-            duration: report.duration,
-            drained: report.drained,
-            abandoned: report.abandoned(),
-            exit: report.exit,
-        }
-    }
-}
-
-impl fmt::Display for LastLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cause, duration, drained, abandoned, exit } = self;
-        let duration = Rounded(*duration);
-        // All the faults of a plan were told when the stop began; this is one line.
-        let cause = cause.to_string();
-        let cause = cause.lines().next().unwrap_or_default();
-        let code = exit.code();
-        write!(
-            f,
-            "stopped ({cause}) in {duration}: {drained} sessions drained, {abandoned} abandoned, exit code {code}"
-        )?;
-        if let Exit::Forced(signal) = exit {
-            write!(f, " (forced by a second signal, {signal})")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Telling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Event {
+    fn level(&self) -> Level {
         match self {
-            Telling::ServiceStarted { service, life: 1 } => write!(f, "service `{service}` started"),
-            Telling::ServiceStarted { service, life } => write!(f, "service `{service}` restarted, life {life}"),
-            Telling::ServiceReady { service } => write!(f, "service `{service}` is ready"),
-            Telling::ServiceTold { service } => write!(f, "service `{service}` is told to stop"),
-            Telling::ServiceEnded { service, ending, restart_in } => {
-                write!(f, "service `{service}` {}", How(ending))?;
-                match restart_in {
-                    Some(pause) => write!(f, "; it is restarted in {}", Rounded(*pause)),
-                    None => Ok(()),
-                }
-            }
-            Telling::ServiceLost { service } => {
-                write!(f, "optional service `{service}` failed too often; going on without it")
-            }
-            Telling::ServiceRefused { service, fault } => write!(f, "service `{service}` was not started: {fault}"),
-            Telling::SessionFailed { name, place, function, owner, ending, .. } => {
-                f.write_str("session ")?;
-                if let Some(name) = name {
-                    write!(f, "`{name}` ")?;
-                }
-                write!(f, "at {place} in {function}")?;
-                if let Some(owner) = owner {
-                    write!(f, " of service `{owner}`")?;
-                }
-                write!(f, " {}", How(ending))
-            }
-            Telling::MainFailed { error } => write!(f, "main failed: {error}"),
-            Telling::StopRequested { cause, grace } => write!(f, "stopping ({cause}), within {}", Rounded(*grace)),
-            Telling::DuplicateSignal { signal } => {
-                write!(f, "{signal} while stopping; another one later than this ends the program at once")
-            }
-            Telling::Waiting { remaining, services, sessions, main } => {
-                let mut waited_for = Vec::new();
-                if *main {
-                    waited_for.push("main".to_owned());
-                }
-                waited_for.extend(services.iter().map(|service| format!("service `{service}`")));
-                if *sessions > 0 {
-                    waited_for.push(format!("{sessions} sessions"));
-                }
-                if waited_for.is_empty() {
-                    waited_for.push("the drain delay".to_owned());
-                }
-                write!(f, "waiting for {}, {} left", waited_for.join(", "), Rounded(*remaining))
-            }
-            Telling::Abandoned(straggler) => write!(f, "abandoned: {straggler}"),
-            Telling::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),
-            Telling::Last(line) => line.fmt(f),
-        }
-    }
-}
-
-struct How<'a>(&'a Ending);
-
-impl fmt::Display for How<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ending::Done => f.write_str("is done"),
-            Ending::Failed(error) => write!(f, "failed: {error}"),
-            Ending::Panicked(panic) => write!(f, "panicked: {panic}"),
-            Ending::Dropped => f.write_str("was dropped"),
-        }
-    }
-}
-
-impl Telling {
-    pub(crate) fn level(&self) -> Level {
-        match self {
-            Telling::ServiceStarted { .. } | Telling::ServiceReady { .. } | Telling::ServiceTold { .. } => Level::DEBUG,
-            Telling::ServiceEnded { ending: Ending::Done | Ending::Dropped, .. } => Level::DEBUG,
-            Telling::ServiceEnded { .. } | Telling::SessionFailed { .. } => Level::ERROR,
-            Telling::ServiceLost { .. } | Telling::Abandoned(_) | Telling::MoreAbandoned { .. } => Level::ERROR,
-            Telling::ServiceRefused { .. } | Telling::MainFailed { .. } => Level::ERROR,
-            Telling::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
-            Telling::StopRequested { .. } | Telling::Waiting { .. } => Level::INFO,
-            Telling::DuplicateSignal { .. } => Level::WARN,
-            Telling::Last(line) => match line.exit {
-                Exit::Clean => Level::INFO,
-                _ => Level::ERROR,
-            },
+            Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceTold { .. } => Level::DEBUG,
+            Event::ServiceEnded { ending: Ending::Done | Ending::Dropped, .. } => Level::DEBUG,
+            Event::ServiceEnded { .. } | Event::SessionFailed { .. } => Level::ERROR,
+            Event::ServiceLost { .. } | Event::Abandoned(_) | Event::MoreAbandoned { .. } => Level::ERROR,
+            Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
+            Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
+            Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
+            Event::DuplicateSignal { .. } => Level::WARN,
+            Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
+            Event::Stopped { .. } => Level::ERROR,
+            Event::Missed { .. } => Level::WARN,
         }
     }
 
@@ -202,7 +35,7 @@ impl Telling {
     /// The message is the text for people; the fields are for programs.
     pub(crate) fn tell(&self, urgent: bool) {
         let heard = self.emit();
-        if self.is_worth_stderr() && (urgent || !heard || matches!(self, Telling::MainFailed { .. })) {
+        if self.is_worth_stderr() && (urgent || !heard || matches!(self, Event::MainFailed { .. })) {
             // In one piece, or another thread's words stand in the middle of it. Nobody is left to be
             // told that nobody reads it; `eprintln!` would panic.
             let _ = io::stderr().write_all(format!("canstop: {self}\n").as_bytes());
@@ -216,7 +49,7 @@ impl Telling {
             ($level:expr, $($field:tt)*) => {{
                 let heard = tracing::event_enabled!(target: "canstop", $level);
                 if heard {
-                    tracing::event!(target: "canstop", $level, $($field)* "{self}");
+                    tracing::event!(target: "canstop", $level, event = self.kind(), $($field)* "{self}");
                 }
                 heard
             }};
@@ -232,23 +65,23 @@ impl Telling {
             };
         }
         match self {
-            Telling::ServiceStarted { service, life } => event!(service, life,),
-            Telling::ServiceReady { service }
-            | Telling::ServiceTold { service }
-            | Telling::ServiceLost { service }
-            | Telling::ServiceRefused { service, .. } => event!(service,),
-            Telling::ServiceEnded { service, ending, restart_in } => {
+            Event::ServiceStarted { service, life } => event!(service, life,),
+            Event::ServiceReady { service } | Event::ServiceTold { service } | Event::ServiceLost { service } => {
+                event!(service,)
+            }
+            Event::ServiceRefused { service, fault } => event!(service, fault,),
+            Event::ServiceEnded { service, ending, restart_in } => {
                 let restart_in_ms = restart_in.map(milliseconds);
                 event!(service, error = ending.error(), restart_in_ms,)
             }
-            Telling::SessionFailed { name, place, function, module, owner, ending } => {
+            Event::SessionFailed { name, place, function, module, owner, ending } => {
                 event!(session = name, site = place, function, module, owner, error = ending.error(),)
             }
-            Telling::MainFailed { error } => event!(error,),
-            Telling::StopRequested { cause, grace } => event!(%cause, grace_ms = milliseconds(*grace),),
-            Telling::DuplicateSignal { signal } => event!(%signal,),
-            Telling::Waiting { remaining, sessions, .. } => event!(sessions, remaining_ms = milliseconds(*remaining),),
-            Telling::Abandoned(straggler) => event!(
+            Event::MainFailed { error } => event!(error,),
+            Event::StopRequested { cause, grace } => event!(%cause, grace_ms = milliseconds(*grace),),
+            Event::DuplicateSignal { signal } => event!(%signal,),
+            Event::Waiting { remaining, sessions, .. } => event!(sessions, remaining_ms = milliseconds(*remaining),),
+            Event::Abandoned(straggler) => event!(
                 kind = %straggler.kind,
                 session = straggler.name,
                 site = straggler.place,
@@ -257,8 +90,9 @@ impl Telling {
                 count = straggler.count,
                 oldest_ms = straggler.oldest.map(milliseconds),
             ),
-            Telling::MoreAbandoned { rows } => event!(rows,),
-            Telling::Last(LastLine { cause, duration, drained, abandoned, exit }) => event!(
+            Event::MoreAbandoned { rows } => event!(rows,),
+            Event::Missed { count } => event!(count,),
+            Event::Stopped { cause, duration, drained, abandoned, exit } => event!(
                 %cause,
                 duration_ms = milliseconds(*duration),
                 drained,
@@ -271,4 +105,98 @@ impl Telling {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+    use super::*;
+    use crate::machine::{Activity, Cause, Signal, Straggler, StragglerKind};
+
+    /// What a subscriber was told: the kind, the level and the names of the fields.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<(String, String, BTreeSet<String>)>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Heard {
+        fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+            let mut heard = self.0.lock().unwrap();
+            heard.1 = event.metadata().level().to_string().to_lowercase();
+            event.record(&mut Fields(&mut heard));
+        }
+    }
+
+    struct Fields<'a>(&'a mut (String, String, BTreeSet<String>));
+
+    impl Visit for Fields<'_> {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            match field.name() {
+                "event" => self.0.0 = value.to_owned(),
+                name => drop(self.0.2.insert(name.to_owned())),
+            }
+        }
+
+        fn record_debug(&mut self, field: &Field, _value: &dyn fmt::Debug) {
+            if field.name() != "message" {
+                self.0.2.insert(field.name().to_owned());
+            }
+        }
+    }
+
+    /// One of each kind, with every field.
+    fn samples() -> Vec<Event> {
+        let service = || "http".to_owned();
+        let ms = Duration::from_millis;
+        let straggler = Straggler {
+            kind: StragglerKind::Session,
+            name: Some("request".to_owned()),
+            place: Some("main.rs:1".to_owned()),
+            function: Some("http".to_owned()),
+            owner: Some(service()),
+            count: 2,
+            oldest: Some(ms(100)),
+            activity: Activity::Waiting,
+        };
+        let failed = Ending::Failed("disk full".to_owned());
+        let (name, place, function, module) = (Some("request"), "main.rs:1".to_owned(), "http", "shop");
+        vec![
+            Event::ServiceStarted { service: service(), life: 1 },
+            Event::ServiceReady { service: service() },
+            Event::ServiceTold { service: service() },
+            Event::ServiceEnded { service: service(), ending: failed.clone(), restart_in: Some(ms(5)) },
+            Event::ServiceLost { service: service() },
+            Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
+            Event::SessionFailed { name, place, function, module, owner: Some(service()), ending: failed },
+            Event::MainFailed { error: "disk full".to_owned() },
+            Event::StopRequested { cause: Cause::Signal(Signal::Terminate), grace: ms(5_000) },
+            Event::DuplicateSignal { signal: Signal::Interrupt },
+            Event::Waiting { remaining: ms(900), services: vec![service()], sessions: 3, main: false },
+            Event::Abandoned(straggler),
+            Event::MoreAbandoned { rows: 4 },
+            Event::Stopped { cause: Cause::Finished, duration: ms(7), drained: 1, abandoned: 0, exit: Exit::Clean },
+        ]
+    }
+
+    #[test]
+    fn the_documented_table_is_what_a_subscriber_gets() {
+        let rows = include_str!("../../docs/events.md").lines().filter(|line| line.starts_with("| `")).skip(1);
+        let rows: Vec<Vec<&str>> =
+            rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+        assert_eq!(rows.len(), samples().len());
+        for (event, row) in samples().into_iter().zip(rows) {
+            let heard = Heard::default();
+            with_default(tracing_subscriber::registry().with(heard.clone()), || event.emit());
+            let (kind, level, fields) = heard.0.lock().unwrap().clone();
+            assert_eq!(row[0], format!("`{kind}`"));
+            assert!(row[1].contains(&level), "{kind} is told as {level}, and documented as {}", row[1]);
+            let documented: BTreeSet<_> = row[2].split(", ").map(|field| field.trim_matches('`').to_owned()).collect();
+            assert_eq!(fields, documented, "{kind}");
+        }
+    }
 }

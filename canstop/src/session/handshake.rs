@@ -53,8 +53,15 @@ impl Watchers {
         }
     }
 
+    /// Watches as well, where somebody already does.
+    pub(super) fn one_more(&self) {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "whoever is the first has to wait for those that clear");
+    }
+
+    /// Release: whoever sees that nobody watches any more sees all that was done meanwhile.
     pub(super) fn end(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -78,7 +85,8 @@ impl Clearing {
             Barrier::Own => fence(Ordering::SeqCst),
             Barrier::Watcher => compiler_fence(Ordering::SeqCst),
         }
-        if watchers.any() {
+        // Acquire: what is cleared may be freed next, and the last watcher must be done with it.
+        if watchers.0.load(Ordering::Acquire) != 0 {
             clearing.store(false, Ordering::Release);
             carefully();
         } else {

@@ -44,6 +44,24 @@ pub(crate) fn stop_watching_sessions() {
     WATCHERS.end();
 }
 
+/// Keeps sessions watched for as long as it lives, whoever else stops.
+#[derive(Debug)]
+pub(super) struct Watching(());
+
+impl Watching {
+    /// To be called while sessions are watched: this only sees to it that they still are.
+    pub(super) fn on() -> Self {
+        WATCHERS.one_more();
+        Self(())
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        WATCHERS.end();
+    }
+}
+
 /// Clears a session's slot.
 #[inline]
 pub(super) fn leave(slot: &'static Slot) {

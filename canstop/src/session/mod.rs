@@ -39,6 +39,6 @@ pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use observer::with_sources;
 pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
-pub(crate) use supervisor::{Factory, Inbox, Message, NewService, SessionFailure, Standing, Supervisor};
+pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, SessionFailure, Standing, Supervisor};
 pub(crate) use survey::{Count, Found, TICK, Watch, body_blocks_since, count, survey};
 pub(crate) use thread::is_root_waker;

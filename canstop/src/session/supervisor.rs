@@ -6,12 +6,14 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::leaving;
 use super::scope::Scope;
 use super::site::Site;
-use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec};
+use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec, ServiceState};
+use crate::report;
 
 /// One life of a service: the future of its body.
 pub(crate) type LifeFuture = Pin<Box<dyn Future<Output = Ending> + Send>>;
@@ -41,18 +43,52 @@ pub(crate) struct NewService {
     pub(crate) by_user: bool,
 }
 
-/// What a service's handle knows of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a service stands, as its handle and everybody else may know.
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
+    /// `None` until the control plane has taken it in.
     pub(crate) id: Option<ServiceId>,
     /// The last life that was not this service's.
     pub(crate) before: Generation,
-    /// The present life, or the last one, and whether it is ready.
+    /// The present life, or the last one.
     pub(crate) life: Generation,
-    pub(crate) ready: bool,
-    pub(crate) fate: Option<Fate>,
+    pub(crate) state: ServiceState,
+    /// Since when it has been in this state.
+    pub(crate) since: Instant,
     /// Its sessions and children are over too, or given up.
     pub(crate) drained: bool,
+    pub(crate) last_error: Option<String>,
+}
+
+impl Standing {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: None,
+            before: Generation::default(),
+            life: Generation::default(),
+            state: ServiceState::Waiting,
+            since: Instant::now(),
+            drained: false,
+            last_error: None,
+        }
+    }
+
+    /// How it ended, if it and all that belongs to it have.
+    pub(crate) fn is_over(&self) -> Option<Fate> {
+        match self.state {
+            ServiceState::Over(fate) if self.drained => Some(fate),
+            _ => None,
+        }
+    }
+}
+
+/// A service of the program, for whoever asks how it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) parent: Option<ServiceId>,
+    pub(crate) standing: watch::Receiver<Standing>,
 }
 
 /// A session that returned an error or panicked.
@@ -66,10 +102,15 @@ pub(crate) struct SessionFailure {
 /// How many reports of failed sessions may wait to be told. Beyond it they are only counted.
 const FAILURES_IN_FLIGHT: usize = 1_024;
 
+/// How many events a slow reader of the stream may be behind. Beyond it the oldest are lost to it.
+const EVENTS_IN_FLIGHT: usize = 256;
+
 /// The part of a supervisor that both planes reach. There is one per program, and one per test; it
 /// is never freed, so that whatever outlives it can still be counted.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
+    /// What is told, for whoever reads the stream.
+    events: broadcast::Sender<report::Event>,
     /// To the control plane.
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
@@ -78,6 +119,8 @@ pub(crate) struct Supervisor {
     /// and no clock is read at its spawn.
     tick: AtomicU32,
     scopes: Mutex<Vec<&'static Scope>>,
+    /// By their numbers.
+    services: Mutex<Vec<Known>>,
     /// How many groups of sessions with a grace of their own there were.
     groups: AtomicUsize,
     edge: OnceLock<&'static Scope>,
@@ -103,11 +146,13 @@ impl Supervisor {
         let (mailbox, messages) = mpsc::unbounded_channel();
         let (failure_sender, failures) = mpsc::channel(FAILURES_IN_FLIGHT);
         let supervisor: &'static Self = Box::leak(Box::new(Self {
+            events: broadcast::channel(EVENTS_IN_FLIGHT).0,
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
             tick: AtomicU32::new(0),
             scopes: Mutex::new(Vec::new()),
+            services: Mutex::new(Vec::new()),
             groups: AtomicUsize::new(0),
             edge: OnceLock::new(),
             changed: Notify::new(),
@@ -155,6 +200,19 @@ impl Supervisor {
         self.lock_scopes().clone()
     }
 
+    /// Lets a service be known under its number, which may have been another's.
+    pub(crate) fn introduce(&self, ServiceId(id): ServiceId, service: Known) {
+        let mut services = self.services.lock().expect("nothing panics while it holds the list of services");
+        match services.get_mut(id) {
+            Some(gone) => *gone = service,
+            None => services.push(service),
+        }
+    }
+
+    pub(crate) fn services(&self) -> Vec<Known> {
+        self.services.lock().expect("nothing panics while it holds the list of services").clone()
+    }
+
     fn lock_scopes(&self) -> std::sync::MutexGuard<'_, Vec<&'static Scope>> {
         self.scopes.lock().expect("nothing panics while it holds the list of scopes")
     }
@@ -166,6 +224,18 @@ impl Supervisor {
 
     pub(crate) fn event(&self, event: Event) {
         self.send(Message::Event(event));
+    }
+
+    /// Lets those who read the stream know.
+    pub(crate) fn publish(&self, event: &report::Event) {
+        // Nobody may be there.
+        if self.events.receiver_count() > 0 {
+            let _ = self.events.send(event.clone());
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<report::Event> {
+        self.events.subscribe()
     }
 
     /// Somebody asked for the edge's lifecycle: from now on `main` is told to stop, and not dropped.

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::counter::{Counter, Counters};
-use super::leaving;
+use super::leaving::{self, Watching};
 use super::scope::Scope;
 use super::slots::{self, Slot};
 use super::thread::Mark;
@@ -90,7 +90,10 @@ pub(crate) fn wake_all(scope: &'static Scope) {
             let tasks = data_plane.metrics().num_workers().max(1) * 4;
             for part in batches.chunks(batches.len().div_ceil(tasks)) {
                 let (part, counters) = (part.to_vec(), Arc::clone(&counters));
+                // Whoever let them be watched may be content before all are woken.
+                let watching = Watching::on();
                 data_plane.spawn(async move {
+                    let _watching = watching;
                     for batch in part {
                         wake_batch(scope, batch, &counters);
                         // Others want to run too, those that were woken first of all.

@@ -1,0 +1,34 @@
+//! How a service stands, for people and programs that ask.
+
+use super::service::{Fate, Service, Stage};
+
+/// Where in its life a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServiceState {
+    /// It waits for `run()`, or until those that it needs are ready.
+    Waiting,
+    /// It was started, and has not said that it is ready.
+    Starting,
+    /// It runs, and is ready.
+    Ready,
+    /// A life is over, and the next one begins after a pause, or when what stops for it is gone.
+    BackingOff,
+    /// It was told to stop, for good or for a new life, and has not ended.
+    Stopping,
+    /// It is over for good.
+    Over(Fate),
+}
+
+impl Service {
+    pub(crate) fn state(&self) -> ServiceState {
+        match self.stage {
+            Stage::Planned => ServiceState::Waiting,
+            Stage::Running { .. } if self.told.is_some() => ServiceState::Stopping,
+            Stage::Running { ready: true, .. } => ServiceState::Ready,
+            Stage::Running { ready: false, .. } => ServiceState::Starting,
+            Stage::BackingOff { .. } => ServiceState::BackingOff,
+            Stage::Over(fate) => ServiceState::Over(fate),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The whole tree at one moment.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::machine::{Fate, Owner, Place, ServiceId, ServiceState};
+use crate::report::Rounded;
+use crate::session::{Known, Scope, Standing, Supervisor, Watch, expect_scope, survey};
+
+/// Every service and every site with live sessions, as they stand at this moment.
+///
+/// It asks neither a worker nor the control plane, so it answers also while every one of them is
+/// blocked. It looks at each thread and each waiting session once: make it now and then, not for every
+/// request.
+///
+/// ```
+/// # async fn example() {
+/// println!("{}", canstop::status());
+/// # }
+/// ```
+///
+/// ```text
+/// http: ready for 3.2 s
+///   12 x session at src/main.rs:31 in shop::http, oldest 0.4 s
+/// writer: backing off for 80 ms, 2 restarts, last error: connection refused
+///   writer/compactor: over (stopped) for 80 ms
+/// 3 x session at src/main.rs:58 in shop::handle, oldest 1.1 s
+/// ```
+///
+/// # Panics
+///
+/// Outside a supervisor, with what to do about it.
+#[must_use]
+#[track_caller]
+pub fn status() -> Status {
+    Status::of(expect_scope("`canstop::status`").supervisor)
+}
+
+/// What [`status`] gives. Shown as text it is a tree: children and sessions stand under their service.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// Every service; children after their parents.
+    pub services: Vec<ServiceStatus>,
+    /// Every site with live sessions, for each service that they belong to.
+    pub sessions: Vec<SessionStatus>,
+}
+
+/// How one service stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServiceStatus {
+    /// Its name; a child's begins with its parent's.
+    pub name: String,
+    /// Where in the source it comes from, as `file:line`.
+    pub place: String,
+    /// Where in its life it is.
+    pub state: ServiceState,
+    /// For how long it has been there.
+    pub since: Duration,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// The error or panic it had last.
+    pub last_error: Option<String>,
+}
+
+/// The live sessions of one site that belong to one service, or to the edge.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// Their name, if they have one.
+    pub name: Option<&'static str>,
+    /// Where they are spawned, as `file:line`.
+    pub place: String,
+    /// The function around it.
+    pub function: &'static str,
+    /// The service that they belong to; `None` is the edge.
+    pub owner: Option<String>,
+    /// How many there are.
+    pub count: u64,
+    /// How long the oldest that waits has been there, to a tenth of a second.
+    pub oldest: Option<Duration>,
+}
+
+impl Status {
+    pub(crate) fn of(supervisor: &'static Supervisor) -> Self {
+        let services = supervisor.services();
+        let tree = tree(&services, None).into_iter();
+        let status = |known: &Known| status_of(&known.name, known.place, &known.standing.borrow());
+        Self { services: tree.map(|ServiceId(id)| status(&services[id])).collect(), sessions: sessions(supervisor) }
+    }
+}
+
+/// A service, its children, the next one.
+fn tree(services: &[Known], parent: Option<ServiceId>) -> Vec<ServiceId> {
+    let ids = (0..services.len()).map(ServiceId);
+    let children = ids.filter(|id| services[id.0].parent == parent);
+    children.flat_map(|id| std::iter::once(id).chain(tree(services, Some(id)))).collect()
+}
+
+pub(super) fn status_of(name: &str, place: Place, standing: &Standing) -> ServiceStatus {
+    ServiceStatus {
+        name: name.to_owned(),
+        place: place.to_string(),
+        state: standing.state,
+        since: standing.since.elapsed(),
+        restarts: (standing.life.0 - standing.before.0).saturating_sub(1),
+        last_error: standing.last_error.clone(),
+    }
+}
+
+fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
+    let scopes = supervisor.scopes();
+    let owners: Vec<_> = scopes.iter().map(|scope| scope.owner).collect();
+    let home = |owner| scopes.iter().find(|scope| scope.owner == owner).copied().map(Scope::home);
+    // Who holds a thread is only known to who watches them all the time.
+    let found = survey(supervisor, &Watch::default(), &owners, Instant::now());
+    let mut sessions: Vec<SessionStatus> = Vec::new();
+    for found in found {
+        let owner = home(found.owner).filter(|home| home.owner != Owner::Edge).map(|home| home.name.clone());
+        let place = format!("{}:{}", found.site.file, found.site.line);
+        let row =
+            sessions.iter_mut().find(|row| row.place == place && row.owner == owner && row.name == found.site.name);
+        match row {
+            Some(row) => {
+                row.count += found.count;
+                row.oldest = row.oldest.max(found.oldest);
+            }
+            None => sessions.push(SessionStatus {
+                name: found.site.name,
+                place,
+                function: (found.site.function)(),
+                owner,
+                count: found.count,
+                oldest: found.oldest,
+            }),
+        }
+    }
+    sessions
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for service in &self.services {
+            let depth = service.name.matches('/').count();
+            writeln!(f, "{:indent$}{service}", "", indent = depth * 2)?;
+            for sessions in self.sessions.iter().filter(|sessions| sessions.owner.as_ref() == Some(&service.name)) {
+                writeln!(f, "{:indent$}{sessions}", "", indent = depth * 2 + 2)?;
+            }
+        }
+        for sessions in self.sessions.iter().filter(|sessions| sessions.owner.is_none()) {
+            writeln!(f, "{sessions}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ServiceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} for {}", self.name, self.state, Rounded(self.since))?;
+        match self.restarts {
+            0 => {}
+            1 => f.write_str(", 1 restart")?,
+            restarts => write!(f, ", {restarts} restarts")?,
+        }
+        match &self.last_error {
+            Some(error) => write!(f, ", last error: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} x session", self.count)?;
+        if let Some(name) = self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, " at {} in {}", self.place, self.function)?;
+        match self.oldest {
+            Some(age) => write!(f, ", oldest {}", Rounded(age)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceState::Waiting => f.write_str("waiting"),
+            ServiceState::Starting => f.write_str("starting"),
+            ServiceState::Ready => f.write_str("ready"),
+            ServiceState::BackingOff => f.write_str("backing off"),
+            ServiceState::Stopping => f.write_str("stopping"),
+            ServiceState::Over(fate) => write!(f, "over ({fate})"),
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fate::Done => "done",
+            Fate::Stopped => "stopped",
+            Fate::Failed => "failed",
+            Fate::Lost => "lost",
+            Fate::Abandoned => "abandoned",
+            Fate::NeverStarted => "never started",
+            Fate::Refused => "refused",
+        })
+    }
+}
