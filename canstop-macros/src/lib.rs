@@ -18,6 +18,7 @@ mod main;
 mod paths;
 mod service;
 mod session;
+mod test;
 #[cfg(test)]
 mod testing;
 mod tokens;
@@ -34,6 +35,12 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::attribute(arguments.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/test.md")]
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    test::attribute(arguments.into(), item.into()).into()
 }
 
 /// The half of `canstop::spawn_session!` that needs more than `macro_rules!`.

@@ -153,8 +153,7 @@ impl App {
             ));
         }
         install_hook();
-        let control =
-            control::launch(Settings { allowance: Allowance { grace: self.grace, drain_delay: self.drain_delay } })?;
+        let control = control::launch(Settings::new(Allowance { grace: self.grace, drain_delay: self.drain_delay }))?;
         let supervisor = control.supervisor;
         for service in registered_in(&self.linked).into_iter().chain(self.services) {
             hand_over(supervisor, service, false);

@@ -98,10 +98,14 @@ mod lifecycle;
 mod registry;
 mod control;
 mod app;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod macros;
 #[doc(hidden)]
 pub mod private;
 
+#[cfg(feature = "testing")]
+pub use canstop_macros::test;
 pub use canstop_macros::{main, service};
 
 pub use crate::app::{App, Flavor};

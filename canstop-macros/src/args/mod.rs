@@ -28,6 +28,7 @@ use value::Value;
 pub(crate) enum Place {
     Main,
     Service,
+    Test,
     Session,
     BlockingSession,
 }
@@ -38,6 +39,7 @@ impl Place {
         match self {
             Self::Main => "#[canstop::main]",
             Self::Service => "#[canstop::service]",
+            Self::Test => "#[canstop::test]",
             Self::Session => "spawn_session!",
             Self::BlockingSession => "spawn_blocking_session!",
         }
@@ -90,8 +92,8 @@ macro_rules! options {
 }
 
 options! {
-    "grace" grace: Positive, [Main Service Session BlockingSession], "a duration", r#"grace = "5s""#;
-    "drain_delay" drain_delay: Duration, [Main], "a duration", r#"drain_delay = "2s""#;
+    "grace" grace: Positive, [Main Service Test Session BlockingSession], "a duration", r#"grace = "5s""#;
+    "drain_delay" drain_delay: Duration, [Main Test], "a duration", r#"drain_delay = "2s""#;
     "flavor" flavor: Flavor, [Main], r#""multi_thread" or "current_thread""#, r#"flavor = "multi_thread""#;
     "worker_threads" worker_threads: Count, [Main], "a number", "worker_threads = 2";
     "services" services: Functions, [Main], "a list of services", "services(http, writer)";
@@ -109,7 +111,7 @@ options! {
     "cancel" cancel: Flag, [Service], "no value", "cancel";
     "blocking" blocking: Flag, [Service], "no value", "blocking";
     "allow" allow: Allowances, [Service], "`raw_spawn` or `blocking_call`", "allow(raw_spawn)";
-    "crate" krate: Path, [Main Service], "a path without quotes", "crate = ::canstop";
+    "crate" krate: Path, [Main Service Test], "a path without quotes", "crate = ::canstop";
 }
 
 impl Options {
@@ -117,7 +119,7 @@ impl Options {
     pub(crate) fn read(arguments: TokenStream, place: Place, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let example = match place {
-            Place::Main | Place::Session | Place::BlockingSession => r#"grace = "5s""#,
+            Place::Main | Place::Test | Place::Session | Place::BlockingSession => r#"grace = "5s""#,
             Place::Service => r#"name = "http""#,
         };
         for piece in tokens::split(arguments) {
@@ -174,7 +176,7 @@ fn unknown(name: &str, place: Place) -> String {
     let known: Vec<String> = names(place).map(|name| format!("`{name}`")).collect();
     let (known, spelled) = (known.join(", "), place.spelled());
     match place {
-        Place::Main | Place::Service => {
+        Place::Main | Place::Service | Place::Test => {
             format!("unknown option `{name}`; `{spelled}` takes {known}")
         }
         Place::Session | Place::BlockingSession => format!(

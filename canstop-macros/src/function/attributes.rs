@@ -8,7 +8,8 @@ use syn::{Attribute, Meta};
 use crate::tokens;
 
 /// What speaks of the item as its callers and readers see it. Lint levels reach inwards anyway.
-const OUTER: [&str; 9] = ["doc", "cfg", "allow", "warn", "deny", "forbid", "expect", "must_use", "deprecated"];
+const OUTER: [&str; 11] =
+    ["doc", "cfg", "allow", "warn", "deny", "forbid", "expect", "must_use", "deprecated", "ignore", "should_panic"];
 
 /// A function's attributes, each where it belongs.
 #[derive(Default)]

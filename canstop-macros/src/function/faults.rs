@@ -33,7 +33,7 @@ pub(crate) fn foreign_attributes(attrs: &[Attribute], errors: &mut Errors) {
     for attr in attrs {
         let path = attr.path();
         match words(path).as_slice() {
-            [krate, name] if krate == "canstop" && (name == "main" || name == "service") => {
+            [krate, name] if krate == "canstop" && ["main", "service", "test"].iter().any(|own| name == own) => {
                 errors.at(path, "one function takes one canstop attribute: remove this one");
             }
             [krate, name] if krate == "tokio" && name == "main" => errors.at(
@@ -41,6 +41,9 @@ pub(crate) fn foreign_attributes(attrs: &[Attribute], errors: &mut Errors) {
                 "`#[canstop::main]` builds the runtime itself: remove `#[tokio::main]`, and give \
                  `flavor` and `worker_threads` to `#[canstop::main(..)]`",
             ),
+            [krate, name] if krate == "tokio" && name == "test" => {
+                errors.at(path, "`#[canstop::test]` makes the test and its runtime itself: remove `#[tokio::test]`")
+            }
             _ => {}
         }
     }

@@ -8,11 +8,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::clock::Clock;
 use super::fleet::Fleet;
 use super::ledger::Ledger;
-use super::signals::Signals;
 use super::thread::{Ends, Settings};
-use crate::machine::{Event, Jitter, Owner, Phase, Report, State};
+use crate::machine::{Event, Jitter, Owner, Phase, Report, Signal, State};
 use crate::report::{self, Teller};
-use crate::session::{Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count};
+use crate::session::{
+    Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count, stop_watching_sessions,
+};
 
 /// While sessions are counted they are counted at least this often: one that ended just when the
 /// count began may not have said so.
@@ -22,7 +23,7 @@ const RECOUNT_EVERY: Duration = Duration::from_millis(5);
 const FEW: u64 = 256;
 
 /// The control plane's state: the machine, and what it decides about.
-pub(super) struct EventLoop {
+pub(crate) struct EventLoop {
     pub(super) supervisor: &'static Supervisor,
     pub(super) clock: Clock,
     pub(super) state: State,
@@ -42,7 +43,7 @@ pub(super) struct EventLoop {
 
 /// How it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Over {
+pub(crate) enum Over {
     /// The data plane may still drop what it holds.
     Finished,
     /// The process ends now.
@@ -50,15 +51,12 @@ pub(super) enum Over {
 }
 
 impl EventLoop {
-    pub(super) fn new(supervisor: &'static Supervisor, settings: &Settings, teller: Teller, ends: Ends) -> Self {
+    pub(crate) fn new(supervisor: &'static Supervisor, settings: &Settings, teller: Teller, ends: Ends) -> Self {
         let clock = Clock::start();
-        // Restarts need to be spread over time, not to be unguessable.
-        let seed =
-            u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         Self {
             supervisor,
             clock,
-            state: State::new(settings.allowance, Jitter::seeded(seed)),
+            state: State::new(settings.allowance, Jitter::seeded(settings.seed)),
             fleet: Fleet::default(),
             ledger: Ledger::default(),
             watch: Watch::default(),
@@ -71,19 +69,23 @@ impl EventLoop {
         }
     }
 
-    /// Runs until the machine says that it is over.
-    pub(super) async fn run(&mut self, signals: &mut Signals, inbox: &mut Inbox) -> Over {
+    /// Runs until the machine says that it is over. `next_signal` is asked for one at a time, and what it
+    /// gives may be dropped before it is ready.
+    pub(crate) async fn run(&mut self, mut next_signal: impl AsyncFnMut() -> Signal, inbox: &mut Inbox) -> Over {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             if let Some(over) = self.over {
+                if self.state.watches_sessions() {
+                    stop_watching_sessions();
+                }
                 return over;
             }
             let counts = self.state.watches_sessions();
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
-                signal = signals.next() => {
+                signal = next_signal() => {
                     self.read_what_is_there(inbox);
                     self.happened(Event::Signal(signal));
                 }

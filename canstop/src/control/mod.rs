@@ -14,4 +14,8 @@ mod event_loop;
 mod perform;
 mod thread;
 
+#[cfg(feature = "testing")]
+pub(crate) use event_loop::EventLoop;
+#[cfg(feature = "testing")]
+pub(crate) use thread::Ends;
 pub(crate) use thread::{ControlPlane, DATA_PLANE_LIMIT, Settings, launch};

@@ -93,7 +93,7 @@ impl EventLoop {
     }
 
     /// Says an event to those who read the stream, and to the log.
-    pub(super) fn say(&self, event: Event, urgent: bool) {
+    pub(crate) fn say(&self, event: Event, urgent: bool) {
         say(self.supervisor, &self.teller, event, urgent);
     }
 
@@ -113,7 +113,7 @@ impl EventLoop {
     }
 
     /// What the stop has come to so far.
-    pub(super) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         let duration = self.state.stop_requested().map(|requested| self.clock.now().since(requested));
         let services = self.state.services().iter().map(|service| ServiceReport {
             name: service.spec.name.clone(),

@@ -15,7 +15,7 @@ use super::exit::{end_process, light_fuse};
 use super::signals::Signals;
 use crate::machine::{Allowance, Exit};
 use crate::report::Teller;
-use crate::session::{Inbox, Supervisor, stop_watching_sessions};
+use crate::session::{Inbox, Supervisor};
 
 /// How long the data plane may take to drop what it holds, once all is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
@@ -30,16 +30,35 @@ const RETELL_LIMIT: Duration = Duration::from_millis(30);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) allowance: Allowance,
+    /// What the pauses before restarts are drawn from.
+    pub(crate) seed: u64,
+}
+
+impl Settings {
+    /// Settings whose restarts are spread over time otherwise than those of any other process. They need
+    /// not be unguessable.
+    pub(crate) fn new(allowance: Allowance) -> Self {
+        let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        Self { allowance, seed: u64::from(std::process::id()) ^ nanoseconds }
+    }
 }
 
 /// The control plane's ends of what it shares with the main thread.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(crate) struct Ends {
     /// Cancelled: the body of `main` is to be dropped.
-    pub(super) drop_main: CancellationToken,
+    pub(crate) drop_main: CancellationToken,
     /// Dropped: everything is decided, and the data plane may go.
     finished: Option<oneshot::Sender<()>>,
     exit: mpsc::Sender<Exit>,
+}
+
+impl Ends {
+    /// Ends for a supervisor whose main thread is a test.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_test() -> Self {
+        Self { drop_main: CancellationToken::new(), finished: None, exit: mpsc::channel().0 }
+    }
 }
 
 /// The main thread's ends.
@@ -92,12 +111,9 @@ fn control(
         };
         let _ = listening.send(Ok(()));
         let mut event_loop = EventLoop::new(supervisor, &settings, teller, ends);
-        match event_loop.run(&mut signals, &mut inbox).await {
+        match event_loop.run(async || signals.next().await, &mut inbox).await {
             Over::Finished => finish(&mut event_loop, &mut inbox).await,
             Over::Forced => force(&event_loop),
-        }
-        if event_loop.state.watches_sessions() {
-            stop_watching_sessions();
         }
     });
 }

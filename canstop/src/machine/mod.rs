@@ -12,6 +12,7 @@ mod backoff;
 mod restart;
 mod spec;
 mod cycles;
+mod names;
 mod plan;
 mod schedule;
 mod service;

@@ -1,23 +1,13 @@
 //! Who needs whom: checked as a whole before anything starts.
 
-use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::cycles::{cycles, topological_order};
 use super::id::ServiceId;
+use super::names::{Entry, Names};
 use super::restart::Restart;
-use super::spec::{Reference, ServiceSpec};
-
-/// A service that is to be fitted into a plan.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) spec: &'a ServiceSpec,
-    /// Does it name others, and can they name it? Not once it was refused, or was left of a life of its
-    /// parent that is over; then it is still its parent's child.
-    pub(crate) is_known: bool,
-}
 
 /// The graph of a plan without faults.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +64,7 @@ impl Plan {
         let names = Names::of(services);
         let node = |(id, entry): (usize, &Entry<'_>)| match self.nodes.get(id) {
             Some(known) if !is_new(ServiceId(id)) => known.said(),
-            _ => names.node(entry, &mut faults),
+            _ => Node::of(entry, &names, &mut faults),
         };
         let mut nodes: Vec<_> = services.iter().enumerate().map(node).collect();
         find_needs(&mut nodes);
@@ -185,6 +175,17 @@ fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<Strin
 }
 
 impl Node {
+    /// What a service says of itself.
+    fn of(&Entry { spec, is_known }: &Entry<'_>, names: &Names<'_>, faults: &mut Vec<String>) -> Self {
+        let parent = spec.parent.map(|parent| parent.id);
+        if !is_known {
+            return Self { parent, ..Self::default() };
+        }
+        let after = names.resolve(spec, &spec.after, ("start after", "after"), faults);
+        let bound_to = names.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
+        Self { parent, after, bound_to, ..Self::default() }
+    }
+
     /// What a service said itself, without what follows from it.
     fn said(&self) -> Self {
         let Self { parent, after, bound_to, .. } = self.clone();
@@ -226,77 +227,6 @@ fn reachable<'a>(start: ServiceId, next: impl Fn(ServiceId) -> &'a [ServiceId]) 
     found
 }
 
-/// What services are called among those that have the same parent.
-struct Names<'a> {
-    services: &'a [Entry<'a>],
-    by_name: HashMap<(Option<ServiceId>, &'a str), Vec<ServiceId>>,
-    by_function: HashMap<(Option<ServiceId>, TypeId), Vec<ServiceId>>,
-}
-
-impl<'a> Names<'a> {
-    fn of(services: &'a [Entry<'a>]) -> Self {
-        let mut names = Self { services, by_name: HashMap::new(), by_function: HashMap::new() };
-        for (id, Entry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
-            let parent = spec.parent.map(|parent| parent.id);
-            names.by_name.entry((parent, spec.short_name())).or_default().push(ServiceId(id));
-            if let Some(identity) = spec.identity {
-                names.by_function.entry((parent, identity)).or_default().push(ServiceId(id));
-            }
-        }
-        names
-    }
-
-    /// What a service says of itself.
-    fn node(&self, &Entry { spec, is_known }: &Entry<'_>, faults: &mut Vec<String>) -> Node {
-        let parent = spec.parent.map(|parent| parent.id);
-        if !is_known {
-            return Node { parent, ..Node::default() };
-        }
-        let after = self.resolve(spec, &spec.after, ("start after", "after"), faults);
-        let bound_to = self.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
-        Node { parent, after, bound_to, ..Node::default() }
-    }
-
-    /// Whom these name. A child means its siblings before those of its parent, and those before the
-    /// parent's parent's; it cannot name what stands inside of others.
-    fn resolve(
-        &self,
-        spec: &ServiceSpec,
-        references: &[Reference],
-        (verb, option): (&str, &str),
-        faults: &mut Vec<String>,
-    ) -> Vec<ServiceId> {
-        let mut found = Vec::new();
-        for reference in references {
-            let named = self.nearest(spec, reference);
-            if named.is_empty() {
-                faults.push(format!(
-                    "{spec} is to {verb} `{reference}`, which is not started; start that one as well, or take the `{option}` away"
-                ));
-            }
-            found.extend(named);
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
-
-    fn nearest<'n>(&'n self, spec: &ServiceSpec, reference: &'n Reference) -> &'n [ServiceId] {
-        let mut parent = spec.parent.map(|parent| parent.id);
-        loop {
-            let named = match reference {
-                Reference::Function { identity, .. } => self.by_function.get(&(parent, *identity)),
-                Reference::Name(name) => self.by_name.get(&(parent, name)),
-            };
-            match (named, parent) {
-                (Some(named), _) => return named,
-                (None, None) => return &[],
-                (None, Some(ServiceId(of))) => parent = self.services[of].spec.parent.map(|parent| parent.id),
-            }
-        }
-    }
-}
-
 fn describe_cycle(cycle: &[ServiceId], services: &[Entry<'_>]) -> String {
     let names: Vec<_> = cycle.iter().map(|&ServiceId(id)| services[id].spec.to_string()).collect();
     format!("services wait for each other: {} after {}; take one `after` away", names.join(" after "), names[0])
@@ -324,7 +254,7 @@ impl fmt::Display for Faults {
 #[cfg(test)]
 mod tests {
     use super::super::id::Generation;
-    use super::super::spec::{Parent, Place};
+    use super::super::spec::{Parent, Place, Reference, ServiceSpec};
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(5);

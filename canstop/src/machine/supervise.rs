@@ -3,8 +3,9 @@
 use super::action::{Action, Notice};
 use super::cause::Cause;
 use super::id::{Generation, Owner, ServiceId};
+use super::names::Entry;
 use super::phase::Phase;
-use super::plan::{Entry, Plan};
+use super::plan::Plan;
 use super::service::{Fate, Group, Service, Sessions, Stage};
 use super::spec::{Ready, ServiceSpec};
 use super::state::State;

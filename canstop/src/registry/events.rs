@@ -63,4 +63,18 @@ impl Events {
         self.is_over = matches!(event, Event::Stopped { .. });
         Some(event)
     }
+
+    /// The next event, if one has come.
+    #[cfg(feature = "testing")]
+    pub(crate) fn try_next(&mut self) -> Option<Event> {
+        use tokio::sync::broadcast::error::TryRecvError;
+        match self.receiver.try_recv() {
+            Ok(event) => {
+                self.is_over = matches!(event, Event::Stopped { .. });
+                Some(event)
+            }
+            Err(TryRecvError::Lagged(count)) => Some(Event::Missed { count }),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
 }

@@ -100,8 +100,10 @@ impl ServiceHandle {
             }
             if standing.changed().await.is_err() {
                 // The supervisor is gone: what had not ended by then was left behind.
-                return Err(match standing.borrow().state {
+                let known = standing.borrow();
+                return Err(match known.state {
                     ServiceState::Over(fate) => fate,
+                    _ if known.id.is_none() => Fate::NeverStarted,
                     _ => Fate::Abandoned,
                 });
             }

@@ -106,7 +106,7 @@ pub(super) fn status_of(name: &str, place: Place, standing: &Standing) -> Servic
         place: place.to_string(),
         state: standing.state,
         since: standing.since.elapsed(),
-        restarts: (standing.life.0 - standing.before.0).saturating_sub(1),
+        restarts: standing.life.0.saturating_sub(1),
         last_error: standing.last_error.clone(),
     }
 }

@@ -19,7 +19,8 @@ enum Order {
 /// The control plane's end of the telling thread.
 #[derive(Debug)]
 pub(crate) struct Teller {
-    orders: mpsc::Sender<Order>,
+    /// Without a thread it tells by itself: in a test nobody waits for the deadline.
+    orders: Option<mpsc::Sender<Order>>,
 }
 
 impl Teller {
@@ -40,21 +41,37 @@ impl Teller {
                 }
             }
         })?;
-        Ok(Self { orders })
+        Ok(Self { orders: Some(orders) })
+    }
+
+    /// One that tells on the thread that calls it, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_test() -> Self {
+        Self { orders: None }
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        let _ = self.orders.send(Order::Tell { event, urgent: false });
+        self.order(event, false);
     }
 
     /// Says it on stderr too, whoever listens.
     pub(crate) fn tell_urgently(&self, event: Event) {
-        let _ = self.orders.send(Order::Tell { event, urgent: true });
+        self.order(event, true);
+    }
+
+    fn order(&self, event: Event, urgent: bool) {
+        match &self.orders {
+            Some(orders) => {
+                let _ = orders.send(Order::Tell { event, urgent });
+            }
+            None => event.tell_test(),
+        }
     }
 
     /// Waits until all is said, but not longer than this. Says whether it is.
     pub(crate) fn flush(&self, limit: Duration) -> bool {
+        let Some(orders) = &self.orders else { return true };
         let (answer, answered) = mpsc::sync_channel(1);
-        self.orders.send(Order::Answer(answer)).is_ok() && answered.recv_timeout(limit).is_ok()
+        orders.send(Order::Answer(answer)).is_ok() && answered.recv_timeout(limit).is_ok()
     }
 }

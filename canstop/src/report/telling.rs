@@ -42,6 +42,13 @@ impl Event {
         }
     }
 
+    /// Says it where somebody listens, and else in the test's own output.
+    pub(super) fn tell_test(&self) {
+        if !self.emit() && self.is_worth_stderr() {
+            eprintln!("canstop: {self}");
+        }
+    }
+
     /// Emits the event, if a subscriber wants it.
     fn emit(&self) -> bool {
         // The level is part of an event's static metadata, so there is one event for each.
