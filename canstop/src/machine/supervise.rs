@@ -33,6 +33,7 @@ impl State {
         }
         if id.0 < self.services.len() {
             self.services[id.0] = service;
+            self.groups_begin_anew(id);
         } else {
             self.services.push(service);
         }
@@ -130,13 +131,18 @@ impl State {
         service.sessions = Sessions::default();
         service.first_began.get_or_insert(now);
         service.was_ready |= ready;
-        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
-            group.told = None;
-        }
+        self.groups_begin_anew(id);
         self.actions.push(Action::Start { id, generation });
         self.tell(Notice::ServiceStarted { id, generation });
         if ready {
             self.tell(Notice::ServiceReady { id });
+        }
+    }
+
+    /// What its groups of sessions were told was told to an earlier life.
+    fn groups_begin_anew(&mut self, id: ServiceId) {
+        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
+            group.told = None;
         }
     }
 

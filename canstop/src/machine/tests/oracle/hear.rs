@@ -105,7 +105,10 @@ impl Oracle {
             seen.fate = Some(Fate::NeverStarted);
         }
         match gone {
-            Some(id) => self.services[id] = seen,
+            Some(id) => {
+                self.services[id] = seen;
+                self.groups_begin_anew(id);
+            }
             None => self.services.push(seen),
         }
         let id = gone.unwrap_or(self.services.len() - 1);

@@ -100,9 +100,7 @@ impl Oracle {
             }
             law!(self.bound_needs_are_up(id), "service {id} starts before those are up that it is bound to");
         }
-        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(ServiceId(id))) {
-            group.told = None;
-        }
+        self.groups_begin_anew(id);
         self.services[id].begin(generation);
         Ok(())
     }

@@ -67,6 +67,13 @@ impl Oracle {
         self.groups.push(Group { home, grace, told, sessions: Sessions::default() });
     }
 
+    /// What a home's groups were told was told to an earlier life.
+    pub(super) fn groups_begin_anew(&mut self, id: usize) {
+        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(ServiceId(id))) {
+            group.told = None;
+        }
+    }
+
     /// Has `main` accepted nothing yet?
     pub(super) fn edge_has_no_sessions(&self) -> bool {
         let mut groups = self.groups.iter().filter(|group| group.home == Owner::Edge);
