@@ -13,6 +13,7 @@ mod restart;
 mod spec;
 mod cycles;
 mod names;
+mod stop_order;
 mod plan;
 mod schedule;
 mod service;

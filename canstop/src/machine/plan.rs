@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::cycles::{cycles, topological_order};
+use super::cycles::cycles;
 use super::id::ServiceId;
 use super::names::{Entry, Names};
 use super::restart::Restart;
+use super::stop_order::{StopOrder, reachable};
 
 /// The graph of a plan without faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     nodes: Vec<Node>,
-    /// Whoever stops before another comes before it.
-    stop_order: Vec<ServiceId>,
+    stop_order: StopOrder,
 }
 
 /// How one service stands to the others.
@@ -30,7 +30,6 @@ struct Node {
     /// Those it starts after, and stops before: the former and the latter, but for those that are bound
     /// to it as well. They are a group, and have no order among themselves.
     needs: Vec<ServiceId>,
-    dependents: Vec<ServiceId>,
 }
 
 impl Plan {
@@ -68,12 +67,11 @@ impl Plan {
         };
         let mut nodes: Vec<_> = services.iter().enumerate().map(node).collect();
         find_needs(&mut nodes);
-        let before: Vec<Vec<ServiceId>> =
-            nodes.iter().map(|node| node.needs.iter().chain(&node.parent).copied().collect()).collect();
-        let stop_order = topological_order(&before).unwrap_or_else(|| {
-            let needs: Vec<_> = nodes.iter().map(|node| node.needs.clone()).collect();
+        let needs: Vec<_> = nodes.iter().map(|node| node.needs.clone()).collect();
+        let parents: Vec<_> = nodes.iter().map(|node| node.parent).collect();
+        let stop_order = StopOrder::of(&needs, &parents).unwrap_or_else(|| {
             faults.extend(cycles(&needs).iter().map(|cycle| describe_cycle(cycle, services)));
-            Vec::new()
+            StopOrder::default()
         });
         if !faults.is_empty() {
             return Err(Faults(faults));
@@ -91,7 +89,6 @@ impl Plan {
             bound_to: Vec::new(),
             binds: Vec::new(),
             needs: Vec::new(),
-            dependents: Vec::new(),
         };
         self.nodes.get(id).unwrap_or(&ALONE)
     }
@@ -117,18 +114,6 @@ impl Plan {
         &self.node(id).children
     }
 
-    /// Who must be gone before this one is told to stop.
-    pub(crate) fn stops_after(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
-        let Node { dependents, children, .. } = self.node(id);
-        dependents.iter().chain(children).copied()
-    }
-
-    /// Who is told to stop only when this one is gone.
-    pub(crate) fn stops_before(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
-        let Node { needs, parent, .. } = self.node(id);
-        needs.iter().chain(parent).copied()
-    }
-
     /// Everybody who is restarted when this one is, and not itself.
     pub(crate) fn restarts_with(&self, id: ServiceId) -> Vec<ServiceId> {
         let mut found = reachable(id, |at| &self.node(at).binds);
@@ -136,8 +121,8 @@ impl Plan {
         found
     }
 
-    /// Everybody, those that stop first at the front.
-    pub(crate) fn stop_order(&self) -> &[ServiceId] {
+    /// Who must be gone before whom is told to stop.
+    pub(crate) fn stop_order(&self) -> &StopOrder {
         &self.stop_order
     }
 
@@ -207,24 +192,10 @@ fn find_needs(nodes: &mut [Node]) {
 
 fn find_reverse(nodes: &mut [Node]) {
     for id in (0..nodes.len()).map(ServiceId) {
-        let Node { parent, needs, bound_to, .. } = nodes[id.0].clone();
-        needs.iter().for_each(|need| nodes[need.0].dependents.push(id));
+        let Node { parent, bound_to, .. } = nodes[id.0].clone();
         bound_to.iter().for_each(|bound_to| nodes[bound_to.0].binds.push(id));
         parent.iter().for_each(|parent| nodes[parent.0].children.push(id));
     }
-}
-
-/// Whoever can be reached from `start`, which is among them only if a way leads back to it.
-fn reachable<'a>(start: ServiceId, next: impl Fn(ServiceId) -> &'a [ServiceId]) -> Vec<ServiceId> {
-    let mut found: Vec<ServiceId> = Vec::new();
-    let mut ways = next(start).to_vec();
-    while let Some(at) = ways.pop() {
-        if !found.contains(&at) {
-            found.push(at);
-            ways.extend(next(at));
-        }
-    }
-    found
 }
 
 fn describe_cycle(cycle: &[ServiceId], services: &[Entry<'_>]) -> String {
@@ -285,9 +256,7 @@ mod tests {
     #[test]
     fn a_dependency_stops_after_its_dependents_and_a_parent_after_its_children() {
         let plan = check(&[spec(1, "db", &[]), spec(2, "http", &["db"]), child(3, 1, "http/tls", &["db"])]).unwrap();
-        assert_eq!(plan.stops_after(ServiceId(0)).collect::<Vec<_>>(), [ServiceId(1), ServiceId(2)]);
-        assert_eq!(plan.stops_after(ServiceId(1)).collect::<Vec<_>>(), [ServiceId(2)]);
-        assert_eq!(plan.stop_order(), [2, 1, 0].map(ServiceId));
+        assert_eq!(plan.stop_order().all(), [2, 1, 0].map(ServiceId));
         assert_eq!(plan.root(ServiceId(2)), ServiceId(1));
     }
 

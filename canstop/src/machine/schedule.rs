@@ -41,10 +41,10 @@ impl Schedule {
         }
         let budget = Budget::divide(allowance, requested, &slots[1..], teardown);
         let mut ends: Vec<_> = levels.iter().map(|&level| budget.level_ends(level)).collect();
-        for &id in plan.stop_order().iter().rev() {
+        for &id in plan.stop_order().all().iter().rev() {
             let level = levels[id.0];
             let share = budget.share_of(level, slots.get(level).copied().unwrap_or_default());
-            let later = plan.stops_before(id).filter(|other| levels[other.0] == level);
+            let later = plan.stop_order().stops_before(id).iter().filter(|other| levels[other.0] == level);
             let kept = later.map(|other| ends[other.0] - wants[other.0].mul_f64(share)).min();
             ends[id.0] = kept.unwrap_or(ends[id.0]);
         }
@@ -68,10 +68,10 @@ impl Schedule {
 
 fn levels(plan: &Plan, services: usize) -> Vec<usize> {
     let mut levels = vec![0; services];
-    for &id in plan.stop_order() {
+    for &id in plan.stop_order().all() {
         let root = plan.root(id);
-        let above = |other: ServiceId| levels[other.0] + usize::from(plan.root(other) != root);
-        levels[id.0] = plan.stops_after(id).map(above).max().unwrap_or(0);
+        let above = |other: &ServiceId| levels[other.0] + usize::from(plan.root(*other) != root);
+        levels[id.0] = plan.stop_order().stops_after(id).iter().map(above).max().unwrap_or(0);
     }
     levels
 }
@@ -79,8 +79,8 @@ fn levels(plan: &Plan, services: usize) -> Vec<usize> {
 /// How long each and all that stop before it in its slot would like to have together.
 fn chains(plan: &Plan, levels: &[usize], wants: &[Duration]) -> Vec<Duration> {
     let mut chains = wants.to_vec();
-    for &id in plan.stop_order() {
-        let earlier = plan.stops_after(id).filter(|other| levels[other.0] == levels[id.0]);
+    for &id in plan.stop_order().all() {
+        let earlier = plan.stop_order().stops_after(id).iter().filter(|other| levels[other.0] == levels[id.0]);
         let earlier = earlier.map(|other| chains[other.0]).max().unwrap_or_default();
         chains[id.0] += earlier;
     }

@@ -171,11 +171,11 @@ impl State {
         self.stop.is_some() || self.service(id).is_to_end()
     }
 
-    /// Is something left of its children, or of those that name it in `after`? While the program runs,
-    /// they count if they are to stop as well: a new life disturbs only those that are bound to it.
+    /// Is something left of those that stop before it? While the program runs, they count if they are to
+    /// stop as well: a new life disturbs only those that are bound to it.
     pub(super) fn is_needed(&self, id: ServiceId) -> bool {
         let stops = |other| self.stop.is_some() || self.service(other).wish.is_some();
-        self.plan.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
+        self.plan.stop_order().stops_after(id).iter().any(|&other| stops(other) && !self.is_drained(other))
     }
 
     /// The step of the stop in which a service is told.

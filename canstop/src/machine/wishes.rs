@@ -92,9 +92,9 @@ impl State {
         self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.generation == generation)
     }
 
-    /// The next life of one that had another waits until that is gone altogether: its children, and
-    /// whoever is bound to it and was to stop for it; and what belongs to one that was told to stop. One that is to
-    /// end begins it only for the sake of those that need it to end well.
+    /// The next life of one that had another waits until that is gone altogether: its children, whoever
+    /// is bound to it and was to stop for it, and what belongs to one that was told to stop. One that is
+    /// to end begins it only for the sake of those that need it to end well.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
         let own_are_gone = match service.told {

@@ -8,7 +8,7 @@ use crate::machine::cause::Signal;
 use crate::machine::event::{Ending, Event};
 use crate::machine::id::{Generation, Owner, ServiceId};
 use crate::machine::restart::{Limit, Restart};
-use crate::machine::spec::{Place, Ready, Reference, ServiceSpec};
+use crate::machine::spec::{Parent, Place, Ready, Reference, ServiceSpec};
 use crate::machine::time::Time;
 
 pub(super) const TERMINATE: Event = Event::Signal(Signal::Terminate);
@@ -28,11 +28,15 @@ pub(super) fn allowance(grace: u64, drain_delay: u64) -> Allowance {
 /// A service without any options, after others by name.
 pub(super) fn service(name: &str, after: &[&str]) -> ServiceSpec {
     let mut spec = ServiceSpec::new(name, Place { file: "main.rs", line: 1 });
-    spec.after = after.iter().map(|name| Reference::Name((*name).to_owned())).collect();
+    spec.after = named(after);
     // Equal bounds leave nothing to chance: states that differ in luck only would never meet again.
     spec.restart.backoff = Backoff { min: ms(200), max: ms(200) };
     spec.restart.limit = Limit { failures: 1, window: ms(10_000) };
     spec
+}
+
+fn named(names: &[&str]) -> Vec<Reference> {
+    names.iter().map(|name| Reference::Name((*name).to_owned())).collect()
 }
 
 /// Options in the order in which one reads them.
@@ -44,6 +48,8 @@ pub(super) trait Options {
     fn grace(self, milliseconds: u64) -> Self;
     fn optional(self) -> Self;
     fn cancel(self) -> Self;
+    fn bound_to(self, names: &[&str]) -> Self;
+    fn child_of(self, id: usize, generation: u32) -> Self;
 }
 
 impl Options for ServiceSpec {
@@ -81,6 +87,16 @@ impl Options for ServiceSpec {
         self.cancel = true;
         self
     }
+
+    fn bound_to(mut self, names: &[&str]) -> Self {
+        self.bound_to = named(names);
+        self
+    }
+
+    fn child_of(mut self, id: usize, generation: u32) -> Self {
+        self.parent = Some(Parent { id: ServiceId(id), generation: Generation(generation) });
+        self
+    }
 }
 
 pub(super) fn added(spec: ServiceSpec) -> Event {
@@ -101,6 +117,16 @@ pub(super) fn failed() -> Ending {
 
 pub(super) fn panicked() -> Ending {
     Ending::Panicked("index out of bounds".to_owned())
+}
+
+/// Somebody wants the first service of this number to begin a new life.
+pub(super) fn restart(id: usize) -> Event {
+    Event::RestartService { id: ServiceId(id), before: Generation::default() }
+}
+
+/// Somebody wants the first service of this number to stop.
+pub(super) fn stop(id: usize) -> Event {
+    Event::StopService { id: ServiceId(id), before: Generation::default() }
 }
 
 pub(super) fn shutdown() -> Event {

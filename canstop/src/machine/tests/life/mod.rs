@@ -1,7 +1,9 @@
 //! What happens in single scenes.
 
 mod body_of_main;
+mod bound;
 mod by_the_book;
+mod children;
 mod dependencies;
 mod groups;
 mod restarting;

@@ -1,6 +1,6 @@
 //! One service is stopped, and the program goes on.
 
-use super::super::build::{Options, TERMINATE, added, allowance, at, ended, failed, ms, service, sessions_of};
+use super::super::build::{Options, TERMINATE, added, allowance, at, ended, failed, ms, service, sessions_of, stop};
 use super::super::harness::{Watched, deeds};
 use super::{cause, fate, program, running, start, starts, told};
 use crate::machine::action::{Abandoned, Action};
@@ -10,10 +10,6 @@ use crate::machine::exit::Exit;
 use crate::machine::id::{Generation, Owner, ServiceId};
 use crate::machine::service::Fate;
 use crate::machine::spec::ServiceSpec;
-
-fn stop(id: usize) -> Event {
-    Event::StopService { id: ServiceId(id), before: Generation::default() }
-}
 
 #[test]
 fn those_that_need_it_stop_before_it_and_the_others_go_on() {

@@ -22,6 +22,7 @@ impl Oracle {
             self.after[id].iter().chain(one_way).copied().collect()
         };
         self.needs = (0..count).map(needs).collect();
+        self.find_stops_before();
     }
 
     /// Whom references name: siblings, or else whoever stands nearest further out.
@@ -69,10 +70,34 @@ impl Oracle {
         (0..self.services.len()).filter(move |&other| is_child(&self.services[other]))
     }
 
-    /// Who needs it, and its children.
+    /// Who needs it, or one that it is inside of, and its children.
     pub(super) fn stops_after(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
-        let dependents = (0..self.needs.len()).filter(move |&dependent| self.needs[dependent].contains(&id));
-        dependents.chain(self.children(id))
+        (0..self.stops_before.len()).filter(move |&other| self.stops_before[other].contains(&id))
+    }
+
+    /// Does it end when that other one does?
+    pub(super) fn cannot_be_without(&self, id: usize, other: usize) -> bool {
+        self.needs[id].contains(&other) || self.children(other).any(|child| child == id)
+    }
+
+    /// Whom each stops before. What is inside of a service that somebody needs is needed as well, as
+    /// far as that does not turn the order round.
+    fn find_stops_before(&mut self) {
+        let count = self.services.len();
+        let parent = |id: usize| self.services[id].spec.parent.map(|parent| parent.id.0);
+        let mut stops_before: Vec<Vec<usize>> =
+            (0..count).map(|id| self.needs[id].iter().copied().chain(parent(id)).collect()).collect();
+        let is_inside =
+            |inner: usize, of: usize| std::iter::successors(parent(inner), |&id| parent(id)).any(|id| id == of);
+        for id in 0..count {
+            for inner in 0..count {
+                let is_needed = self.needs[id].iter().any(|&need| is_inside(inner, need));
+                if is_needed && inner != id && !leads_to(&stops_before, inner, id) {
+                    stops_before[id].push(inner);
+                }
+            }
+        }
+        self.stops_before = stops_before;
     }
 
     /// Who begins a new life with it.

@@ -4,7 +4,7 @@ use super::settled::Settled;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Action;
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Generation, ServiceId};
 use crate::machine::service::Fate;
 use crate::machine::state::State;
 

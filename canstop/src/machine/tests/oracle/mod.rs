@@ -33,6 +33,8 @@ pub(in crate::machine::tests) struct Oracle {
     after: Vec<Vec<usize>>,
     /// Whom each service needs.
     needs: Vec<Vec<usize>>,
+    /// Whom each stops before.
+    stops_before: Vec<Vec<usize>>,
     /// Whose restart restarts it.
     bound_to: Vec<Vec<usize>>,
     main: Main,
@@ -98,6 +100,7 @@ impl Oracle {
             services: Vec::new(),
             after: Vec::new(),
             needs: Vec::new(),
+            stops_before: Vec::new(),
             bound_to: Vec::new(),
             main: Main::default(),
             edge: Sessions::default(),

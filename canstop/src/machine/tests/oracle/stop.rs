@@ -53,12 +53,18 @@ impl Oracle {
                 goes_on || self.is_drained(other),
                 "service {id} is told to stop while something is left of service {other}"
             );
-            law!(!goes_on || !self.to_stop()[id], "service {id} is told to stop while service {other} goes on");
+            law!(
+                !goes_on || !self.to_stop()[id] || !self.cannot_be_without(other, id),
+                "service {id} is told to stop while service {other} goes on"
+            );
         }
         let Some(stop) = &self.stop else { return Ok(()) };
         law!(self.edge_told.is_some(), "service {id} is told to stop before the edge is");
-        // Sessions that came when their service's turn was over hear it at once.
-        if self.services[id].live && stop.levels.get(id).is_some_and(|&level| level > 0) {
+        // Sessions that came when their service's turn was over hear it at once. Who waited for others of
+        // its own slot does not wait for sessions that came to the edge since.
+        let Some(&level) = stop.levels.get(id) else { return Ok(()) };
+        let is_first = !self.stops_after(id).any(|other| stop.levels.get(other) == Some(&level));
+        if self.services[id].live && level > 0 && is_first {
             law!(self.edge_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
         }
         Ok(())

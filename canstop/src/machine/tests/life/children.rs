@@ -1,0 +1,149 @@
+//! Children: each ends with the life that started it, and before it.
+
+use super::super::build::{Options, TERMINATE, added, at, ended, failed, ms, restart, service, sessions_of, stop};
+use super::super::harness::{Watched, deeds, notices};
+use super::{cause, fate, is_over, running, start, starts, told};
+use crate::machine::action::{Abandoned, Action, Notice};
+use crate::machine::cause::Cause;
+use crate::machine::event::{Ending, Event};
+use crate::machine::exit::Exit;
+use crate::machine::id::{Generation, ServiceId};
+use crate::machine::service::Fate;
+use crate::machine::spec::ServiceSpec;
+
+/// A child of the first life of service 0.
+fn child(name: &str, after: &[&str]) -> ServiceSpec {
+    service(name, after).child_of(0, 1)
+}
+
+/// A shop with a database of its own, a till that needs it, and a street outside.
+fn shop() -> Watched {
+    let mut program = running([service("shop", &[]), service("street", &["shop"])]);
+    let actions = program.all([added(child("shop/db", &[])), added(child("shop/till", &["db"]))]);
+    assert_eq!(starts(&actions), [start(2, 1), start(3, 1)]);
+    program
+}
+
+#[test]
+fn children_stop_before_their_parent_and_in_their_own_order() {
+    let mut program = shop();
+    assert_eq!(told(&program.handle(TERMINATE)), [1]);
+    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), [3], "the till needs the database");
+    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
+    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [0]);
+    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    assert!(is_over(&program));
+    assert_eq!(program.state.exit(), Exit::Clean);
+}
+
+#[test]
+fn a_parent_that_ends_takes_its_children_with_it_and_the_program_goes_on() {
+    let mut program = shop();
+    assert_eq!(told(&program.handle(ended(0, 1, Ending::Done))), [3]);
+    program.all([ended(3, 1, Ending::Done), ended(2, 1, Ending::Done)]);
+    assert_eq!((fate(&program, 2), fate(&program, 3)), (Some(Fate::Stopped), Some(Fate::Stopped)));
+    assert!(program.state.services()[1].is_running());
+}
+
+#[test]
+fn a_parents_next_life_waits_for_the_children_of_the_last_one() {
+    let mut program = shop();
+    program.handle(ended(0, 1, failed()));
+    assert_eq!(starts(&program.pass(ms(500))), [], "its pause is over, but its children are not");
+    program.handle(ended(3, 1, Ending::Done));
+    assert_eq!(starts(&program.handle(ended(2, 1, Ending::Done))), [start(0, 2)]);
+    // The names of those that are gone are free.
+    let db = added(service("shop/db", &[]).child_of(0, 2));
+    assert_eq!(starts(&program.handle(db)), [start(2, 2)]);
+}
+
+#[test]
+fn a_restart_of_the_parent_stops_its_children_first() {
+    let mut program = shop();
+    assert_eq!(told(&program.handle(restart(0))), [3], "the street is only after the shop");
+    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
+    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [0]);
+    assert_eq!(starts(&program.handle(ended(0, 1, Ending::Done))), [start(0, 2)]);
+    assert_eq!(program.state.services()[1].generation, Generation(1));
+}
+
+#[test]
+fn a_child_that_errs_because_its_parent_begins_anew_does_not_fail_the_program() {
+    let mut program = shop();
+    program.handle(restart(0));
+    program.all([ended(3, 1, failed()), ended(2, 1, Ending::Done), ended(0, 1, Ending::Done)]);
+    assert!(!program.oracle.is_stopping());
+    program.handle(TERMINATE);
+    program.all([ended(1, 1, Ending::Done), ended(0, 2, Ending::Done), Event::MainEnded(Ending::Done)]);
+    assert_eq!(program.state.exit(), Exit::Clean);
+}
+
+#[test]
+fn a_child_has_a_restart_policy_of_its_own() {
+    let mut program = shop();
+    program.handle(ended(3, 1, failed()));
+    assert_eq!(starts(&program.pass(ms(200))), [start(3, 2)]);
+    let actions = program.handle(ended(3, 2, failed()));
+    let failed = Cause::ServiceFailed { service: "shop/till".to_owned(), error: "disk full".to_owned() };
+    assert_eq!(cause(&actions), Some(&failed));
+}
+
+#[test]
+fn a_child_may_be_stopped_alone() {
+    let mut program = shop();
+    assert_eq!(told(&program.handle(stop(2))), [3]);
+    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
+    program.handle(ended(2, 1, Ending::Done));
+    assert!(program.state.services()[0].is_running());
+}
+
+#[test]
+fn a_child_that_is_too_late_for_its_parents_life_never_starts() {
+    let mut program = running([service("shop", &[]), service("street", &[])]);
+    program.handle(ended(0, 1, Ending::Done));
+    assert_eq!(starts(&program.handle(added(child("shop/db", &[])))), []);
+    assert_eq!(fate(&program, 2), Some(Fate::NeverStarted));
+}
+
+#[test]
+fn a_child_that_names_nobody_it_can_see_is_refused_and_nothing_else_happens() {
+    let mut program = shop();
+    let actions = program.handle(added(child("shop/printer", &["ink"])));
+    let [Notice::ServiceRefused { fault, .. }] = notices(&actions)[..] else { panic!("{actions:?}") };
+    assert!(fault.contains("`shop/printer`") && fault.contains("ink"), "{fault}");
+    assert_eq!(fate(&program, 4), Some(Fate::Refused));
+    assert!(!program.oracle.is_stopping());
+}
+
+#[test]
+fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
+    let mut program = running([service("shop", &[])]);
+    program.handle(added(child("shop/till", &[])));
+    program.handle(TERMINATE);
+    assert_eq!(told(&program.pass(ms(3_899))), []);
+    let actions = program.pass(ms(1));
+    let till = Abandoned { services: vec![(ServiceId(1), Generation(1))], ..Abandoned::default() };
+    let shop = Action::TellService { id: ServiceId(0), generation: Generation(1), until: at(4_900) };
+    assert_eq!(deeds(&actions), [&Action::Abandon(till), &shop], "a second, as for whoever stops last");
+    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    assert_eq!(program.state.exit(), Exit::Abandoned);
+}
+
+#[test]
+fn grandchildren_come_first_of_all() {
+    let mut program = running([service("a", &[])]);
+    program.all([added(service("a/b", &[]).child_of(0, 1)), added(service("a/b/c", &[]).child_of(1, 1))]);
+    assert_eq!(told(&program.handle(TERMINATE)), [2]);
+    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [1]);
+    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), [0]);
+}
+
+#[test]
+fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
+    let mut program = running([service("shop", &[])]);
+    program.handle(added(child("shop/till", &[])));
+    program.handle(sessions_of(1, 3));
+    program.handle(TERMINATE);
+    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), []);
+    assert_eq!(told(&program.handle(sessions_of(1, 0))), [0]);
+}
