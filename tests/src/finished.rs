@@ -59,6 +59,11 @@ impl Finished {
         self.stdout.iter().filter(|printed| *printed == line).count()
     }
 
+    /// What stands after these words in the lines that it printed.
+    pub fn printed_after<'a>(&'a self, words: &'a str) -> impl Iterator<Item = &'a str> {
+        self.stdout.iter().filter_map(move |line| Some(line.split_once(words)?.1))
+    }
+
     /// It printed these lines in this order, with whatever between them.
     #[track_caller]
     pub fn printed_in_order(&self, lines: &[&str]) -> &Self {

@@ -61,7 +61,7 @@ fn line_of(probe: &str, text: &str) -> usize {
 #[must_use]
 pub fn seconds_after(word: &str, line: &str) -> f64 {
     let duration = || {
-        let mut words = line.split_once(word)?.1.split([' ', ',']).filter(|word| !word.is_empty());
+        let mut words = line.split_once(word)?.1.split([' ', ',', ':']).filter(|word| !word.is_empty());
         let number: f64 = words.next()?.parse().ok()?;
         match words.next()? {
             "ms" => Some(number / 1_000.0),

@@ -135,11 +135,16 @@ impl Plan {
 fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<String>) {
     let mut names = HashMap::new();
     for Entry { spec, .. } in services.iter().filter(|entry| entry.is_known) {
-        if let Some(other) = names.insert(&spec.name, spec.place) {
-            faults.push(format!(
+        match names.insert(&spec.name, spec.place) {
+            Some(other) if other == spec.place => faults.push(format!(
+                "{spec} is started twice; one that takes nothing but a `Lifecycle` starts by itself, unless its \
+                 attribute says `manual`; if there are to be two, give one another name (`.name(..)`)"
+            )),
+            Some(other) => faults.push(format!(
                 "two services are called `{}`: {other} and {}; give one another name (`name = \"..\"` or `.name(..)`)",
                 spec.name, spec.place
-            ));
+            )),
+            None => {}
         }
         if let Some(own) = spec.grace.filter(|own| *own > grace) {
             faults.push(format!(
@@ -302,14 +307,17 @@ mod tests {
             greedy,
             once,
             bound(7, "d", &["no one"]),
+            spec(8, "twice", &[]),
+            spec(8, "twice", &[]),
         ];
         let faults = check(&specs).unwrap_err().to_string();
         for part in [
-            "6 faults",
+            "7 faults",
             "`a` (main.rs:1) after `b` (main.rs:2) after `a` (main.rs:1)",
             "`c` (main.rs:3) is to start after `nobody`, which is not started",
             "`d` (main.rs:7) is to restart with `no one`, which is not started",
             "two services are called `c`: main.rs:3 and main.rs:4",
+            "`twice` (main.rs:8) is started twice",
             "`greedy` (main.rs:5) has a grace of 6s, but the whole program has 5s",
             "`once` (main.rs:6) was made to run once, and `bound_to` restarts it",
         ] {

@@ -40,6 +40,28 @@ fn a_request_that_blocks_a_worker_does_not_eat_the_writers_time_either() {
 }
 
 #[test]
+fn with_three_levels_and_a_stuck_session_of_the_edge_every_row_is_flushed() {
+    let finished = terminate(start!("three_levels"));
+    finished.exited(124).within(Duration::from_millis(3_250));
+    finished.printed_in_order(&["http is told", "the cache is told", "the writer is told"]);
+    finished.printed("the writer has flushed 400 of 400 rows");
+    assert_eq!(finished.times_said("abandoned:"), 1, "{finished}");
+    finished.said(&["abandoned: session at", &place_of("three_levels", "spawn_session!(stuck())"), "waiting"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
+fn a_start_that_fails_on_the_second_level_stops_the_first_and_never_starts_the_third() {
+    let finished = start!("start_order").finish();
+    finished.exited(1);
+    finished.printed_in_order(&["db runs", "the cache runs", "the cache has stopped", "db has stopped"]);
+    finished.never_printed("http runs");
+    let cache = place_above("start_order", "async fn cache");
+    finished.said(&["`cache`", &cache, "was not ready within its start_timeout of 300ms"]);
+    finished.ended_with(&["exit code 1"]);
+}
+
+#[test]
 fn a_faulty_plan_is_refused_as_a_whole_with_all_its_faults() {
     let finished = start!("faulty_plan").finish();
     finished.exited(1);

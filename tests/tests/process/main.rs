@@ -12,15 +12,18 @@ macro_rules! start {
 mod blocked;
 mod drain;
 mod failing;
+mod families;
 mod levels;
 mod linking;
 mod outputs;
 mod report;
+mod restarts;
 mod services;
 mod setup;
 mod signals;
 mod teardown;
 mod threads;
+mod watchers;
 
 use std::time::Duration;
 

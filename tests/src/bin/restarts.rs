@@ -1,0 +1,96 @@
+//! Services that fail and are restarted, by their policy, with each other or by a handle. `main` starts
+//! those of the scenario that the first argument names.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use canstop::{Lifecycle, ServiceState, spawn_session};
+use canstop_tests::{READY, scenario};
+use tokio::time::sleep;
+
+#[canstop::main(grace = "1s")]
+async fn main() -> anyhow::Result<()> {
+    match scenario().as_str() {
+        "flapping" => {
+            canstop::start(flapping());
+            canstop::start(other());
+        }
+        "backs-off" => {
+            let service = canstop::start(backs_off());
+            spawn_session!(async move {
+                while service.status().state != ServiceState::BackingOff {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                println!("{READY}");
+            });
+        }
+        "bound" => {
+            let db = canstop::start(db());
+            canstop::start(cache());
+            canstop::start(http(db));
+        }
+        other => anyhow::bail!("no scenario {other}"),
+    }
+    Ok(())
+}
+
+#[canstop::service(manual, backoff = "10ms..10ms", limit = "1000000 in 1s")]
+async fn flapping(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    match lifecycle.run_until_stopping(sleep(Duration::from_millis(10))).await {
+        Some(()) => anyhow::bail!("connection refused"),
+        None => Ok(()),
+    }
+}
+
+/// Fails six times, and says how late each restart is.
+#[canstop::service(manual, backoff = "200ms..200ms", limit = "10 in 60s")]
+async fn other(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    static FAILED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
+    let now = Instant::now();
+    let times = {
+        let mut failed = FAILED.lock().expect("nobody panics");
+        if let Some(last) = failed.last() {
+            println!("late by {} us", (now - *last).saturating_sub(Duration::from_millis(200)).as_micros());
+        }
+        failed.push(now);
+        failed.len()
+    };
+    if times <= 6 {
+        anyhow::bail!("connection reset");
+    }
+    lifecycle.shutdown("it has healed");
+    Ok(())
+}
+
+#[canstop::service(manual, backoff = "8s..8s")]
+async fn backs_off(_lifecycle: Lifecycle) -> anyhow::Result<()> {
+    anyhow::bail!("connection refused")
+}
+
+#[canstop::service(manual)]
+async fn db(lifecycle: Lifecycle) {
+    live("db", lifecycle).await;
+}
+
+#[canstop::service(manual, bound_to(db))]
+async fn cache(lifecycle: Lifecycle) {
+    live("cache", lifecycle).await;
+}
+
+async fn live(name: &str, lifecycle: Lifecycle) {
+    println!("{name} starts");
+    lifecycle.stopping().await;
+    println!("{name} is told");
+}
+
+/// Only `after` it, so it goes on while the others begin anew; it is the one that asks for that.
+#[canstop::service(manual, after(cache), restart = "never")]
+async fn http(lifecycle: Lifecycle, db: canstop::ServiceHandle) -> anyhow::Result<()> {
+    println!("http starts");
+    db.restart().await?;
+    println!("the database is ready again, restarts: {}", db.status().restarts);
+    lifecycle.shutdown("seen enough");
+    lifecycle.stopping().await;
+    println!("http is told");
+    Ok(())
+}
