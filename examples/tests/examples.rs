@@ -37,6 +37,76 @@ fn workers_lose_no_number_on_the_way() {
 }
 
 #[test]
+fn restart_heals_the_one_and_ends_with_the_other() {
+    let ended = Program::new("restart").start().wait();
+    ended.has_in_order(&[
+        "sensor: measuring since attempt 4",
+        "service `printer` failed: out of paper",
+        "sensor: told",
+    ]);
+    let restarts = |service: &str| ended.stdout.matches(&format!("service `{service}` failed: ")).count();
+    assert_eq!((restarts("sensor"), restarts("printer")), (3, 3), "{ended}");
+    assert_eq!(ended.code, Some(1), "{ended}");
+}
+
+#[test]
+fn dependencies_start_from_the_bottom_up_and_stop_from_the_top_down() {
+    let mut program = Program::new("dependencies").start();
+    program.wait_for("http: open");
+    program.signal(Signal::Interrupt);
+    let ended = program.wait();
+    ended.has_in_order(&[
+        "writer: opening",
+        "cache: warming up",
+        "http: open",
+        "http: closed",
+        "cache: handing",
+        "book",
+    ]);
+    let visitors: u64 = ended.number_after("http: closed after ");
+    assert_eq!(ended.number_after::<u64>("cache: handing on "), visitors, "{ended}");
+    assert!(ended.stdout.contains(&format!("writer: {visitors} lines")), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn children_open_anew_with_their_market_and_close_before_it() {
+    let mut program = Program::new("children").start();
+    program.wait_for("market: the sun is out");
+    program.signal(Signal::Interrupt);
+    let ended = program.wait();
+    ended.has_in_order(&[
+        "market: open",
+        "failed: it rains",
+        "packed up",
+        "market: open",
+        "packed up",
+        "the last to go",
+    ]);
+    assert_eq!(ended.stdout.matches(": packed up").count(), 6, "{ended}");
+    assert!(ended.stdout.contains("\n  market/cheese: ready for "), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn bound_services_begin_their_new_lives_together() {
+    let ended = Program::new("bound").start().wait();
+    ended.has_in_order(&["primary: begins, and", "replica: ends", "primary: begins", "operator: restarting"]);
+    ended.has_in_order(&["operator: restarting", "session_cache: ends", "users: ends", "users: begins"]);
+    ended.has_in_order(&["users: ends", "session_cache: begins", "operator: that was all"]);
+    let lives = |service: &str| ended.stdout.matches(&format!("{service}: begins")).count();
+    assert_eq!((lives("replica"), lives("metrics")), (2, 1), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
+fn testing_sends_its_letters_outside_a_test_too() {
+    let ended = Program::new("testing").start().wait();
+    assert!(ended.stdout.contains("the server has received 2 letters"), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
 fn echo_gives_back_the_line_that_was_begun_before_the_stop() {
     gives_back_the_line_that_was_begun_before_the_stop("echo");
 }

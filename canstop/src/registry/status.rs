@@ -143,17 +143,16 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
         for service in &self.services {
-            let depth = service.name.matches('/').count();
-            writeln!(f, "{:indent$}{service}", "", indent = depth * 2)?;
-            for sessions in self.sessions.iter().filter(|sessions| sessions.owner.as_ref() == Some(&service.name)) {
-                writeln!(f, "{:indent$}{sessions}", "", indent = depth * 2 + 2)?;
-            }
+            let indent = service.name.matches('/').count() * 2;
+            lines.push(format!("{:indent$}{service}", ""));
+            let own = self.sessions.iter().filter(|sessions| sessions.owner.as_ref() == Some(&service.name));
+            lines.extend(own.map(|sessions| format!("{:indent$}  {sessions}", "")));
         }
-        for sessions in self.sessions.iter().filter(|sessions| sessions.owner.is_none()) {
-            writeln!(f, "{sessions}")?;
-        }
-        Ok(())
+        let edge = self.sessions.iter().filter(|sessions| sessions.owner.is_none());
+        lines.extend(edge.map(SessionStatus::to_string));
+        f.write_str(&lines.join("\n"))
     }
 }
 

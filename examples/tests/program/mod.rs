@@ -175,6 +175,18 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// These words stand in the output, in this order.
+    #[track_caller]
+    pub(crate) fn has_in_order(&self, words: &[&str]) {
+        let mut rest = &self.stdout[..];
+        for words in words {
+            let Some((_, after)) = rest.split_once(words) else { panic!("{words:?} is not in its order:\n{self}") };
+            rest = after;
+        }
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, stdout, stderr } = self;

@@ -34,7 +34,7 @@ fn blocked() -> ExitCode {
                 thread::yield_now();
                 status = canstop::status();
             }
-            print!("{status}");
+            println!("{status}");
             watched.shutdown("seen enough");
         });
         canstop::start(idle());

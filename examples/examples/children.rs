@@ -1,0 +1,42 @@
+//! A service that starts others, which live and end with it.
+//!
+//! The `market` opens a stall for each name that it is given, and has to close once because of rain. Its
+//! stalls close first, then it ends, and its next life opens them anew. The status shows the tree; press
+//! Ctrl-C to see it stop from the inside out.
+//!
+//! `cargo run --example children`
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use canstop::{Lifecycle, ServiceState};
+use tokio::time::sleep;
+
+#[canstop::service]
+async fn market(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    static RAINS: AtomicBool = AtomicBool::new(true);
+    let stalls = ["apples", "bread", "cheese"].map(|ware| lifecycle.start(stall(Arc::from(ware)).name(ware)));
+    while stalls.iter().any(|stall| stall.status().state != ServiceState::Ready) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    println!("market: open\n{}", canstop::status());
+    sleep(Duration::from_millis(300)).await;
+    anyhow::ensure!(!RAINS.swap(false, Ordering::Relaxed), "it rains");
+    println!("market: the sun is out");
+    lifecycle.stopping().await;
+    println!("market: the last to go");
+    Ok(())
+}
+
+#[canstop::service]
+async fn stall(lifecycle: Lifecycle, ware: Arc<str>) {
+    lifecycle.stopping().await;
+    sleep(Duration::from_millis(50)).await;
+    println!("{ware}: packed up");
+}
+
+#[canstop::main]
+async fn main() {
+    tracing_subscriber::fmt().init();
+}

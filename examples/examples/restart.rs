@@ -1,0 +1,39 @@
+//! Two services that fail: one heals, the other fails more often than it may.
+//!
+//! The `sensor` cannot reach its device three times, is restarted after a pause each time, and then
+//! measures. The `printer` may fail twice within a minute; the third time is the program's own failure:
+//! everything else is stopped in order, and the exit code is 1.
+//!
+//! `cargo run --example restart`
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::ensure;
+use canstop::Lifecycle;
+use tokio::time::sleep;
+
+/// Each pause is drawn at random from a range that begins to grow at 50 ms and ends to grow at 1 s.
+#[canstop::service(backoff = "50ms..1s")]
+async fn sensor(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+    let attempt = 1 + ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    ensure!(attempt > 3, "no answer on attempt {attempt}");
+    println!("sensor: measuring since attempt {attempt}");
+    lifecycle.ready();
+    lifecycle.stopping().await;
+    println!("sensor: told to stop");
+    Ok(())
+}
+
+/// Begins when the sensor has healed.
+#[canstop::service(after(sensor), backoff = "50ms..1s", limit = "2 in 1m")]
+async fn printer(_lifecycle: Lifecycle) -> anyhow::Result<()> {
+    sleep(Duration::from_millis(100)).await;
+    anyhow::bail!("out of paper")
+}
+
+#[canstop::main]
+async fn main() {
+    tracing_subscriber::fmt().init();
+}
