@@ -79,6 +79,17 @@
 //! | 124 | something was left behind when its time was up |
 //! | 128 + n | a second signal, number n, ended the program at once |
 //!
+//! # Supervision
+//!
+//! A service that fails is restarted after a pause with jitter, unless it fails more often than its
+//! `limit`. `after(db)` is an order: start after `db`, stop before it. `bound_to(db)` is a fate as well: a
+//! new life of `db` is a new life of the service.
+//!
+//! [`Lifecycle::start`] inside a service starts a child, which stops before its parent and never outlives
+//! it. A [`ServiceHandle`] stops and restarts one service while the program goes on. [`status()`] shows
+//! the whole tree, [`events()`] is the stream of everything that happens, and [`testing`] runs services on
+//! a clock that stands still.
+//!
 //! # By hand
 //!
 //! The attributes write ordinary code: [`App`] is [`main`](macro@main), and [`Service`] is

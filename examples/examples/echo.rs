@@ -40,9 +40,12 @@ async fn serve(socket: TcpStream) -> std::io::Result<()> {
         if bytes?.is_empty() {
             break;
         }
-        socket.read_until(b'\n', &mut line).await?;
-        socket.write_all(&line).await?;
-        line.clear();
+        // What has begun to come is given back, stop or not.
+        while !socket.buffer().is_empty() {
+            socket.read_until(b'\n', &mut line).await?;
+            socket.write_all(&line).await?;
+            line.clear();
+        }
     }
     Ok(())
 }

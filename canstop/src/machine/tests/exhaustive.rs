@@ -84,6 +84,29 @@ fn two_services_in_every_shape() {
 }
 
 #[test]
+fn two_services_whose_lives_are_bound() {
+    let chain = [service("a", &[]).grace(300), service("b", &[]).bound_to(&["a"]).notify()];
+    let pair = [service("a", &[]).bound_to(&["b"]), service("b", &[]).bound_to(&["a"]).grace(300)];
+    for plan in [chain, pair] {
+        explore_plan(&plan, Breadth { depth: 3, everything: false });
+    }
+}
+
+/// A child, with somebody outside who needs its parent, or whom it needs itself.
+#[test]
+fn a_parent_and_its_child() {
+    for (outside, needs) in [(service("b", &["a"]), &[][..]), (service("b", &[]), &["b"])] {
+        let mut roots = roots(&[service("a", &[]).restart(Restart::Always), outside]);
+        // A child belongs to a life.
+        roots.retain(|root| root.oracle.services()[0].has_started());
+        for root in &mut roots {
+            root.handle(added(service("a/c", needs).child_of(0, 1).grace(300)));
+        }
+        explore_from(roots, Breadth { depth: 2, everything: false });
+    }
+}
+
+#[test]
 fn three_services_in_every_shape() {
     let shapes: [[&[&str]; 3]; 5] = [
         [&[], &[], &[]],
