@@ -3,16 +3,18 @@
 //! The depths are for every day. `CANSTOP_DEPTH=1` looks one event further, and takes ten times as
 //! long.
 
-use super::build::{Options, TERMINATE, added, allowance, ended, failed, group, ms, ready, service, sessions_in};
+use super::build::{
+    Options, TERMINATE, added, allowance, ended, failed, group, ms, ready, restart, service, sessions_in, stop,
+};
 use super::explore::{Breadth, explore};
 use super::harness::Watched;
 use crate::machine::event::Event;
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Owner, ServiceId};
 use crate::machine::restart::Restart;
 use crate::machine::spec::{Ready, ServiceSpec};
 
-/// Before `run()`, with everything running, with one that backs off, with one that is to stop alone,
-/// and with the stop requested: what lies deep from the first lies near to the others.
+/// Before `run()`, with everything running, with one that backs off, one that is to stop alone or to
+/// begin anew, and with the stop requested: what lies deep from the first lies near to the others.
 fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
     let mut setting_up = Watched::new(allowance(5_000, 1_000));
     setting_up.all(specs.iter().cloned().map(added));
@@ -26,8 +28,10 @@ fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
         let mut backing_off = running.clone();
         backing_off.handle(ended(0, 1, failed()));
         let mut stopping_alone = running.clone();
-        stopping_alone.handle(Event::StopService { id: ServiceId(0), before: Generation::default() });
-        roots.extend([backing_off, stopping_alone]);
+        stopping_alone.handle(stop(0));
+        let mut restarting = running.clone();
+        restarting.handle(restart(0));
+        roots.extend([backing_off, stopping_alone, restarting]);
     }
     running.handle(TERMINATE);
     roots.push(running.clone());
