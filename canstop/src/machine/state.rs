@@ -46,8 +46,17 @@ pub(super) enum Main {
     Listening,
     /// It waits in `run()`.
     InRun,
+    /// `run()` has returned, and what stands after it runs.
+    TearingDown,
     Ended,
     Abandoned,
+}
+
+impl Main {
+    /// Does code of its own run, outside of `run()`?
+    pub(super) fn is_busy(self) -> bool {
+        matches!(self, Main::SettingUp | Main::Listening | Main::TearingDown)
+    }
 }
 
 /// A stop that was requested.
@@ -180,7 +189,7 @@ impl State {
             self.exit = self.exit.max(Exit::Failed);
             self.tell(Notice::MainFailed { error: error.clone() });
             self.request_stop(now, Cause::MainFailed(error));
-        } else if was == Main::InRun {
+        } else if matches!(was, Main::InRun | Main::TearingDown) {
             self.request_stop(now, Cause::MainReturned);
         } else {
             self.begin_running(now);
@@ -253,7 +262,7 @@ impl State {
     /// Everything that is still there, whether its time is up or not.
     pub(crate) fn left(&self) -> super::action::Abandoned {
         super::action::Abandoned {
-            main: matches!(self.main, Main::SettingUp | Main::Listening),
+            main: self.main.is_busy(),
             services: self
                 .ids()
                 .filter(|&id| self.service(id).is_running())

@@ -247,13 +247,14 @@ impl State {
     fn tear_down(&mut self) {
         self.phase = Phase::TearingDown;
         if self.main == Main::InRun {
+            self.main = Main::TearingDown;
             self.actions.push(Action::ReturnFromRun);
         }
     }
 
     /// By now everything has ended or was abandoned, but for a teardown without an end.
     fn finish(&mut self) {
-        if self.main == Main::InRun {
+        if self.main == Main::TearingDown {
             self.main = Main::Abandoned;
             self.exit = self.exit.max(Exit::Abandoned);
             self.actions.push(Action::Abandon(Abandoned { main: true, ..Abandoned::default() }));
@@ -283,7 +284,7 @@ impl State {
             remaining,
             services: services.collect(),
             sessions: sessions.map(|&(_, alive)| alive).sum(),
-            main: left.main || self.phase == Phase::TearingDown && self.main == Main::InRun,
+            main: left.main,
         });
     }
 

@@ -20,7 +20,10 @@ async fn main() {
     let report: Report = canstop::run().await;
     println!("clean: {}, abandoned: {}, cause: {}", report.is_clean(), report.abandoned(), report.cause);
     match scenario().as_str() {
-        "endless-teardown" => pending::<()>().await,
+        "endless-teardown" => {
+            println!("tearing down");
+            pending::<()>().await;
+        }
         _ => tokio::time::sleep(Duration::from_millis(10)).await,
     }
     println!("torn down");

@@ -1,5 +1,10 @@
 //! What stands after `canstop::run()` in `main`.
 
+use std::thread::sleep;
+use std::time::Duration;
+
+use canstop_tests::{READY, Signal};
+
 use crate::{DEADLINE, PROMPTLY, terminate};
 
 #[test]
@@ -25,4 +30,17 @@ fn a_teardown_that_does_not_end_is_abandoned_at_the_deadline() {
     finished.exited(124).within(DEADLINE);
     finished.said(&["abandoned: body of main"]);
     finished.never_printed("torn down");
+}
+
+#[test]
+fn a_second_signal_in_an_endless_teardown_names_main() {
+    let mut probe = start!("teardown", "endless-teardown");
+    probe.wait_for_line(READY);
+    probe.signal(Signal::Terminate);
+    probe.wait_for_line("tearing down");
+    sleep(Duration::from_millis(200));
+    probe.signal(Signal::Interrupt);
+    let finished = probe.finish();
+    finished.exited(130).within(DEADLINE);
+    finished.said(&["abandoned: body of main"]);
 }

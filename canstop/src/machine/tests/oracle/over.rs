@@ -44,7 +44,8 @@ impl Oracle {
         for owner in self.owners() {
             self.judge_left(owner, state)?;
         }
-        law!(left.main == self.main.is_before_run(), "main is named: {}", left.main);
+        let main_runs = self.main.is_before_run() || self.main.returned && !self.main.ended;
+        law!(left.main == main_runs, "main is named: {}", left.main);
         Ok(())
     }
 
