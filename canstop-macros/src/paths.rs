@@ -59,13 +59,6 @@ impl Crate {
         quote_spanned!(located(place)=> #krate::private::#name)
     }
 
-    /// An import of an item behind that door, and the name that it then has: a token at `place` as
-    /// the user would have written it there.
-    pub(crate) fn import(&self, name: &str, place: Span) -> (TokenStream, Ident) {
-        let (path, name) = (&self.path, Ident::new(name, place));
-        (quote!(use #path::private::#name;), name)
-    }
-
     /// The path with each token moved to `place`. A token keeps its own hygiene, without which
     /// `$crate` would mean another crate.
     fn at(&self, place: Span) -> TokenStream {

@@ -19,7 +19,9 @@ fn the_body_runs_under_an_app() {
         &main("", "#[instrument] #[doc = \"x\"] async fn main() -> Result<(), E> { body() }"),
         r#"#[doc = "x"] fn main() -> ::std::process::ExitCode {
             #[instrument] async fn main() -> Result<(), E> { body() }
-            ::canstop::App::new().link(::core::module_path!()).run(main())
+            ::canstop::App::new().link(::core::module_path!()).run(async {
+                <Result<(), E> as ::canstop::MainOutcome>::into_result(main().await)
+            })
         }"#,
     );
 }

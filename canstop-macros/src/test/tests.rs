@@ -15,7 +15,8 @@ fn the_body_runs_in_a_harness() {
         &test("", "#[should_panic] async fn stops(mut sup: Supervisor) -> Result<(), E> { body() }"),
         r#"#[::core::prelude::v1::test] #[should_panic] fn stops() -> Result<(), E> {
             async fn stops(mut sup: Supervisor) -> Result<(), E> { body() }
-            ::canstop::testing::Harness::new().run(async |supervisor| stops(supervisor).await)
+            ::canstop::testing::Harness::new().run(async |supervisor| stops(
+                <Supervisor as ::canstop::testing::TestParameter>::of(supervisor)).await)
         }"#,
     );
 }
