@@ -112,6 +112,7 @@ mod app;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod macros;
+pub mod lints;
 #[doc(hidden)]
 pub mod private;
 

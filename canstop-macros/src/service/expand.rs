@@ -1,10 +1,11 @@
 //! The constructor that takes a service function's place.
 
-use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::Signature;
 
 use super::check::Plan;
+use super::lint::Finding;
 use super::parameters::State;
 use crate::args::Ready;
 use crate::function::Function;
@@ -26,8 +27,10 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
     } else {
         described
     };
+    let warnings = warnings(plan);
     let body = plan.function.braced(quote! {
         #registration
+        #(#warnings)*
         let #service = { #inner #made };
         #described
     });
@@ -74,6 +77,16 @@ fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
     let inner = &plan.attributes.inner;
     let body = &plan.function.body;
     quote!(#(#inner)* #sig #body)
+}
+
+/// A use of a deprecated item for each finding, at the user's own word: of all warnings the only one
+/// that a macro can make on stable Rust.
+fn warnings(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+    let lints = plan.krate.item("lints");
+    plan.findings.iter().map(move |Finding { lint, word }| {
+        let lint = Ident::new(lint, word.span());
+        quote!(_ = #lints::#lint;)
+    })
 }
 
 /// What makes the service known before `main` runs.

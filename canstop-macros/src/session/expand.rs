@@ -38,11 +38,13 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
 }
 
 /// Where the call stands, as far as the compiler knows. Of most work it speaks where the work is. But
-/// whether an `async` block is `Send` it finds out last, and then it speaks of the call: that must be
-/// at the word `async`, and of no macro.
+/// whether an `async` block is `Send`, and what a closure borrows, it finds out last, and then it speaks
+/// of the call: that must be at the work's first sign, and of no macro. It is no name: whatever is
+/// found under a name must be the user's.
 fn place(spawned: &TokenStream) -> Span {
     match spawned.clone().into_iter().next() {
-        Some(TokenTree::Ident(word)) if word == "async" => word.span(),
+        Some(TokenTree::Ident(word)) if word == "async" || word == "move" => word.span(),
+        Some(TokenTree::Punct(sign)) if sign.as_char() == '|' => sign.span(),
         _ => Span::mixed_site(),
     }
 }
