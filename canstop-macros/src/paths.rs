@@ -25,14 +25,14 @@ impl Crate {
         Self { path, written: false }
     }
 
-    /// An expansion that names this crate in many places, so that a path that leads nowhere is told
-    /// in one: the expansion goes through a macro of the crate, and without it there is none.
-    pub(crate) fn checked(&self, expansion: TokenStream) -> TokenStream {
+    /// Generated code that names this crate in many places, so that a path that leads nowhere is told
+    /// in one: the code goes through a macro of the crate, and without it there is none.
+    pub(crate) fn checked(&self, generated: TokenStream) -> TokenStream {
         if !self.written {
-            return expansion;
+            return generated;
         }
         let path = &self.path;
-        quote!(#path::private::expansion! { #expansion })
+        quote!(#path::private::expansion! { #generated })
     }
 
     /// A public item.

@@ -27,12 +27,13 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
             quote!(async { <#written as #outcome>::into_result(#ident().await) })
         }
     };
+    let run = plan.krate.checked(quote!(#app.run(#future)));
     let body = plan.function.braced(quote! {
         #inner
         #(#linked)*
-        #app.run(#future)
+        #run
     });
-    plan.krate.checked(quote!(#head #body))
+    quote!(#head #body)
 }
 
 /// What is left of a faulty `main`, so that nothing is told but the faults.

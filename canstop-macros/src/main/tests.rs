@@ -32,11 +32,11 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         crate = my::canstop"#;
     assert_same(
         &main(options, PLAIN),
-        r#"my::canstop::private::expansion! { fn main() -> ::std::process::ExitCode {
+        r#"fn main() -> ::std::process::ExitCode {
             async fn main() {}
             use a as _;
             use r#b as _;
-            my::canstop::App::new()
+            my::canstop::private::expansion! { my::canstop::App::new()
                 .link(::core::module_path!())
                 .link("a")
                 .link("b")
@@ -45,7 +45,8 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                 .flavor(my::canstop::Flavor::MultiThread)
                 .worker_threads(2)
                 .run(main())
-        } }"#,
+            }
+        }"#,
     );
 }
 

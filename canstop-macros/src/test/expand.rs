@@ -20,11 +20,12 @@ pub(super) fn test(plan: &Plan) -> TokenStream {
         }
         None => quote!(async |_| #ident().await),
     };
+    let run = plan.krate.checked(quote!(#harness.run(#run)));
     let body = plan.function.braced(quote! {
         #inner
-        #harness.run(#run)
+        #run
     });
-    plan.krate.checked(quote!(#[::core::prelude::v1::test] #head #body))
+    quote!(#[::core::prelude::v1::test] #head #body)
 }
 
 /// What is left of a faulty test, so that nothing is told but the faults.
