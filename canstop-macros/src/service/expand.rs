@@ -76,7 +76,9 @@ fn head(plan: &Plan, output: &TokenStream, receiver: Option<TokenStream>) -> Tok
 fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
     let inner = &plan.attributes.inner;
     let body = &plan.function.body;
-    quote!(#(#inner)* #sig #body)
+    // A service owns what it takes, also where its body only looks at it.
+    let owns = plan.options.blocking.is_some().then(|| quote!(#[allow(clippy::needless_pass_by_value)]));
+    quote!(#owns #(#inner)* #sig #body)
 }
 
 /// A use of a deprecated item for each finding, at the user's own word: of all warnings the only one
