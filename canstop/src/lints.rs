@@ -7,7 +7,7 @@
 //!
 //! What it cannot see, a call under another name, a method, or what a function does that the service
 //! calls, clippy finds with this `clippy.toml`. Where such a call is meant, there is
-//! `#[expect(clippy::disallowed_methods, reason = "..")]`.
+//! `#[allow(clippy::disallowed_methods, reason = "..")]`.
 //!
 #![doc = concat!("```toml\n", include_str!("../docs/clippy.toml"), "```")]
 

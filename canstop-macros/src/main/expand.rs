@@ -23,7 +23,8 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
         // The type is asked by itself, so that the answer is told where it was written.
         ReturnType::Type(_, written) => {
             let outcome = plan.krate.item("MainOutcome");
-            let written = if tokens::mentions(written.to_token_stream(), "impl") { quote!(_) } else { quote!(#written) };
+            let written =
+                if tokens::mentions(written.to_token_stream(), "impl") { quote!(_) } else { quote!(#written) };
             quote!(async { <#written as #outcome>::into_result(#ident().await) })
         }
     };

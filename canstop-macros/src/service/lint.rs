@@ -36,13 +36,8 @@ const RAW_SPAWN: [(&str, &str); 9] = [
 const BLOCKING_CALL: [(&str, &str); 3] =
     [("std::thread::sleep", "blocking_sleep"), ("thread::sleep", "blocking_sleep"), ("std::io::stdin", "blocking_io")];
 /// How paths of further blocking calls begin.
-const BLOCKING_IO: [&str; 5] = [
-    "std::fs::",
-    "std::net::TcpListener::",
-    "std::net::TcpStream::",
-    "std::net::UdpSocket::",
-    "reqwest::blocking::",
-];
+const BLOCKING_IO: [&str; 5] =
+    ["std::fs::", "std::net::TcpListener::", "std::net::TcpStream::", "std::net::UdpSocket::", "reqwest::blocking::"];
 
 /// Every call to warn of, however deep in blocks and macros.
 pub(super) fn find(body: TokenStream, watched: Watched) -> Vec<Finding> {

@@ -105,7 +105,8 @@ fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
 
 /// Whether the work is a closure, `async` or not, by its first words.
 fn is_closure(work: &[TokenTree]) -> bool {
-    let is_qualifier = |token: &&TokenTree| matches!(token, TokenTree::Ident(word) if word == "async" || word == "move");
+    let is_qualifier =
+        |token: &&TokenTree| matches!(token, TokenTree::Ident(word) if word == "async" || word == "move");
     work.iter().find(|token| !is_qualifier(token)).is_some_and(|first| is_punct(first, '|'))
 }
 

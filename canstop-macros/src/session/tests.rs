@@ -50,7 +50,10 @@ fn a_name_and_a_grace_go_to_the_site() {
 #[test]
 fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
-    assert_contains(&expansion, ".spawn_in(::canstop::private::tracing::info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),");
+    assert_contains(
+        &expansion,
+        ".spawn_in(::canstop::private::tracing::info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),",
+    );
     assert_contains(
         &expansion,
         ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)",

@@ -56,12 +56,7 @@ impl Session {
     /// Outside a supervisor.
     #[track_caller]
     #[inline]
-    pub fn spawn_in<F, O>(
-        self,
-        span: Span,
-        future: F,
-        observer: impl FnOnce(&F) -> O,
-    ) -> JoinHandle<F::Output>
+    pub fn spawn_in<F, O>(self, span: Span, future: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -97,12 +92,7 @@ impl Session {
     /// Outside a supervisor.
     #[track_caller]
     #[inline]
-    pub fn spawn_blocking_in<F, T, O>(
-        self,
-        span: Span,
-        closure: F,
-        observer: impl FnOnce(&F) -> O,
-    ) -> JoinHandle<T>
+    pub fn spawn_blocking_in<F, T, O>(self, span: Span, closure: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,

@@ -1,7 +1,13 @@
 //! canstop under another name, among items that are named like everything it uses.
 
 #![deny(warnings)]
-#![allow(dead_code, missing_docs, non_camel_case_types, non_upper_case_globals, reason = "they are there to be in the way")]
+#![allow(
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    reason = "they are there to be in the way"
+)]
 
 use supervision::{Lifecycle, spawn_blocking_session, spawn_session};
 
