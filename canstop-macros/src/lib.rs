@@ -14,8 +14,12 @@
 mod args;
 mod diag;
 mod function;
+#[cfg(test)]
+mod laws;
 mod main;
 mod paths;
+#[cfg(test)]
+mod random;
 mod service;
 mod session;
 mod test;

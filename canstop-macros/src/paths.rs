@@ -25,14 +25,14 @@ impl Crate {
         Self { path, written: false }
     }
 
-    /// An expansion that names this crate in many places, so that a path that leads nowhere is told
-    /// in one: the expansion goes through a macro of the crate, and without it there is none.
-    pub(crate) fn checked(&self, expansion: TokenStream) -> TokenStream {
+    /// Generated code that names this crate in many places, so that a path that leads nowhere is told
+    /// in one: the code goes through a macro of the crate, and without it there is none.
+    pub(crate) fn checked(&self, generated: TokenStream) -> TokenStream {
         if !self.written {
-            return expansion;
+            return generated;
         }
         let path = &self.path;
-        quote!(#path::private::expansion! { #expansion })
+        quote!(#path::private::expansion! { #generated })
     }
 
     /// A public item.
@@ -57,13 +57,6 @@ impl Crate {
         let krate = self.at(place);
         let name = local(name, place);
         quote_spanned!(located(place)=> #krate::private::#name)
-    }
-
-    /// An import of an item behind that door, and the name that it then has: a token at `place` as
-    /// the user would have written it there.
-    pub(crate) fn import(&self, name: &str, place: Span) -> (TokenStream, Ident) {
-        let (path, name) = (&self.path, Ident::new(name, place));
-        (quote!(use #path::private::#name;), name)
     }
 
     /// The path with each token moved to `place`. A token keeps its own hygiene, without which

@@ -112,6 +112,7 @@ mod app;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod macros;
+pub mod lints;
 #[doc(hidden)]
 pub mod private;
 
@@ -126,7 +127,8 @@ pub use crate::machine::{
     StragglerKind,
 };
 pub use crate::registry::{
-    AnyService, Dependency, Events, MainOutcome, Outcome, RestartError, Service, ServiceHandle, ServiceStatus,
-    SessionStatus, Status, events, run, start, status,
+    AnyService, Dependency, Events, LifecycleParameter, MainOutcome, Outcome, RestartError, RestartState, Service,
+    ServiceFunction, ServiceHandle, ServiceStatus, SessionStatus, Status, events, run, start, status,
 };
 pub use crate::report::Event;
+pub use crate::session::Session;

@@ -29,6 +29,7 @@
 /// Outside a supervisor, as `tokio::spawn` does outside a runtime.
 #[macro_export]
 macro_rules! spawn_session {
+    () => { ::core::compile_error!("a future is missing: write `spawn_session!(async move { .. })`") };
     ($($tokens:tt)*) => {
         $crate::private::__spawn_session! { [$crate] $($tokens)* }
     };
@@ -50,6 +51,7 @@ macro_rules! spawn_session {
 /// Outside a supervisor, as `tokio::task::spawn_blocking` does outside a runtime.
 #[macro_export]
 macro_rules! spawn_blocking_session {
+    () => { ::core::compile_error!("a closure is missing: write `spawn_blocking_session!(move || { .. })`") };
     ($($tokens:tt)*) => {
         $crate::private::__spawn_blocking_session! { [$crate] $($tokens)* }
     };

@@ -370,3 +370,16 @@ async fn a_test_may_fail_with_an_error_and_take_no_supervisor() -> anyhow::Resul
     anyhow::ensure!(answer == 42, "it is {answer}");
     Ok(())
 }
+
+/// Hears nothing, and is dropped instead.
+#[canstop::service(manual, cancel)]
+async fn deaf() {
+    pending().await
+}
+
+#[canstop::test]
+async fn one_that_is_dropped_before_it_ever_ran_is_over_at_once(mut sup: Supervisor) {
+    sup.start(deaf());
+    let report = sup.stop().await;
+    assert_eq!((report.exit, report.duration), (Exit::Clean, Duration::ZERO), "{report}");
+}

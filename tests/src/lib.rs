@@ -33,16 +33,6 @@ pub fn place_of(probe: &str, text: &str) -> String {
     format!("tests/src/bin/{probe}.rs:{}", line_of(probe, text))
 }
 
-/// Where the attribute above a line stands: it is the place of the service that it makes.
-///
-/// # Panics
-///
-/// As [`place_of`].
-#[must_use]
-pub fn place_above(probe: &str, text: &str) -> String {
-    format!("tests/src/bin/{probe}.rs:{}", line_of(probe, text) - 1)
-}
-
 fn line_of(probe: &str, text: &str) -> usize {
     let path = format!("{}/src/bin/{probe}.rs", env!("CARGO_MANIFEST_DIR"));
     let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path}: {error}"));

@@ -71,9 +71,11 @@ fn read<T: Copy>(entry: &Entry, row: &Row, words: &[(&str, T)]) -> syn::Result<T
     Err(syn::Error::new_spanned(text, format!("`{name}` takes {choices}, not \"{written}\"{hint}")))
 }
 
-/// What a service may do although a lint warns of it. There is nothing to keep of it here: the
-/// words are checked, and the lints read the attribute themselves.
-pub(crate) struct Allowances;
+/// What a service may do although a lint warns of it.
+pub(crate) struct Allowances {
+    pub(crate) raw_spawn: bool,
+    pub(crate) blocking_call: bool,
+}
 
 impl Allowances {
     const WORDS: [&str; 2] = ["raw_spawn", "blocking_call"];
@@ -88,8 +90,11 @@ impl Value for Allowances {
                 format!("`{}` names nothing: write `{}`", row.name, row.form),
             ));
         }
-        let odd = list.iter().filter_map(Self::fault).reduce(joined);
-        odd.map_or(Ok(Self), Err)
+        if let Some(odd) = list.iter().filter_map(Self::fault).reduce(joined) {
+            return Err(odd);
+        }
+        let names = |word: &str| list.iter().any(|written| written.to_string() == word);
+        Ok(Self { raw_spawn: names("raw_spawn"), blocking_call: names("blocking_call") })
     }
 }
 

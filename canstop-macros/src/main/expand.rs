@@ -1,34 +1,40 @@
 //! The `fn main` that takes the async one's place.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::{ReturnType, Signature};
 
 use super::check::Plan;
-use crate::paths::{duration, local_like, located, place_of};
+use crate::paths::{duration, place_of};
+use crate::tokens;
 
 /// The whole function. The user's own stands inside under the same name.
 pub(super) fn program(plan: &Plan) -> TokenStream {
     let head = head(plan);
     let inner = inner(plan, &plan.function.sig);
-    let linked = linked(plan).map(|krate| quote_spanned!(located(krate.span())=> use #krate as _;));
+    let linked = linked(plan).map(|krate| quote_spanned!(krate.span()=> use #krate as _;));
     let app = described(plan);
     let ident = &plan.function.sig.ident;
-    // What the compiler says of what `main` gives, it says here.
-    let place = match &plan.function.sig.output {
-        ReturnType::Default => ident.span(),
-        ReturnType::Type(_, written) => place_of(written),
+    let future = match &plan.function.sig.output {
+        // `!` becomes whatever is asked for.
+        _ if plan.function.is_endless() => quote!(async { #ident().await }),
+        ReturnType::Default => quote!(#ident()),
+        // The type is asked by itself, so that the answer is told where it was written.
+        ReturnType::Type(_, written) => {
+            let outcome = plan.krate.item("MainOutcome");
+            let written =
+                if tokens::mentions(written.to_token_stream(), "impl") { quote!(_) } else { quote!(#written) };
+            quote!(async { <#written as #outcome>::into_result(#ident().await) })
+        }
     };
-    let main = local_like(ident, place);
-    let call = quote_spanned!(located(place)=> #main());
-    let future = if plan.function.is_endless() { quote!(async { #call.await }) } else { call };
+    let run = plan.krate.checked(quote!(#app.run(#future)));
     let body = plan.function.braced(quote! {
         #inner
         #(#linked)*
-        #app.run(#future)
+        #run
     });
-    plan.krate.checked(quote!(#head #body))
+    quote!(#head #body)
 }
 
 /// What is left of a faulty `main`, so that nothing is told but the faults.

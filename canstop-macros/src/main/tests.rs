@@ -19,7 +19,9 @@ fn the_body_runs_under_an_app() {
         &main("", "#[instrument] #[doc = \"x\"] async fn main() -> Result<(), E> { body() }"),
         r#"#[doc = "x"] fn main() -> ::std::process::ExitCode {
             #[instrument] async fn main() -> Result<(), E> { body() }
-            ::canstop::App::new().link(::core::module_path!()).run(main())
+            ::canstop::App::new().link(::core::module_path!()).run(async {
+                <Result<(), E> as ::canstop::MainOutcome>::into_result(main().await)
+            })
         }"#,
     );
 }
@@ -30,11 +32,11 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         crate = my::canstop"#;
     assert_same(
         &main(options, PLAIN),
-        r#"my::canstop::private::expansion! { fn main() -> ::std::process::ExitCode {
+        r#"fn main() -> ::std::process::ExitCode {
             async fn main() {}
             use a as _;
             use r#b as _;
-            my::canstop::App::new()
+            my::canstop::private::expansion! { my::canstop::App::new()
                 .link(::core::module_path!())
                 .link("a")
                 .link("b")
@@ -43,7 +45,8 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                 .flavor(my::canstop::Flavor::MultiThread)
                 .worker_threads(2)
                 .run(main())
-        } }"#,
+            }
+        }"#,
     );
 }
 

@@ -3,10 +3,11 @@
 use syn::GenericParam;
 use syn::ext::IdentExt as _;
 
+use super::lint::{self, Finding, Watched};
 use super::output::Output;
 use super::parameters::Parameters;
 use super::parse::Declaration;
-use crate::args::Options;
+use crate::args::{Allowances, Options};
 use crate::diag::Errors;
 use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
 use crate::paths::Crate;
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     pub(super) output: Output,
     /// Whether it starts by itself.
     pub(super) registered: bool,
+    /// What its body does that a stop would not know of, or not get past.
+    pub(super) findings: Vec<Finding>,
     /// Whether one function item stands for it, so that `after(..)` can name it.
     pub(super) named: bool,
 }
@@ -45,10 +48,20 @@ pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
         },
         registered: parameters.state.is_empty() && !generic && options.manual.is_none(),
         named: !generic && parameters.state.iter().all(|state| state.is_named()),
+        findings: lint::find(function.body.stream(), watched(&options)),
         parameters,
         output,
         options,
         function,
+    }
+}
+
+/// What the body is looked through for. A service that has a thread of its own may block it.
+fn watched(options: &Options) -> Watched {
+    let allows = |of: fn(&Allowances) -> bool| options.allow.as_ref().is_some_and(|given| of(&given.value));
+    Watched {
+        raw_spawn: !allows(|allow| allow.raw_spawn),
+        blocking_call: !allows(|allow| allow.blocking_call) && options.blocking.is_none(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The constructor that takes a service function's place.
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{ReturnType, Signature};
+use syn::Signature;
 
 use super::check::Plan;
+use super::lint::Finding;
 use super::parameters::State;
 use crate::args::Ready;
+use crate::function::Function;
 use crate::paths::{duration, local, local_like, located, place_of};
 
 /// The whole function: same name, attributes, visibility and generics as the user's, whose own
@@ -19,17 +21,18 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
     let made = made(plan);
     let service = local("service", Span::call_site());
     let described = described(plan, service.to_token_stream());
-    let declared = if plan.named {
-        let declare = plan.krate.private("declare");
-        quote!(#declare(#described, ::core::file!(), ::core::line!(), #ident))
+    let described = if plan.named {
+        let identified = plan.krate.private("identified");
+        quote!(#identified(#described, #ident))
     } else {
-        let declare = plan.krate.private("declare_anonymous");
-        quote!(#declare(#described, ::core::file!(), ::core::line!()))
+        described
     };
+    let warnings = warnings(plan);
     let body = plan.function.braced(quote! {
         #registration
+        #(#warnings)*
         let #service = { #inner #made };
-        #declared
+        #described
     });
     plan.krate.checked(quote!(#head #body))
 }
@@ -73,7 +76,19 @@ fn head(plan: &Plan, output: &TokenStream, receiver: Option<TokenStream>) -> Tok
 fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
     let inner = &plan.attributes.inner;
     let body = &plan.function.body;
-    quote!(#(#inner)* #sig #body)
+    // A service owns what it takes, also where its body only looks at it.
+    let owns = plan.options.blocking.is_some().then(|| quote!(#[allow(clippy::needless_pass_by_value)]));
+    quote!(#owns #(#inner)* #sig #body)
+}
+
+/// A use of a deprecated item for each finding, at the user's own word: of all warnings the only one
+/// that a macro can make on stable Rust.
+fn warnings(plan: &Plan) -> impl Iterator<Item = TokenStream> {
+    let lints = plan.krate.item("lints");
+    plan.findings.iter().map(move |Finding { lint, word }| {
+        let lint = Ident::new(lint, word.span());
+        quote!(_ = #lints::#lint;)
+    })
 }
 
 /// What makes the service known before `main` runs.
@@ -84,7 +99,7 @@ fn registration(plan: &Plan) -> Option<TokenStream> {
     let ident = &plan.function.sig.ident;
     let inventory = plan.krate.private("inventory");
     let registration = plan.krate.private("Registration");
-    let any_service = plan.krate.private_at("any_service", outcome_place(plan));
+    let any_service = plan.krate.private("any_service");
     plan.registered.then(|| {
         quote! {
             #inventory::submit! {
@@ -94,36 +109,25 @@ fn registration(plan: &Plan) -> Option<TokenStream> {
     })
 }
 
-/// Where the compiler shall speak of what the service gives, and of whether it may cross threads.
-fn outcome_place(plan: &Plan) -> Span {
-    match &plan.function.sig.output {
-        ReturnType::Default => plan.function.sig.ident.span(),
-        ReturnType::Type(_, written) => place_of(written),
-    }
-}
-
-/// `Service::new("http", move |lifecycle| http(lifecycle, state))`
+/// `ServiceFunction::returning::<R>("http", ..).restarted(move |lifecycle| http(lifecycle, state))`
+///
+/// The names and types that the user wrote stand where they were written. Of what is generated, only
+/// brackets and keywords are moved there: what is a name in it must not be found under the user's.
 fn made(plan: &Plan) -> TokenStream {
     let Plan { krate, name, parameters, output, options, function, .. } = plan;
+    let service_function = krate.item("ServiceFunction");
     let blocking = options.blocking.is_some();
     let once = options.restarts_never();
-    let constructor = match (blocking, once) {
-        (false, false) => "new",
-        (false, true) => "once",
-        (true, false) => "blocking",
-        (true, true) => "blocking_once",
+    let bodied = match (blocking, once) {
+        (false, false) => quote!(restarted),
+        (false, true) => quote!(once),
+        (true, false) => quote!(blocking),
+        (true, true) => quote!(blocking_once),
     };
-    let place = outcome_place(plan);
-    let constructor = local(constructor, place);
-    let service = krate.item_at("Service", place);
-    let lifecycle_type = krate.item("Lifecycle");
     let lifecycle = local("lifecycle", Span::call_site());
-
-    // The type of either argument is left to be found out: a type written once is misspelt once.
     let own = parameters.lifecycle.as_ref().map(|ty| {
-        let place = place_of(ty);
-        let (rule, lifecycle) = (krate.private_at("LifecycleParameter", place), local("lifecycle", place));
-        quote_spanned!(located(place)=> #rule::of(#lifecycle))
+        let rule = krate.item("LifecycleParameter");
+        quote!(<#ty as #rule>::of(#lifecycle))
     });
     let state =
         parameters.state.iter().map(|state| if once { state.name.to_token_stream() } else { cloned(plan, state) });
@@ -133,32 +137,45 @@ fn made(plan: &Plan) -> TokenStream {
         None => quote!(_),
     };
     let ident = &function.sig.ident;
+    let place = ident.span();
     let (_, generics, _) = function.sig.generics.split_for_impl();
     let turbofish = (!function.sig.generics.params.is_empty()).then(|| generics.as_turbofish());
-    let call = quote!(#ident #turbofish (#(#arguments),*));
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#(#arguments),*));
+    arguments.set_span(place);
+    let mut life = quote!(#ident #turbofish #arguments);
+    if !blocking {
+        life = quote!(#service_function::future(#life));
+    }
     // `!` cannot be named as a service's type, but where a block gives it, it becomes whatever is
     // asked for.
-    let body = match (output.endless, blocking) {
-        (false, _) => call,
-        (true, true) => quote!({ #call }),
-        (true, false) => quote!(async move { #call.await }),
-    };
-    quote_spanned! {located(place)=>
-        #service::#constructor(#name, move |#heard: #lifecycle_type| #body)
+    if output.endless && !blocking {
+        life = quote!(#service_function::future(async move { #life.await }));
     }
+    let lives = quote_spanned!(place=> move |#heard| { #life });
+    let returned = output.argument();
+    let line = line(function);
+    quote!(#service_function::returning::<#returned>(#name, ::core::file!(), #line).#bodied(#lives))
+}
+
+/// The line that the function begins at, and not its attribute.
+fn line(function: &Function) -> TokenStream {
+    quote_spanned!(function.sig.fn_token.span=> ::core::line!())
 }
 
 /// A copy of a parameter for one run. The trait behind it says on the parameter what is missing. Of
 /// a type that the caller chooses, what is missing is a bound, and `Clone` is the one to write.
 fn cloned(plan: &Plan, state: &State) -> TokenStream {
-    let place = place_of(&state.ty);
-    if state.is_chosen(&plan.function.sig.generics) {
-        let name = local_like(&state.name, place);
+    let State { name, ty } = state;
+    if !state.is_named() {
+        let place = place_of(ty);
+        let name = local_like(name, place);
         return quote_spanned!(located(place)=> ::core::clone::Clone::clone(&#name));
     }
-    let rule = plan.krate.private_at("RestartState", place);
-    let name = local_like(&state.name, place);
-    quote_spanned!(located(place)=> #rule::again(&#name))
+    if state.is_chosen(&plan.function.sig.generics) {
+        return quote!(<#ty as ::core::clone::Clone>::clone(&#name));
+    }
+    let rule = plan.krate.item("RestartState");
+    quote!(<#ty as #rule>::again(&#name))
 }
 
 /// The options that were written, each a call on the service.

@@ -3,6 +3,7 @@
 mod borrow;
 mod check;
 mod expand;
+mod lint;
 mod output;
 mod parameters;
 mod parse;

@@ -55,6 +55,11 @@ impl Output {
         Self { ty, endless, promised }
     }
 
+    /// It as a type argument, where an `impl Trait` cannot stand.
+    pub(super) fn argument(&self) -> TokenStream {
+        if tokens::mentions(self.ty.clone(), "impl") { quote!(_) } else { self.ty.clone() }
+    }
+
     /// A type that needs no function body to be known: an `impl Trait` would.
     pub(super) fn named(&self) -> TokenStream {
         if tokens::mentions(self.ty.clone(), "impl") { quote!(()) } else { self.ty.clone() }

@@ -34,11 +34,13 @@ fn a_service_without_state_is_registered() {
             }
             let service = {
                 #[inline] async fn http(lifecycle: Lifecycle) -> Result<(), E> { lifecycle.ready() }
-                ::canstop::Service::new("http", move |lifecycle: ::canstop::Lifecycle|
-                    http(::canstop::private::LifecycleParameter::of(lifecycle)))
+                ::canstop::ServiceFunction::returning::<Result<(), E>>("http", ::core::file!(), ::core::line!())
+                    .restarted(move |lifecycle| {
+                        ::canstop::ServiceFunction::future(
+                            http(<Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle)))
+                    })
             };
-            ::canstop::private::declare(
-                service.ready(::canstop::Ready::Notify), ::core::file!(), ::core::line!(), http)
+            ::canstop::private::identified(service.ready(::canstop::Ready::Notify), http)
         }"#,
     );
 }
@@ -51,13 +53,16 @@ fn state_is_taken_by_the_constructor_and_cloned_for_each_run() {
         r#"fn http(pool: Pool, state_1: (u8, u8), state_2: u8) -> ::canstop::Service<()> {
             let service = {
                 async fn http(mut l: Lifecycle, mut pool: Pool, (a, b): (u8, u8), http: u8) {}
-                ::canstop::Service::new("http", move |lifecycle: ::canstop::Lifecycle| http(
-                    ::canstop::private::LifecycleParameter::of(lifecycle),
-                    ::canstop::private::RestartState::again(&pool),
-                    ::canstop::private::RestartState::again(&state_1),
-                    ::canstop::private::RestartState::again(&state_2)))
+                ::canstop::ServiceFunction::returning::<()>("http", ::core::file!(), ::core::line!())
+                    .restarted(move |lifecycle| {
+                        ::canstop::ServiceFunction::future(http(
+                            <Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle),
+                            <Pool as ::canstop::RestartState>::again(&pool),
+                            <(u8, u8) as ::canstop::RestartState>::again(&state_1),
+                            <u8 as ::canstop::RestartState>::again(&state_2)))
+                    })
             };
-            ::canstop::private::declare(service, ::core::file!(), ::core::line!(), http)
+            ::canstop::private::identified(service, http)
         }"#,
     );
 }
@@ -71,8 +76,8 @@ fn a_parameter_without_a_name_gets_one_that_no_other_has() {
 #[test]
 fn a_service_that_never_restarts_is_given_its_state() {
     let expansion = service("restart = \"never\"", "async fn http(l: Lifecycle, pool: Pool) {}");
-    assert_contains(&expansion, "::canstop::Service::once(\"http\", move |lifecycle");
-    assert_contains(&expansion, "http(::canstop::private::LifecycleParameter::of(lifecycle), pool)");
+    assert_contains(&expansion, ".once(move |lifecycle| {");
+    assert_contains(&expansion, "http(<Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle), pool)");
 }
 
 #[test]
@@ -85,10 +90,13 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         r#"::my::canstop::private::expansion! { fn http() -> ::my::canstop::Service<()> {
             let service = {
                 async fn http(lifecycle: Lifecycle) { body() }
-                ::my::canstop::Service::new("web", move |lifecycle: ::my::canstop::Lifecycle|
-                    http(::my::canstop::private::LifecycleParameter::of(lifecycle)))
+                ::my::canstop::ServiceFunction::returning::<()>("web", ::core::file!(), ::core::line!())
+                    .restarted(move |lifecycle| {
+                        ::my::canstop::ServiceFunction::future(
+                            http(<Lifecycle as ::my::canstop::LifecycleParameter>::of(lifecycle)))
+                    })
             };
-            ::my::canstop::private::declare(
+            ::my::canstop::private::identified(
                 service
                     .restart(::my::canstop::Restart::Always)
                     .backoff(::core::time::Duration::from_nanos(100000000), ::core::time::Duration::from_nanos(10000000000))
@@ -101,7 +109,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                     .bound_to(d)
                     .optional()
                     .cancel(),
-                ::core::file!(), ::core::line!(), http)
+                http)
         } }"#,
     );
 }
@@ -111,29 +119,30 @@ fn a_cancelled_service_needs_no_lifecycle_and_may_have_one() {
     let without = service("cancel", "async fn a(pool: Pool) {}");
     assert_contains(
         &without,
-        "new(\"a\", move |_: ::canstop::Lifecycle| a(::canstop::private::RestartState::again(&pool)))",
+        "move |_| { ::canstop::ServiceFunction::future(a(<Pool as ::canstop::RestartState>::again(&pool))) }",
     );
     assert_contains(&without, "fn a(pool: Pool) -> ::canstop::Service");
     let with = service("cancel", "async fn a(l: canstop::Lifecycle, pool: Pool) {}");
-    assert_contains(&with, "a(::canstop::private::LifecycleParameter::of(lifecycle), ");
+    assert_contains(&with, "a(<canstop::Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle), ");
     assert_contains(&with, "fn a(pool: Pool) -> ::canstop::Service");
     assert_contains(&service("cancel", "async fn a() {}"), "inventory::submit!");
 }
 
 #[test]
 fn a_blocking_service_is_called_on_its_thread() {
-    assert_contains(&service("blocking", "fn a(l: Lifecycle) {}"), "Service::blocking(\"a\", ");
+    let called = "blocking(move |lifecycle| { a(<Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle)) })";
+    assert_contains(&service("blocking", "fn a(l: Lifecycle) {}"), called);
     let once = service("blocking, restart = \"never\"", "fn a(l: Lifecycle) {}");
-    assert_contains(&once, "Service::blocking_once(\"a\", ");
+    assert_contains(&once, ".blocking_once(move |lifecycle| { a(");
 }
 
 #[test]
 fn never_is_infallible_and_a_promise_is_what_it_promises() {
     let endless = service("", "async fn a(l: Lifecycle) -> ! { loop {} }");
     assert_contains(&endless, "fn a() -> ::canstop::Service<::core::convert::Infallible> {");
-    assert_contains(&endless, "| async move { a(::canstop::private::LifecycleParameter::of(lifecycle)).await })");
+    assert_contains(&endless, "future(async move { ::canstop::ServiceFunction::future(a(");
     let blocking = service("blocking", "fn a(l: Lifecycle) -> ! { loop {} }");
-    assert_contains(&blocking, "| { a(::canstop::private::LifecycleParameter::of(lifecycle)) })");
+    assert_contains(&blocking, "returning::<::core::convert::Infallible>");
     let promised = service("", "fn a(l: Lifecycle) -> impl Send + Future<Output = Result<(), E>> { x }");
     assert_contains(&promised, "fn a() -> ::canstop::Service<Result<(), E>> {");
 }
@@ -146,8 +155,8 @@ fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
     assert_eq!(outer.generics.params.len(), 2);
     assert!(outer.generics.where_clause.is_some());
     assert_contains(&expansion, "a::<T, N>(");
-    assert_contains(&expansion, "::core::clone::Clone::clone(&t), ::core::clone::Clone::clone(&f)");
-    assert_contains(&expansion, "::canstop::private::declare_anonymous(service, ::core::file!(), ::core::line!())");
+    assert_contains(&expansion, "<T as ::core::clone::Clone>::clone(&t), ::core::clone::Clone::clone(&f)");
+    assert!(!contains(&expansion, "identified"));
     assert!(!contains(&expansion, "submit"));
 }
 
@@ -155,7 +164,7 @@ fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
 fn a_raw_name_is_told_without_its_mark() {
     let expansion = service("", "async fn r#loop(l: Lifecycle, r#type: u8) {}");
     assert_contains(&expansion, "fn r#loop(r#type: u8) ->");
-    assert_contains(&expansion, "new(\"loop\", ");
+    assert_contains(&expansion, "(\"loop\", ");
 }
 
 #[test]

@@ -62,13 +62,12 @@ fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
     };
     match call.work.as_slice() {
         [] => {
-            let message = format!("{noun} is missing: write `{spelled}({example})`");
             match &call.name {
                 Some(name) if call.fields.is_empty() => errors.at(
                     name,
                     format!("{noun} is missing after the name: write `{spelled}({}, {example})`", name.token()),
                 ),
-                _ => errors.at(TokenStream::new(), message),
+                _ => errors.at(&call.last, format!("{noun} is missing: write `{spelled}({example})`")),
             }
             true
         }
@@ -76,12 +75,39 @@ fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
             errors.at(first, format!("a field goes after the work: write `{spelled}({example}, %field)`"));
             true
         }
-        work if tokens::text(work).is_some() => {
-            errors.at(&work[0], format!("the name goes first: write `{spelled}({}, ..)`", work[0]));
+        written if tokens::text(written).is_some() => {
+            errors.at(&written[0], format!("the name goes first: write `{spelled}({}, ..)`", written[0]));
+            true
+        }
+        [first, ..] if work == Work::Future && is_closure(&call.work) => {
+            errors.at(
+                first,
+                format!(
+                    "a session is a future, and this is a closure: write `{spelled}(async move {{ .. }})`, or \
+                     `spawn_blocking_session!(..)` if it blocks"
+                ),
+            );
+            true
+        }
+        [TokenTree::Ident(first), ..] if work == Work::Closure && first == "async" => {
+            errors.at(
+                first,
+                format!(
+                    "a blocking session is a closure, and this is a future: write `{spelled}(move || {{ .. }})`, or \
+                     `spawn_session!(..)` if it awaits"
+                ),
+            );
             true
         }
         _ => false,
     }
+}
+
+/// Whether the work is a closure, `async` or not, by its first words.
+fn is_closure(work: &[TokenTree]) -> bool {
+    let is_qualifier =
+        |token: &&TokenTree| matches!(token, TokenTree::Ident(word) if word == "async" || word == "move");
+    work.iter().find(|token| !is_qualifier(token)).is_some_and(|first| is_punct(first, '|'))
 }
 
 fn placeholder(work: Work) -> TokenStream {

@@ -1,90 +1,81 @@
 //! The expression that a macro call becomes.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
 use super::check::Plan;
 use super::{Work, fields};
-use crate::paths::{duration, local, located, place_of};
+use crate::paths::{duration, local};
 
-/// `match (work) { work => spawn(&SITE, work, observer) }`
+/// `match Session::at(&SITE) { session => session.spawn(work, |work| observer) }`
 ///
-/// A `match`, as a call would do, keeps the temporaries of the user's expression to the end and
-/// shows it none of the items in the arm.
+/// The user's expression is one argument, as it was written: what is wrong with it is told there. It
+/// sees none of the items that are generated.
 pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
-    let spawned = &plan.spawned;
-    let place = place_of(spawned);
-    let (work, arm) = (work(place), arm(plan, place));
-    // Without its parentheses, the braces of a struct would be the arms.
-    let call = quote_spanned!(located(place)=> match (#spawned) { #work => #arm });
+    let (spawn, spawn_in) = match plan.work {
+        Work::Future => ("spawn", "spawn_in"),
+        Work::Closure => ("spawn_blocking", "spawn_blocking_in"),
+    };
+    let place = place(&plan.spawned);
+    let (made, session) = (made(plan), Ident::new("__canstop_session", place));
+    let (spawned, observer) = (&plan.spawned, observer(plan));
     let call = match span(plan) {
-        None => call,
+        None => {
+            let spawn = Ident::new(spawn, place);
+            quote_spanned!(place=> #session.#spawn(#spawned, #observer))
+        }
         // The fields are read first: the work may take away what they show.
-        Some(made) => {
-            let span = local("span", place);
-            quote!(match #made { #span => #call })
+        Some(span) => {
+            let spawn_in = Ident::new(spawn_in, place);
+            quote_spanned!(place=> #session.#spawn_in(#span, #spawned, #observer))
         }
     };
+    let call = quote!(match #made { #session => #call });
     match faults {
         None => call,
         Some(faults) => quote!({ #faults #call }),
     }
 }
 
-/// The name that the work is bound to. It stands where the user wrote the work and is, as far as the
-/// compiler knows, written there: what is wrong with the work's type is told there, and of no macro.
-/// None of the user's code is in its scope, but a `static` of that name could not be hidden.
-fn work(place: Span) -> Ident {
-    Ident::new("__canstop_work", place)
+/// Where the call stands, as far as the compiler knows. Of most work it speaks where the work is. But
+/// whether an `async` block is `Send`, and what a closure borrows, it finds out last, and then it speaks
+/// of the call: that must be at the work's first sign, and of no macro. It is no name: whatever is
+/// found under a name must be the user's.
+fn place(spawned: &TokenStream) -> Span {
+    match spawned.clone().into_iter().next() {
+        Some(TokenTree::Ident(word)) if word == "async" || word == "move" => word.span(),
+        Some(TokenTree::Punct(sign)) if sign.as_char() == '|' => sign.span(),
+        _ => Span::mixed_site(),
+    }
 }
 
-/// What happens once the work is there.
-fn arm(plan: &Plan, place: Span) -> TokenStream {
+/// How the output tells an error: a closure that is given the work, and finds it out by its type.
+fn observer(plan: &Plan) -> TokenStream {
     let krate = &plan.krate;
-    let (spawn, probe, in_span) = match plan.work {
-        Work::Future => ("spawn_session", "Probe", "in_span"),
-        Work::Closure => ("spawn_blocking_session", "BlockingProbe", "blocking_in_span"),
-    };
-    let (probe, observe) = (krate.private(probe), krate.private("observe"));
-    let (work, observer) = (work(place), local("observer", place));
-    let site = site(plan);
-    // Imported, so that each call has one name at one place: of a path through `$crate` the
-    // compiler would speak at the whole macro.
-    let (mut imports, spawn) = krate.import(spawn, place);
-    let spawned = if plan.fields.is_empty() {
-        quote!(#work)
-    } else {
-        let (imported, in_span) = krate.import(in_span, place);
-        imports.extend(imported);
-        let span = local("span", place);
-        quote_spanned!(place=> #in_span(#work, #span))
-    };
-    let call = quote_spanned!(place=> #spawn(&SITE, #spawned, #observer));
-    let observed = if plan.has_no_output {
+    if plan.has_no_output {
         let anything = krate.private("Anything");
-        quote!(#anything)
-    } else {
-        quote! {{
-            use #observe::*;
-            (&&&&&#probe::of(&#work)).observer()
-        }}
-    };
-    quote! {{
-        #imports
-        #site
-        let #observer = #observed;
-        #call
-    }}
+        return quote!(|_| #anything);
+    }
+    let probe = krate.private(match plan.work {
+        Work::Future => "Probe",
+        Work::Closure => "BlockingProbe",
+    });
+    let observe = krate.private("observe");
+    let work = local("work", Span::call_site());
+    quote!(|#work| {
+        use #observe::*;
+        (&&&&&#probe::of(#work)).observer()
+    })
 }
 
 /// The place in the source, once for all sessions from here. The function that stands beside it
 /// is named by the compiler after the one around it.
-fn site(plan: &Plan) -> TokenStream {
-    let site = plan.krate.private("Site");
+fn made(plan: &Plan) -> TokenStream {
+    let (session, site) = (plan.krate.item("Session"), plan.krate.private("Site"));
     let function_of = plan.krate.private("function_of");
     let name = optional(plan.name.as_ref().map(|name| quote!(#name)));
     let grace = optional(plan.grace.map(duration));
-    quote! {
+    quote! { #session::at({
         fn here() -> &'static ::core::primitive::str {
             #function_of(here)
         }
@@ -96,7 +87,8 @@ fn site(plan: &Plan) -> TokenStream {
             here,
             #grace,
         );
-    }
+        &SITE
+    }) }
 }
 
 fn optional(value: Option<TokenStream>) -> TokenStream {

@@ -18,14 +18,17 @@ pub(super) struct Call {
     /// The future or closure: the user's tokens, not parsed more than it takes to find their end.
     pub(super) work: Vec<TokenTree>,
     pub(super) fields: Vec<TokenTree>,
+    /// The last of all that was written: what is missing is missing after it.
+    pub(super) last: Option<TokenTree>,
 }
 
 pub(super) fn parse(work: Work, input: TokenStream, errors: &mut Errors) -> Call {
     let (krate, mut rest) = crate_path(input);
+    let last = rest.last().cloned();
     let name = take_name(&mut rest);
     let options = take_options(work, &mut rest, errors);
     let (work, fields) = take_work(rest);
-    Call { krate, name, options, work, fields }
+    Call { krate, name, options, work, fields, last }
 }
 
 /// The bracketed path with which the `macro_rules!` half begins.

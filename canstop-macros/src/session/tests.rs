@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::Expr;
 
 use super::{Work, spawn};
-use crate::testing::{assert_contains, assert_fault, assert_same, begins_with};
+use crate::testing::{assert_contains, assert_fault, assert_same};
 use crate::testing::{faults, mutations, tokens, unqualified};
 
 fn future(call: &str) -> TokenStream {
@@ -16,27 +16,25 @@ fn closure(call: &str) -> TokenStream {
 }
 
 #[test]
-fn a_future_is_bound_outside_of_everything_generated() {
+fn a_future_is_an_argument_as_it_was_written() {
     assert_same(
         &future("serve(socket)"),
-        r"match (serve(socket)) {
-            __canstop_work => {
-                use ::canstop::private::spawn_session;
-                fn here() -> &'static ::core::primitive::str { ::canstop::private::function_of(here) }
-                static SITE: ::canstop::private::Site = ::canstop::private::Site::new(
-                    ::core::option::Option::None,
-                    ::core::file!(),
-                    ::core::line!(),
-                    ::core::module_path!(),
-                    here,
-                    ::core::option::Option::None,
-                );
-                let observer = {
-                    use ::canstop::private::observe::*;
-                    (&&&&&::canstop::private::Probe::of(&__canstop_work)).observer()
-                };
-                spawn_session(&SITE, __canstop_work, observer)
-            }
+        r"match ::canstop::Session::at({
+            fn here() -> &'static ::core::primitive::str { ::canstop::private::function_of(here) }
+            static SITE: ::canstop::private::Site = ::canstop::private::Site::new(
+                ::core::option::Option::None,
+                ::core::file!(),
+                ::core::line!(),
+                ::core::module_path!(),
+                here,
+                ::core::option::Option::None,
+            );
+            &SITE
+        }) {
+            __canstop_session => __canstop_session.spawn(serve(socket), |work| {
+                use ::canstop::private::observe::*;
+                (&&&&&::canstop::private::Probe::of(work)).observer()
+            })
         }",
     );
 }
@@ -44,7 +42,7 @@ fn a_future_is_bound_outside_of_everything_generated() {
 #[test]
 fn a_name_and_a_grace_go_to_the_site() {
     let expansion = future("\"resize\", grace = \"2s\", async move { 1 },");
-    assert_contains(&expansion, "match (async move { 1 })");
+    assert_contains(&expansion, "spawn(async move { 1 }, |work|");
     assert_contains(&expansion, "::core::option::Option::Some(\"resize\"), ::core::file!()");
     assert_contains(&expansion, "here, ::core::option::Option::Some(::core::time::Duration::from_nanos(2000000000)),");
 }
@@ -52,23 +50,25 @@ fn a_name_and_a_grace_go_to_the_site() {
 #[test]
 fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
-    assert!(begins_with(&expansion, "match ::canstop::private::tracing::info_span!("), "{expansion}");
-    assert_contains(&expansion, "info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),");
+    assert_contains(
+        &expansion,
+        ".spawn_in(::canstop::private::tracing::info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),",
+    );
     assert_contains(
         &expansion,
         ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)",
     );
-    assert_contains(&expansion, "spawn_session(&SITE, in_span(__canstop_work, span), observer)");
+    assert_contains(&expansion, ",), serve(peer), |work|");
     assert_contains(&future("f(), ?x"), "info_span!(\"session\", x = ::canstop::private::debugged(&&(x)),)");
 }
 
 #[test]
 fn a_closure_goes_to_the_blocking_pool() {
     let expansion = closure("\"hash\", move || hash(x), %x");
-    assert_contains(&expansion, "match (move || hash(x))");
-    assert_contains(&expansion, "use ::canstop::private::spawn_blocking_session;");
-    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(&__canstop_work)");
-    assert_contains(&expansion, "blocking_in_span(__canstop_work, span)");
+    assert_contains(&expansion, ".spawn_blocking_in(::canstop::private::tracing::info_span!(\"hash\", x = ");
+    assert_contains(&expansion, ", move || hash(x), |work|");
+    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(work)");
+    assert_contains(&closure("f"), ".spawn_blocking(f, |work|");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_work_ends_at_its_own_comma() {
     ] {
         let expansion = future(call);
         assert!(faults(&expansion).is_empty(), "{call}");
-        assert_contains(&expansion, &format!("match ({work}) {{ __canstop_work => "));
+        assert_contains(&expansion, &format!(", {work}, |work|"));
     }
 }
 
@@ -95,6 +95,8 @@ fn each_fault_is_told_once_and_a_session_stays() {
         ("\"name\"", "a future is missing after the name"),
         ("\"name\", grace = \"2s\"", "a future is missing after the name"),
         ("grace = \"2s\"", "a future is missing"),
+        ("|| g()", "a session is a future, and this is a closure"),
+        ("async move |x| g()", "a session is a future, and this is a closure"),
         ("\"\", f()", "the name is empty"),
         ("graec = \"2s\", f()", "unknown option `graec`; did you mean `grace`?"),
         ("grace = 2, f()", "write `grace = \"2s\"`"),
@@ -115,15 +117,16 @@ fn each_fault_is_told_once_and_a_session_stays() {
         let expansion = future(call);
         assert_fault(&expansion, part);
         assert!(syn::parse2::<Expr>(expansion.clone()).is_ok(), "{expansion}");
-        assert_contains(&expansion, "spawn_session(&SITE, __canstop_work, observer)");
+        assert_contains(&expansion, "__canstop_session.spawn(");
     }
     assert_fault(&closure(""), "a closure is missing: write `spawn_blocking_session!(move || { .. })`");
+    assert_fault(&closure("async move { g() }"), "a blocking session is a closure, and this is a future");
 }
 
 #[test]
 fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
     let call = "\"name\", grace = \"1s\", serve(socket), %peer";
-    let locals = ["SITE", "__canstop_work", "here", "in_span", "observer", "span", "spawn_session"].map(str::to_owned);
+    let locals = ["SITE", "__canstop_session", "here", "work"].map(str::to_owned);
     let found = unqualified(&future(call), &[&tokens(call)]);
     let odd: Vec<_> = found.into_iter().filter(|word| !locals.contains(word)).collect();
     assert_eq!(odd, Vec::<String>::new());
@@ -134,7 +137,7 @@ fn no_tokens_however_odd_make_it_panic_or_lose_the_expression() {
     for call in ["[::canstop] \"name\", grace = \"2s\", f::<A, B>(x), %peer, id = 7, a.b = ?c", "[$] |a, b| x, y"] {
         for odd in mutations(&tokens(call)) {
             for work in [Work::Future, Work::Closure] {
-                assert_contains(&spawn(work, odd.clone()), "(&SITE, ");
+                assert_contains(&spawn(work, odd.clone()), "__canstop_session.spawn");
             }
         }
     }

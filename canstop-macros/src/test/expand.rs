@@ -1,32 +1,31 @@
 //! The `fn` that takes the async one's place.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::Signature;
 
 use super::check::Plan;
-use crate::paths::{duration, local_like, located, place_of};
+use crate::paths::duration;
 
 /// The whole function. The user's own stands inside under the same name.
 pub(super) fn test(plan: &Plan) -> TokenStream {
     let head = head(plan);
     let inner = inner(plan, &plan.function.sig);
     let harness = described(plan);
-    let ident = &plan.function.sig.ident;
+    let (krate, ident) = (&plan.krate, &plan.function.sig.ident);
     let run = match plan.parameter() {
-        // What the compiler says of a wrong parameter, it says on its type.
         Some(parameter) => {
-            let place = place_of(parameter);
-            let test = local_like(ident, place);
-            quote_spanned!(located(place)=> async |supervisor| #test(supervisor).await)
+            let testing = krate.item("testing");
+            quote!(async |supervisor| #ident(<#parameter as #testing::TestParameter>::of(supervisor)).await)
         }
         None => quote!(async |_| #ident().await),
     };
+    let run = plan.krate.checked(quote!(#harness.run(#run)));
     let body = plan.function.braced(quote! {
         #inner
-        #harness.run(#run)
+        #run
     });
-    plan.krate.checked(quote!(#[::core::prelude::v1::test] #head #body))
+    quote!(#[::core::prelude::v1::test] #head #body)
 }
 
 /// What is left of a faulty test, so that nothing is told but the faults.

@@ -15,7 +15,8 @@ fn the_body_runs_in_a_harness() {
         &test("", "#[should_panic] async fn stops(mut sup: Supervisor) -> Result<(), E> { body() }"),
         r#"#[::core::prelude::v1::test] #[should_panic] fn stops() -> Result<(), E> {
             async fn stops(mut sup: Supervisor) -> Result<(), E> { body() }
-            ::canstop::testing::Harness::new().run(async |supervisor| stops(supervisor).await)
+            ::canstop::testing::Harness::new().run(async |supervisor| stops(
+                <Supervisor as ::canstop::testing::TestParameter>::of(supervisor)).await)
         }"#,
     );
 }
@@ -24,13 +25,14 @@ fn the_body_runs_in_a_harness() {
 fn every_option_becomes_the_call_that_it_stands_for() {
     assert_same(
         &test(r#"grace = "2s", drain_delay = "1s", crate = my::canstop"#, "async fn stops() {}"),
-        r#"my::canstop::private::expansion! { #[::core::prelude::v1::test] fn stops() {
+        r#"#[::core::prelude::v1::test] fn stops() {
             async fn stops() {}
-            my::canstop::testing::Harness::new()
+            my::canstop::private::expansion! { my::canstop::testing::Harness::new()
                 .grace(::core::time::Duration::from_nanos(2000000000))
                 .drain_delay(::core::time::Duration::from_nanos(1000000000))
                 .run(async |_| stops().await)
-        } }"#,
+            }
+        }"#,
     );
 }
 

@@ -123,9 +123,20 @@ impl Fleet {
     }
 }
 
-/// One life, from the factory to its end, which is always reported.
-async fn live(scope: &'static Scope, id: ServiceId, generation: Generation, factory: Arc<Mutex<Factory>>) {
-    let mut end = End { scope, id, generation, ending: None };
+/// One life, from the factory to its end, which is always reported: also of one that is dropped before
+/// it was ever polled.
+fn live(
+    scope: &'static Scope,
+    id: ServiceId,
+    generation: Generation,
+    factory: Arc<Mutex<Factory>>,
+) -> impl Future<Output = ()> + Send {
+    let end = End { scope, id, generation, ending: None };
+    run_to(end, factory)
+}
+
+async fn run_to(mut end: End, factory: Arc<Mutex<Factory>>) {
+    let (scope, generation) = (end.scope, end.generation);
     // The factory runs the user's code too: it clones the state.
     let body = scope.body();
     let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(scope, generation);

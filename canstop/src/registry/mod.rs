@@ -2,17 +2,21 @@
 
 mod outcome;
 mod dependency;
+mod parameter;
 mod service;
+mod declared;
 mod registered;
 mod events;
 mod status;
 mod handle;
 mod start;
 
+pub use declared::ServiceFunction;
 pub use dependency::Dependency;
 pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};
 pub use outcome::{MainOutcome, Outcome};
+pub use parameter::{LifecycleParameter, RestartState};
 pub use registered::Registration;
 pub use service::{AnyService, Service};
 pub use start::{run, start};

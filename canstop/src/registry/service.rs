@@ -15,7 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::{Backoff, Ending, Generation, Limit, Place, Ready, Restart, ServiceSpec};
 use crate::session::{Factory, Scope};
 
-type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 type AsyncBody<R> = Box<dyn FnMut(Lifecycle) -> BoxFuture<R> + Send>;
 type BlockingBody<R> = Box<dyn FnMut(Lifecycle) -> R + Send>;
 
@@ -45,18 +45,18 @@ pub struct Service<R> {
     erase: fn(Body<R>) -> Factory,
 }
 
-enum Body<R> {
+pub(super) enum Body<R> {
     Async(AsyncBody<R>),
     Blocking(BlockingBody<R>),
 }
 
-fn boxed<F: Future + Send + 'static>(future: F) -> BoxFuture<F::Output> {
+pub(super) fn boxed<F: Future + Send + 'static>(future: F) -> BoxFuture<F::Output> {
     Box::pin(future)
 }
 
 /// Lets what can be called once be called through a type that allows more. Nobody does: a service
 /// that runs once is checked not to be restarted before anything starts.
-fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
+pub(super) fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
     let mut call = Some(call);
     move |argument| (call.take().expect("a service that runs once is not started twice"))(argument)
 }
@@ -107,17 +107,13 @@ impl<R: Outcome> Service<R> {
     #[track_caller]
     fn with(name: &'static str, restartable: bool, body: Body<R>) -> Self {
         let location = Location::caller();
-        let mut spec = ServiceSpec::new(name, Place { file: location.file(), line: location.line() });
-        spec.restartable = restartable;
-        if !restartable {
-            spec.restart.restart = Restart::Never;
-        }
-        Self { spec, body, erase: Body::erase }
+        let place = Place { file: location.file(), line: location.line() };
+        Self::made(ServiceSpec::new(name, place), restartable, body, Body::erase)
     }
 }
 
 impl<R: Outcome> Body<R> {
-    fn erase(self) -> Factory {
+    pub(super) fn erase(self) -> Factory {
         match self {
             Body::Async(mut body) => Box::new(move |scope, generation| {
                 let life = body(Lifecycle::new(scope, generation));
@@ -154,9 +150,17 @@ async fn live_on_own_thread<R: Outcome>(
 }
 
 impl<R> Service<R> {
-    pub(crate) fn declared(mut self, place: Place, identity: Option<TypeId>) -> Self {
-        self.spec.place = place;
-        self.spec.identity = identity;
+    pub(super) fn made(mut spec: ServiceSpec, restartable: bool, body: Body<R>, erase: fn(Body<R>) -> Factory) -> Self {
+        spec.restartable = restartable;
+        if !restartable {
+            spec.restart.restart = Restart::Never;
+        }
+        Self { spec, body, erase }
+    }
+
+    /// Notes which function made it.
+    pub(crate) fn identified(mut self, identity: TypeId) -> Self {
+        self.spec.identity = Some(identity);
         self
     }
 

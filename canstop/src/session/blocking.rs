@@ -17,7 +17,7 @@ use crate::machine::Ending;
 ///
 /// Outside a supervisor.
 #[track_caller]
-pub fn spawn_blocking_session<F, T, O>(site: &'static Site, closure: F, observer: O) -> JoinHandle<T>
+pub(super) fn spawn_blocking_session<F, T, O>(site: &'static Site, closure: F, observer: O) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,

@@ -25,13 +25,13 @@ mod tracked;
 mod blocking;
 mod body;
 mod observer;
+mod spawn;
 mod panics;
 mod survey;
 
-pub use blocking::spawn_blocking_session;
 pub use observer::{Anything, BlockingProbe, Probe, observe};
 pub use site::{Site, function_of};
-pub use tracked::spawn_session;
+pub use spawn::Session;
 
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;

@@ -100,7 +100,7 @@ impl<F, O> Tracked<F, O> {
 /// Outside a supervisor.
 #[track_caller]
 #[inline]
-pub fn spawn_session<F, O>(site: &'static Site, future: F, observer: O) -> JoinHandle<F::Output>
+pub(super) fn spawn_session<F, O>(site: &'static Site, future: F, observer: O) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

@@ -35,6 +35,8 @@
 
 mod harness;
 mod supervisor;
+mod parameter;
 
 pub use harness::Harness;
+pub use parameter::TestParameter;
 pub use supervisor::Supervisor;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canstop_tests::{place_above, place_of};
+use canstop_tests::place_of;
 
 use crate::terminate;
 
@@ -56,7 +56,7 @@ fn a_start_that_fails_on_the_second_level_stops_the_first_and_never_starts_the_t
     finished.exited(1);
     finished.printed_in_order(&["db runs", "the cache runs", "the cache has stopped", "db has stopped"]);
     finished.never_printed("http runs");
-    let cache = place_above("start_order", "async fn cache");
+    let cache = place_of("start_order", "async fn cache");
     finished.said(&["`cache`", &cache, "was not ready within its start_timeout of 300ms"]);
     finished.ended_with(&["exit code 1"]);
 }
@@ -66,7 +66,7 @@ fn a_faulty_plan_is_refused_as_a_whole_with_all_its_faults() {
     let finished = start!("faulty_plan").finish();
     finished.exited(1);
     finished.never_printed("a service runs");
-    let at = |text| place_above("faulty_plan", text);
+    let at = |text| place_of("faulty_plan", text);
     finished.said(&["3 faults in the plan"]);
     finished.said(&["`reader`", &at("async fn reader"), "after `faulty_plan::absent`, which is not started"]);
     finished.said(&["`other_reader`", &at("async fn other_reader"), "after `faulty_plan::absent`"]);

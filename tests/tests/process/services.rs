@@ -1,6 +1,6 @@
 //! Services that stop well, badly or not at all.
 
-use canstop_tests::{place_above, place_of, seconds_after};
+use canstop_tests::{place_of, seconds_after};
 
 use crate::{DEADLINE, PROMPTLY, terminate};
 
@@ -16,7 +16,7 @@ fn a_service_is_told_to_stop_and_does() {
 fn a_service_that_ignores_the_stop_is_named() {
     let finished = terminate(start!("services", "deaf"));
     finished.exited(124).within(DEADLINE);
-    let row = finished.said(&["abandoned: service `deaf` at", &place_above("services", "async fn deaf("), "waiting"]);
+    let row = finished.said(&["abandoned: service `deaf` at", &place_of("services", "async fn deaf("), "waiting"]);
     assert!(seconds_after("age", row) >= 0.9, "{row}");
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }

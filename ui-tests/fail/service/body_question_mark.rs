@@ -2,9 +2,9 @@ use canstop::Lifecycle;
 
 #[canstop::service]
 async fn http(lifecycle: Lifecycle) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:80")?;
+    let port: u16 = "80".parse()?;
     lifecycle.stopping().await;
-    drop(listener);
+    println!("{port}");
 }
 
 fn main() {}

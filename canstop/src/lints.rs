@@ -1,0 +1,48 @@
+//! What `#[canstop::service]` warns of in a service's body.
+//!
+//! The attribute looks at the words of a body, not at its types, so it sees calls that are written with
+//! their path, such as `tokio::spawn(..)` and `std::thread::sleep(..)`. Stable Rust lets a macro warn
+//! only through an item that is deprecated, and that is all these are. Where the call is meant,
+//! `#[canstop::service(allow(raw_spawn))]` or `allow(blocking_call)` says so.
+//!
+//! What it cannot see, a call under another name, a method, or what a function does that the service
+//! calls, clippy finds with this `clippy.toml`. Where such a call is meant, there is
+//! `#[allow(clippy::disallowed_methods, reason = "..")]`.
+//!
+#![doc = concat!("```toml\n", include_str!("../docs/clippy.toml"), "```")]
+
+/// `tokio::spawn(..)`, `tokio::task::spawn(..)` or `spawn_local(..)`.
+#[deprecated(
+    note = "a stop does not wait for this task, and loses what it still does: write `canstop::spawn_session!(..)`, or say `allow(raw_spawn)` in `#[canstop::service(..)]`"
+)]
+pub fn raw_spawn() {}
+
+/// `tokio::task::spawn_blocking(..)`.
+#[deprecated(
+    note = "a stop does not wait for this closure, and loses what it still does: write `canstop::spawn_blocking_session!(..)`, or say `allow(raw_spawn)` in `#[canstop::service(..)]`"
+)]
+pub fn raw_spawn_blocking() {}
+
+/// `std::thread::spawn(..)`.
+#[deprecated(
+    note = "a stop does not wait for this thread, and the exit kills it: write `canstop::spawn_blocking_session!(..)`, or a service with `#[canstop::service(blocking)]`, or say `allow(raw_spawn)`"
+)]
+pub fn raw_thread() {}
+
+/// `std::thread::sleep(..)`.
+#[deprecated(
+    note = "this blocks a thread of the runtime, and the service cannot hear a stop meanwhile: write `tokio::time::sleep(..).await`, or say `allow(blocking_call)` in `#[canstop::service(..)]`"
+)]
+pub fn blocking_sleep() {}
+
+/// `block_on(..)`.
+#[deprecated(
+    note = "this blocks a thread of the runtime, and panics on tokio's own: write `.await`, or say `allow(blocking_call)` in `#[canstop::service(..)]`"
+)]
+pub fn block_on() {}
+
+/// `std::fs`, `std::net` and `std::io::stdin`, or `reqwest::blocking`.
+#[deprecated(
+    note = "this blocks a thread of the runtime, and the service cannot hear a stop meanwhile: write what tokio has for it with `.await`, or `canstop::spawn_blocking_session!(move || ..).await`, or say `allow(blocking_call)` in `#[canstop::service(..)]`"
+)]
+pub fn blocking_io() {}

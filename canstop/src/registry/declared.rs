@@ -1,0 +1,63 @@
+//! What `#[canstop::service]` writes, and where the compiler says what a service function must be.
+//!
+//! What the user wrote stands by itself in it, a type as a type argument and a call as an argument: so
+//! what is wrong with it is told there. [`Service`]'s own constructors ask the same of a closure, of
+//! which the user wrote nothing.
+
+use super::outcome::Outcome;
+use super::service::{Body, BoxFuture, Service, boxed, only_once};
+use crate::lifecycle::Lifecycle;
+use crate::machine::{Place, ServiceSpec};
+use crate::session::Factory;
+
+/// What a function with `#[canstop::service]` must be.
+///
+/// There is no use for it without the attribute, which calls it: by hand, a service is made with
+/// [`Service::new`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceFunction;
+
+impl ServiceFunction {
+    /// A service function gives `()`, `!`, or a `Result` of these: see [`Outcome`].
+    #[must_use]
+    pub fn returning<R: Outcome>(name: &'static str, file: &'static str, line: u32) -> Declared<R> {
+        Declared { spec: ServiceSpec::new(name, Place { file, line }), erase: Body::erase }
+    }
+
+    /// Its future may run on any of the runtime's threads, for as long as the program does.
+    pub fn future<F>(future: F) -> BoxFuture<F::Output>
+    where
+        F: Future + Send + 'static,
+    {
+        boxed(future)
+    }
+}
+
+/// A service that still lacks its body.
+#[derive(Debug)]
+pub struct Declared<R> {
+    spec: ServiceSpec,
+    erase: fn(Body<R>) -> Factory,
+}
+
+impl<R: 'static> Declared<R> {
+    /// A life is made anew each time.
+    pub fn restarted(self, body: impl FnMut(Lifecycle) -> BoxFuture<R> + Send + 'static) -> Service<R> {
+        Service::made(self.spec, true, Body::Async(Box::new(body)), self.erase)
+    }
+
+    /// There is one life.
+    pub fn once(self, body: impl FnOnce(Lifecycle) -> BoxFuture<R> + Send + 'static) -> Service<R> {
+        Service::made(self.spec, false, Body::Async(Box::new(only_once(body))), self.erase)
+    }
+
+    /// Each life blocks a thread.
+    pub fn blocking(self, body: impl FnMut(Lifecycle) -> R + Send + 'static) -> Service<R> {
+        Service::made(self.spec, true, Body::Blocking(Box::new(body)), self.erase)
+    }
+
+    /// The one life blocks a thread.
+    pub fn blocking_once(self, body: impl FnOnce(Lifecycle) -> R + Send + 'static) -> Service<R> {
+        Service::made(self.spec, false, Body::Blocking(Box::new(only_once(body))), self.erase)
+    }
+}

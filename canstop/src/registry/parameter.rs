@@ -1,0 +1,41 @@
+//! What a service function may take.
+
+use crate::lifecycle::Lifecycle;
+
+/// What the first parameter of a `#[canstop::service]` function may be: its own [`Lifecycle`].
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a service is its `Lifecycle`, not `{Self}`",
+    label = "a service hears by its `Lifecycle` that it should stop",
+    note = "put `lifecycle: canstop::Lifecycle` before it; a service that needs none says `#[canstop::service(cancel)]`"
+)]
+pub trait LifecycleParameter: Sized {
+    /// The lifecycle as the type that was written.
+    fn of(lifecycle: Lifecycle) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl LifecycleParameter for Lifecycle {
+    fn of(lifecycle: Lifecycle) -> Self {
+        lifecycle
+    }
+}
+
+/// State that a service may be restarted with, which is whatever is [`Clone`]: each life has its own
+/// copy. With `restart = "never"` there is one life only, and state is moved into it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone`, and this service may be restarted",
+    label = "its state is cloned at each restart",
+    note = "derive `Clone`, wrap it in `Arc`, or say `restart = \"never\"`"
+)]
+pub trait RestartState: Sized {
+    /// A copy for the next life.
+    #[must_use]
+    fn again(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RestartState for T {
+    fn again(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,104 @@
+//! Spawning from a site: what the macros call, and where the compiler says what a session must be.
+//!
+//! The bounds stand on methods of a public type, and the user's expression is an argument by itself:
+//! so a note that says who asks for `Send` names something that can be looked up, and points at what
+//! was written.
+
+use tokio::task::JoinHandle;
+use tracing::Span;
+use tracing::instrument::Instrument;
+
+use super::blocking::spawn_blocking_session;
+use super::observer::Observer;
+use super::site::Site;
+use super::tracked::spawn_session;
+
+/// What [`spawn_session!`](crate::spawn_session) and
+/// [`spawn_blocking_session!`](crate::spawn_blocking_session) call.
+///
+/// It says what a session must be; there is no use for it without the macros, which make one where
+/// they stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Session(&'static Site);
+
+impl Session {
+    /// A session that is spawned from there.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn at(site: &'static Site) -> Self {
+        Self(site)
+    }
+
+    /// Spawns a session: what [`spawn_session!`](crate::spawn_session) calls, and so the bounds that a
+    /// session's future must meet, which are those of `tokio::spawn`.
+    ///
+    /// The macro brings the function that finds out how the output tells an error.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[track_caller]
+    #[inline]
+    pub fn spawn<F, O>(self, future: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        O: Observer<F::Output> + Send + 'static,
+    {
+        let observer = observer(&future);
+        spawn_session(self.0, future, observer)
+    }
+
+    /// Spawns a session in a span that has its fields.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[track_caller]
+    #[inline]
+    pub fn spawn_in<F, O>(self, span: Span, future: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        O: Observer<F::Output> + Send + 'static,
+    {
+        let observer = observer(&future);
+        spawn_session(self.0, future.instrument(span), observer)
+    }
+
+    /// Runs a closure on the blocking pool as a session: what
+    /// [`spawn_blocking_session!`](crate::spawn_blocking_session) calls, and so the bounds that its
+    /// closure must meet, which are those of `tokio::task::spawn_blocking`.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[track_caller]
+    #[inline]
+    pub fn spawn_blocking<F, T, O>(self, closure: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        O: Observer<T> + Send + 'static,
+    {
+        let observer = observer(&closure);
+        spawn_blocking_session(self.0, closure, observer)
+    }
+
+    /// Runs a closure as a session in a span that has its fields.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[track_caller]
+    #[inline]
+    pub fn spawn_blocking_in<F, T, O>(self, span: Span, closure: F, observer: impl FnOnce(&F) -> O) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        O: Observer<T> + Send + 'static,
+    {
+        let observer = observer(&closure);
+        spawn_blocking_session(self.0, move || span.in_scope(closure), observer)
+    }
+}

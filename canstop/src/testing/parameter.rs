@@ -1,0 +1,21 @@
+//! What a test may take.
+
+use super::Supervisor;
+
+/// What the parameter of a `#[canstop::test]` may be: its own [`Supervisor`].
+#[diagnostic::on_unimplemented(
+    message = "a test takes its `Supervisor`, not `{Self}`",
+    label = "the only thing that `#[canstop::test]` can give it is its supervisor",
+    note = "write `mut sup: canstop::testing::Supervisor`, or no parameter, and make the rest in the body"
+)]
+pub trait TestParameter: Sized {
+    /// The supervisor as the type that was written.
+    fn of(supervisor: Supervisor) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl TestParameter for Supervisor {
+    fn of(supervisor: Supervisor) -> Self {
+        supervisor
+    }
+}

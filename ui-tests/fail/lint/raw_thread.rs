@@ -1,0 +1,13 @@
+#![deny(warnings)]
+
+use std::thread;
+
+use canstop::Lifecycle;
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) {
+    thread::spawn(|| println!("lost"));
+    lifecycle.stopping().await;
+}
+
+fn main() {}

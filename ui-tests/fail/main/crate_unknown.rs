@@ -1,0 +1,2 @@
+#[canstop::main(crate = supervision)]
+async fn main() {}

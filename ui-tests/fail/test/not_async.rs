@@ -1,0 +1,8 @@
+use canstop::testing::Supervisor;
+
+#[canstop::test]
+fn stops(mut sup: Supervisor) {
+    sup.stop().await;
+}
+
+fn main() {}

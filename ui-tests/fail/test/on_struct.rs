@@ -1,0 +1,6 @@
+#[canstop::test]
+struct Stops;
+
+fn main() {
+    drop(Stops);
+}

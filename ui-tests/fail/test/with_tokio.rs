@@ -1,0 +1,7 @@
+#[canstop::test]
+#[tokio::test]
+async fn stops() {
+    tokio::task::yield_now().await;
+}
+
+fn main() {}
