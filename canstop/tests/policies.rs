@@ -207,7 +207,7 @@ async fn a_child_stops_before_its_parent_and_each_life_starts_its_own(mut sup: S
     sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, life: 2 } if service == "shop/till")).await;
     assert_eq!(order(sup.events(), "service_told"), ["shop/till", "shop/db", "shop"]);
     let shown = sup.status().to_string();
-    assert!(shown.contains("\n  shop/till: ready for 0 ms, 1 restart\n"), "{shown}");
+    assert!(shown.contains("\n  shop/till: ready for 0 ms, 1 restart"), "{shown}");
     let report = sup.stop().await;
     assert_eq!(report.exit, Exit::Clean);
     assert_eq!(
