@@ -1,4 +1,9 @@
-//! The programs are in `examples`. This checks that the code in the documents compiles.
+//! What the larger programs in `examples` share. It also checks that the code in the documents
+//! compiles.
+
+mod database;
+
+pub use database::{Database, InvalidDatabase};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
