@@ -2,8 +2,10 @@
 //! compiles.
 
 mod database;
+mod duration;
 
 pub use database::{Database, InvalidDatabase};
+pub use duration::parse_duration;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
