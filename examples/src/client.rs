@@ -3,6 +3,9 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use serde::Deserialize;
+use uuid::Uuid;
+
 use crate::program::PATIENCE;
 
 /// A connection to the tracker.
@@ -20,6 +23,25 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// What follows the headers.
     pub body: String,
+}
+
+impl Answer {
+    /// The id that the tracker gave to an event.
+    ///
+    /// # Panics
+    ///
+    /// It has not accepted it.
+    #[must_use]
+    #[track_caller]
+    pub fn id(&self) -> Uuid {
+        #[derive(Deserialize)]
+        struct Created {
+            id: Uuid,
+        }
+        let Self { status, body, .. } = self;
+        assert_eq!(*status, 201, "{body}");
+        serde_json::from_str::<Created>(body).unwrap_or_else(|error| panic!("no id, {error}: {body}")).id
+    }
 }
 
 impl Client {

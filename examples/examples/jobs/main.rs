@@ -86,7 +86,10 @@ async fn main() -> anyhow::Result<()> {
     let table = table.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
 
     match command {
-        Command::Run(run) => start(run, table, bar),
+        Command::Run(run) => {
+            tracing::info!("doing jobs, {} at once, of {database}", run.workers);
+            start(run, table, bar);
+        }
         Command::Enqueue { count } => {
             table.enqueue(count).await?;
             println!("{count} jobs added");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -122,9 +122,13 @@ impl IntoResponse for Refusal {
             }
         };
         let mut response = (status, Json(json!({ "error": error }))).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER));
-        }
+        let further = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER)),
+            // The rest of the event may still come, and is no request.
+            StatusCode::REQUEST_TIMEOUT => Some((header::CONNECTION, "close")),
+            _ => None,
+        };
+        response.headers_mut().extend(further.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }
 }

@@ -53,7 +53,7 @@ impl Writer {
                 Err(_) => format!("no answer within {ANSWER:?}"),
             };
             self.connection = None;
-            tracing::warn!("cannot write {} events, trying again in {pause:?}: {failure}", batch.len());
+            tracing::warn!("cannot write a batch of {}, trying again in {pause:?}: {failure}", batch.len());
             sleep(pause).await;
             pause = (pause * 2).min(longest);
         }
