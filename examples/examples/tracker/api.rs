@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{FromRequest, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,10 +20,11 @@ use crate::queue::{Queue, QueueFull, Stats};
 use crate::store::Store;
 
 /// The largest event, in bytes of JSON.
-pub(crate) const LARGEST_EVENT: usize = 16 * 1024;
-/// How long a client has to send one. It is less than the time that a stop gives the http service, so
-/// a client that stalls cannot use that up.
-const BODY_TIMEOUT: Duration = Duration::from_secs(3);
+const LARGEST_EVENT: usize = 16 * 1024;
+/// How long a client has to send one.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client waits for a commit that it wants to see.
+pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a client that was refused should try again, in seconds.
 const RETRY_AFTER: &str = "1";
 const EVENTS_A_PAGE: u16 = 100;
@@ -35,9 +36,21 @@ pub(crate) struct Tracker {
     pub(crate) store: Store,
 }
 
-/// `GET /events?after=..&limit=..` and `GET /stats`.
-pub(crate) fn router() -> Router<Tracker> {
-    Router::new().route("/events", get(events)).route("/stats", get(stats))
+/// `POST /events`, which is given, `GET /events?after=..&limit=..` and `GET /stats`.
+pub(crate) fn router(record: MethodRouter<Tracker>) -> Router<Tracker> {
+    Router::new()
+        .route("/events", record.get(events))
+        .route("/stats", get(stats))
+        .layer(DefaultBodyLimit::max(LARGEST_EVENT))
+}
+
+/// What a client may say beside the event.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct How {
+    /// Answer when the event is committed, not when it is accepted.
+    #[serde(default)]
+    pub(crate) durable: bool,
 }
 
 /// Reads an event out of a request.

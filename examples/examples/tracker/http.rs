@@ -3,38 +3,40 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Json, serve};
 use canstop::{Lifecycle, spawn_session};
-use serde::Deserialize;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::api::{Created, LARGEST_EVENT, Refusal, Tracker, read_event, router};
+use crate::api::{COMMIT_TIMEOUT, Created, How, Refusal, Tracker, read_event, router};
+use crate::connection::serve;
 use crate::writer::writer;
 
-/// How long a client waits for a commit that it wants to see.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A pause after a connection could not be accepted, most often because too many files are open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 #[canstop::service(after(writer))]
 pub(crate) async fn http(lifecycle: Lifecycle, address: String, tracker: Tracker) -> anyhow::Result<()> {
     let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!("listening on {}", listener.local_addr()?);
-    let app = router().route("/events", post(record)).layer(DefaultBodyLimit::max(LARGEST_EVENT)).with_state(tracker);
+    let app = router(post(record)).with_state(tracker);
     lifecycle.ready();
-    serve(listener, app).with_graceful_shutdown(lifecycle.stopping()).await?;
+    while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
+        match accepted {
+            Ok((socket, _)) => {
+                spawn_session!(serve(socket, app.clone(), lifecycle.stopping()));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                lifecycle.run_until_stopping(sleep(ACCEPT_AGAIN)).await;
+            }
+        }
+    }
     Ok(())
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct How {
-    /// Answer when the event is committed, not when it is accepted.
-    #[serde(default)]
-    durable: bool,
 }
 
 /// `POST /events`: promises to write an event.
