@@ -19,6 +19,7 @@
 //! program promises, what it costs, and how that was measured.
 
 mod api;
+mod batch;
 mod connection;
 mod event;
 mod http;
