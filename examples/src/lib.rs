@@ -1,4 +1,14 @@
-//! The programs are in `examples`. This checks that the code in the documents compiles.
+//! What the larger programs in `examples` share, and what their tests and measurements need to run
+//! them. It also checks that the code in the documents compiles.
+
+mod client;
+mod database;
+mod duration;
+pub mod program;
+
+pub use client::{Answer, Client};
+pub use database::{Database, InvalidDatabase};
+pub use duration::parse_duration;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -4,16 +4,10 @@
 
 #![cfg(unix)]
 
-mod program;
-mod tracker_client;
-
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 
-use program::{Program, Signal};
-use tracker_client::Load;
+use canstop_examples::program::{self, Program, Signal};
 
 #[test]
 fn goodbye_says_its_second_word_too() {
@@ -145,48 +139,14 @@ fn gives_back_the_line_that_was_begun_before_the_stop(name: &str) {
 }
 
 #[test]
-fn every_event_that_the_tracker_answered_with_201_is_in_its_file() {
-    let file = scratch_file("events");
-    let mut program = Program::new("tracker").arg(&file).env("LISTEN", "127.0.0.1:0").start();
-    let address = program.address();
-    assert_eq!(tracker_client::get(&address, "/healthz"), "ok");
-
-    let load = Load::begin(&address);
-    load.wait_for_answers(500);
-    program.signal(Signal::Terminate);
-    let answers = load.end();
-    let ended = program.wait();
-
-    assert!(answers.cut_off, "the load was over before the signal came, so this test shows nothing");
-    let written = std::fs::read_to_string(&file).expect("the tracker has made its file");
-    std::fs::remove_file(&file).expect("the file is this test's own");
-    let mut lines = HashMap::new();
-    for line in written.lines() {
-        *lines.entry(line).or_insert(0) += 1;
-    }
-    let lost: Vec<_> = answers.created.iter().filter(|event| !lines.contains_key(event.as_str())).collect();
-    assert!(lost.is_empty(), "{} of {} events are lost: {lost:?}\n{ended}", lost.len(), answers.created.len());
-    assert!(lines.values().all(|count| *count == 1), "an event was written twice, or two share a line");
-    assert!(ended.stdout.contains("0 abandoned, exit code 0"), "{ended}");
-    assert_eq!(ended.code, Some(0), "{ended}");
-}
-
-#[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();
-    let file = scratch_file("unused");
-    for name in ["echo", "without_macros", "tracker"] {
-        let mut program = Program::new(name).arg(&file).env("LISTEN", &address).start();
+    for name in ["echo", "without_macros"] {
+        let mut program = Program::new(name).env("LISTEN", &address).start();
         let line = program.wait_for(&format!("cannot listen on {address}"));
         assert!(line.contains("Address already in use"), "{line}");
         program.signal(Signal::Terminate);
         program.wait();
     }
-    std::fs::remove_file(&file).expect("the tracker has made it");
-}
-
-/// A file of this test run alone.
-fn scratch_file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.log", std::process::id()))
 }

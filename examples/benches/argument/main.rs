@@ -1,0 +1,199 @@
+//! The tracker's argument, measured: what a client waits for, what the tracker can do, and what a
+//! redeploy loses, where the handler writes synchronously, through `spawn_session!`, and through
+//! `tokio::spawn`.
+//!
+//! `examples/examples/tracker/measure.sh` builds what this needs and runs it. It prints the tables of
+//! the tracker's README, and draws the plot that stands there. The ways take turns, on the same machine as
+//! their clients; so compare them with each other, and not with other machines.
+//!
+//! `DATABASE_URL` in the environment names another database than a new file of SQLite's; it must be a
+//! new one too.
+
+mod load;
+mod plot;
+mod stage;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use canstop_examples::program::Signal;
+
+use crate::load::{Load, Pace, Post};
+use crate::plot::{Line, plot};
+use crate::stage::Stage;
+
+/// Requests a second, where latency is measured.
+const RATE: u32 = 1000;
+const ROUNDS: usize = 9;
+const THROUGHPUT_ROUND: Duration = Duration::from_secs(3);
+const LATENCY_ROUND: Duration = Duration::from_secs(3);
+const STOPS: usize = 20;
+const REDEPLOY: Duration = Duration::from_secs(6);
+/// The width of a point in the plot.
+const POINT: Duration = Duration::from_millis(100);
+
+/// How the handler brings an event into the database.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Synchronous,
+    Session,
+    Spawn,
+}
+
+impl Way {
+    const ALL: [Way; 3] = [Way::Synchronous, Way::Session, Way::Spawn];
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Synchronous => "synchronously",
+            Way::Session => "`spawn_session!`",
+            Way::Spawn => "`tokio::spawn`",
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Way::Synchronous | Way::Session => "tracker",
+            Way::Spawn => "tracker_tokio",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Way::Synchronous => "/events?durable=true",
+            Way::Session | Way::Spawn => "/events",
+        }
+    }
+}
+
+fn main() {
+    // `cargo test --benches` runs it too, and has no time for it.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let throughput = measure_throughput();
+    let latency = measure_latency();
+    let losses = Way::ALL.map(measure_loss);
+
+    println!("| The handler writes | p50 | p99 | events a second | lost at SIGTERM |");
+    println!("|---|---|---|---|---|");
+    for (index, way) in Way::ALL.into_iter().enumerate() {
+        let (p50, p99) = (percentile(&latency[index], 0.5), percentile(&latency[index], 0.99));
+        let events = median(throughput[index].clone());
+        let (lost, answered) = losses[index];
+        println!("| {} | {p50:.2?} | {p99:.2?} | {events:.0} | {lost} of {answered} |", way.name());
+    }
+    let [_, session, spawn] = &throughput;
+    let ratios = session.iter().zip(spawn).map(|(session, spawn)| session / spawn).collect();
+    println!("\nEvents a second, `spawn_session!` / `tokio::spawn`, median of {ROUNDS} pairs: {:.3}", median(ratios));
+
+    let lines = Way::ALL.map(measure_redeploy);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tracker/redeploy.svg");
+    std::fs::write(file, plot(&lines, REDEPLOY)).unwrap_or_else(|error| panic!("cannot write {file}: {error}"));
+    println!("\nThe plot is {file}.");
+}
+
+/// Events a second of each way, round by round, with as many requests as its clients can send.
+fn measure_throughput() -> [Vec<f64>; 3] {
+    let mut stage = Stage::new();
+    let mut rates = [const { Vec::new() }; 3];
+    for round in 0..ROUNDS {
+        for turn in 0..Way::ALL.len() {
+            // Nobody always has the same neighbours.
+            let index = (turn + round) % Way::ALL.len();
+            let way = Way::ALL[index];
+            let program = stage.start(way.program());
+            let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
+            sleep(THROUGHPUT_ROUND);
+            let began = load.began();
+            let posts = load.enough();
+            let ended = posts.iter().map(|post| post.at + post.took).max().expect("there were answers");
+            let refused = posts.iter().filter(|post| post.status != 201).count();
+            assert_eq!(refused, 0, "the database is behind, so this measures the database");
+            rates[index].push(posts.len() as f64 / ended.duration_since(began).as_secs_f64());
+            program.signal(Signal::Terminate);
+            program.wait();
+        }
+    }
+    rates
+}
+
+/// What clients wait at a rate that leaves the machine room; sorted.
+fn measure_latency() -> [Vec<Duration>; 3] {
+    let mut stage = Stage::new();
+    let mut latencies = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        for (index, way) in Way::ALL.into_iter().enumerate() {
+            let program = stage.start(way.program());
+            let load = Load::begin(stage.address(), way.path(), Pace::ASecond(RATE));
+            sleep(LATENCY_ROUND);
+            latencies[index].extend(load.enough().iter().map(|post| post.took));
+            program.signal(Signal::Terminate);
+            program.wait();
+        }
+    }
+    for latencies in &mut latencies {
+        latencies.sort_unstable();
+    }
+    latencies
+}
+
+/// How many events were answered with 201 and are not in the database, and how many were answered.
+fn measure_loss(way: Way) -> (usize, usize) {
+    let mut stage = Stage::new();
+    let (mut lost, mut answered) = (0, 0);
+    for _ in 0..STOPS {
+        let program = stage.start(way.program());
+        let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
+        sleep(Duration::from_millis(300));
+        program.signal(Signal::Terminate);
+        program.wait();
+        let created: Vec<_> = load.enough().iter().filter_map(|post| post.created).collect();
+        answered += created.len();
+        lost += stage.missing(&created);
+    }
+    (lost, answered)
+}
+
+/// Latency over time, with a SIGTERM in the middle and a new process as soon as the old one has ended.
+fn measure_redeploy(way: Way) -> Line {
+    let mut stage = Stage::new();
+    let program = stage.start(way.program());
+    let load = Load::begin(stage.address(), way.path(), Pace::ASecond(RATE));
+    let began = load.began();
+    sleep(REDEPLOY / 2);
+    let stopped = Instant::now();
+    program.signal(Signal::Terminate);
+    program.wait();
+    let program = stage.start(way.program());
+    let gap = stopped.elapsed();
+    sleep(REDEPLOY / 2);
+    let posts = load.enough();
+    program.signal(Signal::Terminate);
+    program.wait();
+
+    let created: Vec<_> = posts.iter().filter_map(|post| post.created).collect();
+    let lost = stage.missing(&created);
+    println!("{}: a redeploy of {gap:.0?}, {} events answered, {lost} lost", way.name(), created.len());
+    Line { name: way.name().replace('`', ""), lost, worst: worst_of_each_point(&posts, began) }
+}
+
+/// The longest that anybody waited, point by point.
+fn worst_of_each_point(posts: &[Post], began: Instant) -> Vec<(Duration, Duration)> {
+    let points = (REDEPLOY.as_millis() / POINT.as_millis()) as u32;
+    let worst = |point: u32| {
+        let from = POINT * point;
+        let within = |post: &&Post| (from..from + POINT).contains(&post.at.duration_since(began));
+        posts.iter().filter(within).map(|post| (from, post.took)).max_by_key(|(_, took)| *took)
+    };
+    (0..points).filter_map(worst).collect()
+}
+
+fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    sorted[((sorted.len() - 1) as f64 * share) as usize]
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,113 @@
+//! Workers that pull jobs from a table, and lose none: each job is done exactly once, whatever happens
+//! to the process that does it.
+//!
+//! Put some jobs into the queue, and let them be done. Press Ctrl-C while they are: no new job is
+//! begun, those in progress are finished, and the last line says so. Make a job longer than the grace
+//! (`--check-time 30s`) and press Ctrl-C again: the jobs that were cut off are named, and go back to
+//! the queue. Kill it (`kill -9`), and what it held is free again when the lease is over.
+//!
+//! ```sh
+//! cargo run --release --example jobs enqueue 2000
+//! cargo run --release --example jobs run --drain
+//! cargo run --release --example jobs stats
+//! ```
+//!
+//! The table is in `jobs.db` in the current directory; `DATABASE_URL` names another database, in SQLite
+//! or PostgreSQL. `--help` shows what else can be set.
+
+mod progress;
+mod table;
+mod worker;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use canstop_examples::{Database, parse_duration};
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use uuid::Uuid;
+
+use crate::progress::{Progress, progress};
+use crate::table::{Runner, Table};
+use crate::worker::{Work, returns, worker};
+
+/// Books payments, one job each, from a table.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the jobs are: sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/NAME
+    #[arg(long, env, default_value = "sqlite:jobs.db", value_name = "URL", hide_env_values = true, global = true)]
+    database_url: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Do jobs, until Ctrl-C or SIGTERM
+    Run(Run),
+    /// Add jobs to the queue
+    Enqueue {
+        /// How many
+        count: u32,
+    },
+    /// Say how many jobs there are
+    Stats,
+}
+
+#[derive(Args)]
+struct Run {
+    /// How many jobs to do at once
+    #[arg(long, env, default_value = "4")]
+    workers: NonZeroU32,
+    /// How long a job takes: the time in which the bank checks a payment
+    #[arg(long, env, default_value = "20ms", value_name = "TIME", value_parser = parse_duration)]
+    check_time: Duration,
+    /// How long a process may be silent before its jobs are free again
+    #[arg(long, env, default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
+    lease: Duration,
+    /// Stop when no job is left
+    #[arg(long)]
+    drain: bool,
+}
+
+#[canstop::main(grace = "5s")]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { database_url, command } = Arguments::parse();
+    let bar = Progress::new();
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(bar.clone()).init();
+
+    let database: Database = database_url.parse().context("DATABASE_URL cannot be used")?;
+    // Each worker may use two, for a job and for its lease.
+    let connections = if let Command::Run(run) = &command { 2 * run.workers.get() } else { 1 };
+    let table = Table::open(&database, connections).await;
+    let table = table.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
+
+    match command {
+        Command::Run(run) => {
+            tracing::info!("doing jobs, {} at once, of {database}", run.workers);
+            start(run, table, bar);
+        }
+        Command::Enqueue { count } => {
+            table.enqueue(count).await?;
+            println!("{count} jobs added");
+        }
+        Command::Stats => {
+            let stats = table.stats().await?;
+            println!("{} queued, {} running, {} done", stats.queued, stats.running, stats.done);
+        }
+    }
+    Ok(())
+}
+
+fn start(run: Run, table: Table, bar: Progress) {
+    let runner = Runner { mark: Uuid::now_v7(), lease: run.lease };
+    let work = Work { table: table.clone(), runner, check_time: run.check_time };
+    canstop::start(returns(work.clone()));
+    for number in 1..=run.workers.get() {
+        canstop::start(worker(work.clone()).name(format!("worker-{number}")));
+    }
+    canstop::start(progress(table, bar, run.drain));
+}

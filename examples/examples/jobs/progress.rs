@@ -1,0 +1,70 @@
+//! How far the queue is, for those who watch.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use canstop::Lifecycle;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::sleep;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::table::{Stats, Table};
+
+const REFRESH: Duration = Duration::from_millis(200);
+
+/// A bar on stderr where that is a terminal, and nothing where it is not.
+#[derive(Clone)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} to go");
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        Self(bar.with_style(style.expect("the template is well formed")))
+    }
+
+    fn show(&self, stats: Stats) {
+        let Stats { queued, running, done } = stats;
+        self.0.set_length((queued + running + done).cast_unsigned());
+        self.0.set_position(done.cast_unsigned());
+    }
+}
+
+/// Shows how far the queue is. With `drain`, asks the program to stop when no job is left.
+#[canstop::service]
+pub(crate) async fn progress(lifecycle: Lifecycle, table: Table, progress: Progress, drain: bool) -> sqlx::Result<()> {
+    while !lifecycle.is_stopping() {
+        let stats = table.stats().await?;
+        progress.show(stats);
+        if drain && stats.queued + stats.running == 0 {
+            lifecycle.shutdown("every job is done");
+        }
+        lifecycle.run_until_stopping(sleep(REFRESH)).await;
+    }
+    progress.0.abandon();
+    Ok(())
+}
+
+/// Lines of the log go above the bar, not through it.
+impl<'a> MakeWriter<'a> for Progress {
+    type Writer = AboveTheBar<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        AboveTheBar(&self.0)
+    }
+}
+
+pub(crate) struct AboveTheBar<'a>(&'a ProgressBar);
+
+impl Write for AboveTheBar<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

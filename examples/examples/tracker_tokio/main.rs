@@ -1,0 +1,109 @@
+//! The tracker with tokio and axum alone, to compare with: the same handler, queue, writer and
+//! connections, and `tokio::spawn` where the tracker has services and sessions.
+//!
+//! It does what is usual: on SIGTERM it accepts nobody any more, waits for the requests that it has, and
+//! returns from `main`. With `main` ends the runtime, and with that the writer, and with that all events
+//! that were answered with 201 and not written yet. Its last line says how many.
+//!
+//! `cargo run --release --example tracker_tokio`
+//!
+//! `DATABASE_URL` and `LISTEN` are those of the tracker.
+
+#[path = "../tracker/api.rs"]
+mod api;
+#[path = "../tracker/batch.rs"]
+mod batch;
+#[path = "../tracker/connection.rs"]
+mod connection;
+#[path = "../tracker/event.rs"]
+mod event;
+#[path = "../tracker/queue.rs"]
+mod queue;
+#[path = "../tracker/store/mod.rs"]
+mod store;
+
+use std::env;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use canstop_examples::Database;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{COMMIT_TIMEOUT, Created, How, Refusal, Tracker, read_event, router};
+use crate::batch::{BATCH, Batches};
+use crate::connection::serve;
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// As many events as the tracker lets wait.
+const QUEUE: usize = 8192;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().init();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let database = env::var("DATABASE_URL").unwrap_or_else(|_| "sqlite:tracker.db".to_owned());
+    let database: Database = database.parse().context("DATABASE_URL cannot be used")?;
+    let store = Store::open(database).await.context("the database of DATABASE_URL cannot be used")?;
+    let queue = Arc::new(Queue::new(QUEUE));
+    tokio::spawn(write(store.clone(), Arc::clone(&queue)));
+
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:48880".to_owned());
+    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!("listening on {}", listener.local_addr()?);
+    let app = router(post(record)).with_state(Tracker { queue: Arc::clone(&queue), store });
+    let (stopping, connections) = (CancellationToken::new(), TaskTracker::new());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                connections.spawn(serve(accepted?.0, app.clone(), stopping.clone().cancelled_owned()));
+            }
+            _ = terminate.recv() => break,
+        }
+    }
+    drop(listener);
+    stopping.cancel();
+    connections.close();
+    connections.wait().await;
+    if let Some(events) = queue.in_doubt() {
+        tracing::error!("{events}");
+    }
+    Ok(())
+}
+
+/// Writes the events of the queue, batch by batch, for ever.
+async fn write(store: Store, queue: Arc<Queue>) {
+    let mut batches = Batches::new(store);
+    loop {
+        queue.filled().await;
+        let batch = queue.first(BATCH);
+        batches.write(&batch).await;
+        queue.commit(batch.len());
+    }
+}
+
+/// `POST /events`, as the tracker has it but for one word.
+async fn record(
+    State(tracker): State<Tracker>,
+    how: Result<Query<How>, QueryRejection>,
+    request: Request,
+) -> Result<(StatusCode, Json<Created>), Refusal> {
+    let Query(How { durable }) = how.map_err(Refusal::Query)?;
+    let receipt = tracker.queue.push(read_event(request).await?)?;
+    let id = receipt.id;
+    if durable {
+        timeout(COMMIT_TIMEOUT, receipt.committed()).await.map_err(|_| Refusal::NotCommitted(id))?;
+    } else {
+        tokio::spawn(receipt.committed());
+    }
+    Ok((StatusCode::CREATED, Json(Created { id })))
+}

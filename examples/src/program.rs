@@ -1,0 +1,284 @@
+//! An example that runs as a process of its own: started, signalled, listened to and waited for.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long anything may take before a test gives up. Nothing waits so long that works.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection on which no read waits for ever.
+#[must_use]
+pub fn connect(address: &str) -> TcpStream {
+    let connection = TcpStream::connect(address).expect("the program listens");
+    connection.set_read_timeout(Some(PATIENCE)).expect("it may have a timeout");
+    connection.set_nodelay(true).expect("it may send at once");
+    connection
+}
+
+/// What to send a program.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL, which asks nobody.
+    Kill,
+}
+
+/// An example that is to be started.
+#[derive(Debug)]
+pub struct Program {
+    command: Command,
+}
+
+impl Program {
+    /// An example, by its name.
+    ///
+    /// # Panics
+    ///
+    /// It is not built of its present source.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let path = path_of(name);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        let source = modified(&source).max(modified(&source.with_extension("rs")));
+        // `cargo test` with a test's name, or with `--test`, leaves the examples as they are.
+        assert!(
+            modified(&path) >= source,
+            "{} is not built of its source; run `cargo build --examples` first",
+            path.display()
+        );
+        let mut command = Command::new(path);
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("DATABASE_URL").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be started.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let mut child = self.command.spawn().expect("the example starts");
+        let (sender, lines) = channel();
+        listen(child.stdout.take().expect("it is a pipe"), Stream::Stdout, sender.clone());
+        listen(child.stderr.take().expect("it is a pipe"), Stream::Stderr, sender);
+        Running { child, lines, stdout: String::new(), stderr: String::new() }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+fn listen(pipe: impl Read + Send + 'static, stream: Stream, sender: Sender<(Stream, String)>) {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // Nobody listens any more: the test has failed already.
+            let _ = sender.send((stream, line));
+        }
+    });
+}
+
+/// Examples are built into a folder beside that of the tests.
+fn path_of(name: &str) -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test knows where it is");
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    path.join("examples").join(name)
+}
+
+/// When a file, or the newest one in a folder, was written; `None` if there is none.
+fn modified(path: &Path) -> Option<SystemTime> {
+    match path.read_dir() {
+        Ok(entries) => entries.filter_map(Result::ok).map(|entry| modified(&entry.path())).max()?,
+        Err(_) => path.metadata().and_then(|metadata| metadata.modified()).ok(),
+    }
+}
+
+/// An example that runs. It is killed when the test that started it fails.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<(Stream, String)>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Running {
+    /// Waits for a line of the output, and gives it.
+    ///
+    /// # Panics
+    ///
+    /// No such line comes.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let gives_up = Instant::now() + PATIENCE;
+        loop {
+            let Ok((stream, line)) = self.lines.recv_timeout(gives_up.saturating_duration_since(Instant::now())) else {
+                panic!("no line says {text:?}; there were:\n{}{}", self.stdout, self.stderr);
+            };
+            self.see(stream, &line);
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits until the program says where it listens.
+    ///
+    /// # Panics
+    ///
+    /// It does not say it.
+    #[track_caller]
+    pub fn address(&mut self) -> String {
+        let line = self.wait_for("listening on ");
+        let (_, after) = line.split_once("listening on ").expect("it was waited for");
+        after.split([',', ' ']).next().unwrap_or(after).to_owned()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    ///
+    /// It is gone already.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let option = match signal {
+            Signal::Interrupt => "-INT",
+            Signal::Terminate => "-TERM",
+            Signal::Kill => "-KILL",
+        };
+        let status = Command::new("kill").args([option, &self.child.id().to_string()]).status();
+        let sent = status.expect("there is a `kill`").success();
+        assert!(sent, "the program is gone already:\n{}{}", self.stdout, self.stderr);
+    }
+
+    /// Waits until the program has ended.
+    ///
+    /// # Panics
+    ///
+    /// It does not end.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let gives_up = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(gives_up.saturating_duration_since(Instant::now())) {
+                Ok((stream, line)) => self.see(stream, &line),
+                // It has closed its output.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("the program does not end; it said:\n{}{}", self.stdout, self.stderr)
+                }
+            }
+        }
+        let status = self.child.wait().expect("it was started by this test");
+        let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
+        Ended { code: status.code(), stdout, stderr }
+    }
+
+    fn see(&mut self, stream: Stream, line: &str) {
+        let seen = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        seen.push_str(line);
+        seen.push('\n');
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // In vain where it has ended, as it should.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What an example has left behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it said.
+    pub stdout: String,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The number that stands after these words in the output.
+    ///
+    /// # Panics
+    ///
+    /// There is none.
+    #[must_use]
+    #[track_caller]
+    pub fn number_after<T: FromStr>(&self, words: &str) -> T {
+        let number = self.stdout.split_once(words).and_then(|(_, after)| after.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number stands after {words:?}:\n{self}"))
+    }
+
+    /// These words stand in the output, in this order.
+    ///
+    /// # Panics
+    ///
+    /// They do not.
+    #[track_caller]
+    pub fn has_in_order(&self, words: &[&str]) {
+        let mut rest = &self.stdout[..];
+        for words in words {
+            let Some((_, after)) = rest.split_once(words) else { panic!("{words:?} is not in its order:\n{self}") };
+            rest = after;
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, stdout, stderr } = self;
+        write!(f, "exit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}

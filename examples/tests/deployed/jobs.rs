@@ -1,0 +1,135 @@
+//! What the job queue promises.
+
+use canstop_examples::program::{Ended, Program, Running, Signal};
+
+use crate::support::{Place, Server, scratch_folder};
+
+#[test]
+fn two_processes_share_the_jobs_of_sqlite_and_do_each_once() {
+    share_the_jobs_and_do_each_once(&Place::sqlite(&scratch_folder()));
+}
+
+#[test]
+fn two_processes_share_the_jobs_of_postgresql_and_do_each_once() {
+    if let Some(server) = Server::start() {
+        share_the_jobs_and_do_each_once(&server.place());
+    }
+}
+
+fn share_the_jobs_and_do_each_once(place: &Place) {
+    enqueue(place, 300);
+    let drain = || run(place, &["--drain", "--check-time", "5ms"]);
+    let (mut first, mut second) = (drain(), drain());
+    // Both have a hand in it.
+    first.wait_for(": done");
+    second.wait_for(": done");
+    for ended in [first.wait(), second.wait()] {
+        assert!(ended.stderr.contains("every job is done"), "{ended}");
+        assert_eq!(ended.code, Some(0), "{ended}");
+    }
+    assert_eq!(stats(place), "0 queued, 0 running, 300 done");
+    assert_each_is_booked_once(place, 300);
+}
+
+#[test]
+fn a_job_in_progress_is_finished_and_no_other_is_begun() {
+    let place = Place::sqlite(&scratch_folder());
+    enqueue(&place, 100);
+    let mut program = run(&place, &["--workers", "3", "--check-time", "500ms"]);
+    for _ in 0..3 {
+        program.wait_for(": begun");
+    }
+    program.signal(Signal::Terminate);
+    let ended = program.wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(stats(&place), "97 queued, 0 running, 3 done");
+    assert_each_is_booked_once(&place, 3);
+}
+
+#[test]
+fn a_job_that_the_deadline_cuts_off_of_sqlite_is_done_once_by_the_next_process() {
+    is_done_once_by_the_next_process(&Place::sqlite(&scratch_folder()));
+}
+
+#[test]
+fn a_job_that_the_deadline_cuts_off_of_postgresql_is_done_once_by_the_next_process() {
+    if let Some(server) = Server::start() {
+        is_done_once_by_the_next_process(&server.place());
+    }
+}
+
+fn is_done_once_by_the_next_process(place: &Place) {
+    enqueue(place, 3);
+    // The lease is longer than this test: only what is handed back is free again.
+    let mut program = run(place, &["--workers", "2", "--check-time", "10m", "--lease", "10m"]);
+    program.wait_for(": begun");
+    program.wait_for(": begun");
+    program.signal(Signal::Terminate);
+    let ended = program.wait();
+    assert!(ended.stderr.contains("abandoned: session `job` at examples/examples/jobs/worker.rs"), "{ended}");
+    assert!(ended.stderr.contains("2 jobs go back to the queue"), "{ended}");
+    assert_eq!(ended.code, Some(124), "{ended}");
+    assert_eq!(stats(place), "3 queued, 0 running, 0 done");
+
+    let ended = run(place, &["--drain", "--check-time", "1ms"]).wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_each_is_booked_once(place, 3);
+}
+
+#[test]
+fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
+    let place = Place::sqlite(&scratch_folder());
+    enqueue(&place, 3);
+    let mut program = run(&place, &["--workers", "2", "--check-time", "10m", "--lease", "300ms"]);
+    program.wait_for(": begun");
+    program.wait_for(": begun");
+    program.signal(Signal::Kill);
+    assert_eq!(program.wait().code, None);
+    assert_eq!(stats(&place), "1 queued, 2 running, 0 done");
+
+    let ended = run(&place, &["--drain", "--check-time", "1ms"]).wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_each_is_booked_once(&place, 3);
+}
+
+#[test]
+fn a_job_that_takes_longer_than_its_lease_keeps_it() {
+    let place = Place::sqlite(&scratch_folder());
+    enqueue(&place, 1);
+    // While it is in progress, three workers look for jobs.
+    let ended = run(&place, &["--drain", "--check-time", "1s", "--lease", "300ms"]).wait();
+    assert_eq!(ended.stderr.matches(": begun").count(), 1, "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_each_is_booked_once(&place, 1);
+}
+
+pub(crate) fn enqueue(place: &Place, count: u32) {
+    let ended = command(place, &["enqueue", &count.to_string()]).start().wait();
+    assert!(ended.stdout.contains(&format!("{count} jobs added")), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+/// Starts `jobs run`, which tells of each job.
+pub(crate) fn run(place: &Place, arguments: &[&str]) -> Running {
+    command(place, &["run"]).args(arguments).env("RUST_LOG", "info,jobs=debug").start()
+}
+
+pub(crate) fn stats(place: &Place) -> String {
+    let Ended { stdout, .. } = command(place, &["stats"]).start().wait();
+    stdout.trim_end().to_owned()
+}
+
+#[track_caller]
+pub(crate) fn assert_each_is_booked_once(place: &Place, count: i64) {
+    let booked: Vec<(i64, i64)> = place.rows("SELECT COUNT(*), COUNT(DISTINCT job) FROM bookings");
+    assert_eq!(booked, [(count, count)]);
+    let wrong: Vec<(i64,)> = place.rows(
+        "SELECT jobs.id FROM jobs LEFT JOIN bookings ON bookings.job = jobs.id
+         WHERE (state = 'done') <> (bookings.job IS NOT NULL) OR bookings.cents <> jobs.cents",
+    );
+    assert_eq!(wrong, [], "jobs that are done and not booked, booked and not done, or booked wrongly");
+}
+
+fn command(place: &Place, arguments: &[&str]) -> Program {
+    Program::new("jobs").args(arguments).env("DATABASE_URL", &place.url)
+}

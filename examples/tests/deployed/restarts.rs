@@ -1,0 +1,131 @@
+//! The proof by restart: under load, the programs are stopped at random moments and started again, and
+//! at the end the database holds what was promised, once.
+//!
+//! Every tenth stop is a SIGKILL. What the tracker has answered with 201 and not committed by then is
+//! lost, and is counted; what it has answered with 201 to a client that asked for `durable=true` is not.
+//!
+//! The default is a few rounds of each. All of them, in some minutes:
+//! `CANSTOP_RESTARTS=full cargo test --release -p canstop-examples restarts -- --nocapture`
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use canstop_examples::program::{Program, Signal};
+use uuid::Uuid;
+
+use crate::jobs::{assert_each_is_booked_once, enqueue, run, stats};
+use crate::support::{Load, Place, Random, Server, scratch_folder};
+
+const ROUNDS: &str = "CANSTOP_RESTARTS";
+const ROUNDS_ON_SQLITE: u32 = 200;
+const ROUNDS_ON_POSTGRESQL: u32 = 50;
+/// Among so many there is one SIGKILL.
+const SHORT: u32 = 10;
+const KILL_EVERY: u32 = 10;
+
+#[test]
+fn restarts_lose_and_double_no_event_in_sqlite() {
+    lose_and_double_no_event(&Place::sqlite(&scratch_folder()), rounds(ROUNDS_ON_SQLITE));
+}
+
+#[test]
+fn restarts_lose_and_double_no_event_in_postgresql() {
+    if let Some(server) = Server::start() {
+        lose_and_double_no_event(&server.place(), rounds(ROUNDS_ON_POSTGRESQL));
+    }
+}
+
+#[test]
+fn restarts_lose_and_double_no_job_in_sqlite() {
+    lose_and_double_no_job(&Place::sqlite(&scratch_folder()), rounds(ROUNDS_ON_SQLITE));
+}
+
+#[test]
+fn restarts_lose_and_double_no_job_in_postgresql() {
+    if let Some(server) = Server::start() {
+        lose_and_double_no_job(&server.place(), rounds(ROUNDS_ON_POSTGRESQL));
+    }
+}
+
+fn lose_and_double_no_event(place: &Place, rounds: u32) {
+    let began = Instant::now();
+    let mut random = Random::new();
+    let (mut last, mut stored, mut promised) = (0, 0, 0);
+    let (mut killed_with, mut lost) = (0, 0);
+    for round in 1..=rounds {
+        let mut program = Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url).start();
+        let address = program.address();
+        let plain = Load::begin(&address, "/events");
+        let durable = Load::begin(&address, "/events?durable=true");
+        plain.wait_for_created(1 + random.below(2000));
+        let signal = signal_of(round);
+        program.signal(signal);
+        let (plain, durable) = (plain.end(), durable.end());
+        let ended = program.wait();
+
+        let events = place.events_after(last);
+        (last, stored) = (events.last, stored + events.ids.len());
+        promised += plain.len() + durable.len();
+        let missing = |promised: &HashSet<Uuid>| promised.difference(&events.ids).count();
+        assert_eq!(missing(&durable), 0, "round {round}: commits are lost\n{ended}");
+        match signal {
+            Signal::Kill => {
+                killed_with += plain.len();
+                lost += missing(&plain);
+            }
+            _ => {
+                assert_eq!(missing(&plain), 0, "round {round}: promises are lost\n{ended}");
+                assert!(ended.stdout.contains("0 abandoned, exit code 0"), "round {round}: {ended}");
+                assert_eq!(ended.code, Some(0), "round {round}: {ended}");
+            }
+        }
+    }
+    assert_eq!(place.events_after(0).ids.len(), stored, "events have gone from the database");
+    println!(
+        "tracker: {rounds} rounds in {:.0?}, {promised} events answered with 201, {stored} stored, none twice; \
+         {} rounds ended by SIGKILL cost {lost} of the {killed_with} answered in them, and no durable one",
+        began.elapsed(),
+        rounds / KILL_EVERY,
+    );
+}
+
+fn lose_and_double_no_job(place: &Place, rounds: u32) {
+    const JOBS_A_ROUND: u32 = 40;
+    let began = Instant::now();
+    let mut random = Random::new();
+    let jobs = rounds * JOBS_A_ROUND;
+    enqueue(place, jobs);
+    for round in 1..=rounds {
+        let mut program = run(place, &["--check-time", "3ms", "--lease", "500ms"]);
+        program.wait_for("doing jobs");
+        // Each round leaves some to the next, also if all before were longest.
+        for _ in 0..random.below(JOBS_A_ROUND as usize - 8) {
+            program.wait_for(": done");
+        }
+        let signal = signal_of(round);
+        program.signal(signal);
+        let ended = program.wait();
+        if !matches!(signal, Signal::Kill) {
+            assert!(ended.stderr.contains("0 abandoned, exit code 0"), "round {round}: {ended}");
+            assert_eq!(ended.code, Some(0), "round {round}: {ended}");
+        }
+    }
+    let left = stats(place);
+    let ended = run(place, &["--check-time", "1ms", "--drain"]).wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(stats(place), format!("0 queued, 0 running, {jobs} done"));
+    assert_each_is_booked_once(place, jobs.into());
+    println!("jobs: {rounds} rounds in {:.0?}, then {left}; at the end {jobs} jobs are done once", began.elapsed());
+}
+
+fn signal_of(round: u32) -> Signal {
+    if round.is_multiple_of(KILL_EVERY) { Signal::Kill } else { Signal::Terminate }
+}
+
+fn rounds(full: u32) -> u32 {
+    match std::env::var(ROUNDS).as_deref() {
+        Err(_) => SHORT,
+        Ok("full") => full,
+        Ok(other) => panic!("{ROUNDS}={other} is not known; write {ROUNDS}=full, or leave it out for a few rounds"),
+    }
+}

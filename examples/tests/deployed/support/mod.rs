@@ -1,0 +1,13 @@
+//! What the tests stand on.
+
+mod disk;
+mod load;
+mod place;
+mod postgres;
+mod random;
+
+pub(crate) use disk::SmallDisk;
+pub(crate) use load::Load;
+pub(crate) use place::{LockedDatabase, Place, scratch_folder};
+pub(crate) use postgres::{Server, Shutdown};
+pub(crate) use random::Random;

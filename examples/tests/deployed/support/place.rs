@@ -1,0 +1,99 @@
+//! Databases, and what the tests ask them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use canstop_examples::Database;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{ConnectOptions, Connection, FromRow};
+use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
+
+/// A database that a program under test uses.
+pub(crate) struct Place {
+    pub(crate) url: String,
+}
+
+impl Place {
+    /// A new file of SQLite's, in this folder.
+    pub(crate) fn sqlite(folder: &Path) -> Self {
+        Self { url: format!("sqlite:{}", folder.join("test.db").display()) }
+    }
+
+    /// How many events are stored. The ids of those after so many are given too.
+    ///
+    /// That no event stands there twice is checked by what the events say, because by their ids the
+    /// table does it itself.
+    #[track_caller]
+    pub(crate) fn events_after(&self, position: i64) -> Events {
+        let rows: Vec<(i64, String, String)> =
+            self.rows(&format!("SELECT position, CAST(id AS TEXT), data FROM events WHERE position > {position}"));
+        let last = rows.iter().map(|(position, ..)| *position).max().unwrap_or(position);
+        let texts: HashSet<_> = rows.iter().map(|(_, _, data)| data).collect();
+        assert_eq!(texts.len(), rows.len(), "an event was written twice");
+        let ids = rows.iter().map(|(_, id, _)| id.parse().expect("an id is a UUID")).collect();
+        Events { ids, last }
+    }
+
+    /// The rows that a query gives.
+    #[track_caller]
+    pub(crate) fn rows<R>(&self, query: &str) -> Vec<R>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let database: Database = self.url.parse().expect("it is a test's own");
+        let rows = async {
+            match database {
+                Database::Sqlite(options) => sqlx::query_as(query).fetch_all(&mut options.connect().await?).await,
+                Database::Postgres(options) => sqlx::query_as(query).fetch_all(&mut options.connect().await?).await,
+            }
+        };
+        runtime().block_on(rows).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+}
+
+/// Events that are stored.
+pub(crate) struct Events {
+    pub(crate) ids: HashSet<Uuid>,
+    /// The position of the last one.
+    pub(crate) last: i64,
+}
+
+/// A database of SQLite's in which nobody else can write.
+pub(crate) struct LockedDatabase {
+    connection: SqliteConnection,
+    runtime: Runtime,
+}
+
+impl LockedDatabase {
+    pub(crate) fn lock(place: &Place) -> Self {
+        let Ok(Database::Sqlite(options)) = place.url.parse() else { panic!("{} is not SQLite's", place.url) };
+        let runtime = runtime();
+        let lock = async {
+            let mut connection = options.connect().await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            Ok::<_, sqlx::Error>(connection)
+        };
+        let connection = runtime.block_on(lock).expect("the database is there");
+        Self { connection, runtime }
+    }
+
+    pub(crate) fn release(self) {
+        self.runtime.block_on(self.connection.close()).expect("the database is still there");
+    }
+}
+
+/// A folder of this test's own, which is not there yet for anybody else.
+pub(crate) fn scratch_folder() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("deployed-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a test may make folders there");
+    folder
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("the system has what a runtime needs")
+}
