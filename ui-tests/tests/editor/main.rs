@@ -30,13 +30,19 @@ fn an_editor_completes_under_a_wrong_option_shows_docs_and_finds_the_one_definit
     let hover = server.request("textDocument/hover", &at(&file, "http(Pool", 1));
     assert!(hover["contents"].to_string().contains("Answers requests."), "{hover}");
 
-    for (place, definition) in
-        [("Pool) {", "struct Pool"), ("Pool, peers", "struct Pool"), ("Peers) {", "struct Peers")]
-    {
-        let found = server.request("textDocument/definition", &at(&file, place, 1));
-        let lines: Vec<_> =
-            list(&found).iter().map(|link| link["targetSelectionRange"]["start"]["line"].clone()).collect();
-        assert_eq!(lines, [json!(position(definition, 0).0)], "{found}");
+    for (word, definition) in [
+        ("Pool) {", "struct Pool"),
+        ("Pool, peers", "struct Pool"),
+        ("Peers) ->", "struct Peers"),
+        ("Outcome {", "type Outcome"),
+        ("http))", "async fn http"),
+        ("gossip(Pool", "async fn gossip"),
+        ("tell(peers)", "async fn tell"),
+    ] {
+        let found = server.request("textDocument/definition", &at(&file, word, 1));
+        let line = |link: &Value| link["targetSelectionRange"]["start"]["line"].clone();
+        let lines: Vec<_> = list(&found).iter().map(line).collect();
+        assert_eq!(lines, [json!(position(definition, 0).0)], "{word:?}: {found}");
     }
     server.stop();
 }
