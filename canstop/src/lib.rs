@@ -127,8 +127,8 @@ pub use crate::machine::{
     StragglerKind,
 };
 pub use crate::registry::{
-    AnyService, Dependency, Events, LifecycleParameter, MainOutcome, Outcome, RestartError, RestartState, Service,
-    ServiceFunction, ServiceHandle, ServiceStatus, SessionStatus, Status, events, run, start, status,
+    AnyService, Dependency, Events, LifecycleParameter, MainOutcome, MakesService, Outcome, RestartError, RestartState,
+    Service, ServiceFunction, ServiceHandle, ServiceStatus, SessionStatus, Status, events, run, start, status,
 };
 pub use crate::report::Event;
 pub use crate::session::Session;

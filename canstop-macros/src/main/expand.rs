@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{ReturnType, Signature};
 
 use super::check::Plan;
-use crate::paths::{duration, place_of};
+use crate::paths::duration;
 use crate::tokens;
 
 /// The whole function. The user's own stands inside under the same name.
@@ -74,10 +74,10 @@ fn described(plan: &Plan) -> TokenStream {
     let mut calls = TokenStream::new();
     match &options.services {
         // Exactly these: not what else this crate has registered.
-        Some(services) => calls.extend(services.value.0.iter().map(|path| {
-            let made = quote_spanned!(place_of(path)=> #path());
-            quote!(.service(#made))
-        })),
+        Some(services) => {
+            let makes = krate.item("MakesService");
+            calls.extend(services.value.0.iter().map(|path| quote!(.service(#makes::make(#path)))));
+        }
         None => calls.extend(quote!(.link(::core::module_path!()))),
     }
     for linked in linked(plan) {

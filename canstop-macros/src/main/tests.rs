@@ -53,7 +53,11 @@ fn every_option_becomes_the_call_that_it_stands_for() {
 #[test]
 fn services_named_outright_are_all_that_start() {
     let expansion = main("services(a, b::c)", PLAIN);
-    assert_contains(&expansion, "::canstop::App::new().service(a()).service(b::c()).run(main())");
+    assert_contains(
+        &expansion,
+        "::canstop::App::new().service(::canstop::MakesService::make(a))
+            .service(::canstop::MakesService::make(b::c)).run(main())",
+    );
     assert_contains(&main("services()", PLAIN), "::canstop::App::new().run(main())");
 }
 

@@ -17,7 +17,7 @@ pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};
 pub use outcome::{MainOutcome, Outcome};
 pub use parameter::{LifecycleParameter, RestartState};
-pub use registered::Registration;
+pub use registered::{MakesService, Registration};
 pub use service::{AnyService, Service};
 pub use start::{run, start};
 pub use status::{ServiceStatus, SessionStatus, Status, status};

@@ -1,6 +1,28 @@
 //! Services that register themselves: those that need nothing but their lifecycle.
 
-use super::service::AnyService;
+use super::service::{AnyService, Service};
+
+/// A function that makes a service of nothing, as `services(..)` of [`main`](macro@crate::main) names
+/// them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not make a service by itself",
+    label = "not a service function without state",
+    note = "put `#[canstop::service]` on the function that is named here; one that takes more than its `Lifecycle` is started in `main` instead, by `canstop::start(..)`"
+)]
+pub trait MakesService<R> {
+    /// The service.
+    fn make(self) -> Service<R>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, R> MakesService<R> for F
+where
+    F: FnOnce() -> Service<R>,
+{
+    fn make(self) -> Service<R> {
+        self()
+    }
+}
 
 /// A service function that `#[canstop::service]` has registered.
 #[derive(Debug)]
