@@ -1,13 +1,13 @@
 use canstop::Lifecycle;
 
-type Outcome = Result<(), std::io::Error>;
+type Outcome<T> = Result<T, std::io::Error>;
 
 #[canstop::service]
-async fn http(lifecycle: Lifecycle) -> Outcom {
+async fn http(lifecycle: Lifecycle) -> Outcom<()> {
     lifecycle.stopping().await;
     Ok(())
 }
 
-fn main() -> Outcome {
+fn main() -> Outcome<()> {
     Ok(())
 }
