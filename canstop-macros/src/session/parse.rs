@@ -62,9 +62,9 @@ fn take_options(work: Work, rest: &mut Vec<TokenTree>, errors: &mut Errors) -> O
     while let [TokenTree::Ident(_), sign, ..] = rest.as_slice()
         && is_assignment(sign, rest.get(2))
     {
-        let end = rest.iter().position(|token| is_punct(token, ','));
-        let piece = Piece { tokens: rest.drain(..end.unwrap_or(rest.len())).collect(), comma: None };
-        if end.is_some() {
+        let end = 2 + end_of_expression(&rest[2..]);
+        let piece = Piece { tokens: rest.drain(..end).collect(), comma: None };
+        if !rest.is_empty() {
             rest.remove(0);
         }
         match Entry::read(&piece, r#"grace = "2s""#) {
@@ -77,12 +77,13 @@ fn take_options(work: Work, rest: &mut Vec<TokenTree>, errors: &mut Errors) -> O
 
 /// Splits at the comma after the work.
 fn take_work(mut rest: Vec<TokenTree>) -> (Vec<TokenTree>, Vec<TokenTree>) {
-    let end = end_of_work(&rest);
+    let end = end_of_expression(&rest);
     let fields = rest.split_off(end);
     (rest, fields.into_iter().skip(1).collect())
 }
 
-fn end_of_work(rest: &[TokenTree]) -> usize {
+/// Where the expression ends that stands here, which is at a comma.
+fn end_of_expression(rest: &[TokenTree]) -> usize {
     let first_comma = rest.iter().position(|token| is_punct(token, ',')).unwrap_or(rest.len());
     // Only type arguments and closure parameters have commas outside of any bracket. Without
     // them the work stays as opaque as it is long.

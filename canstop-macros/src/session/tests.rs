@@ -103,6 +103,7 @@ fn each_fault_is_told_once_and_a_session_stays() {
         ("grace = G, f()", "`grace` takes a duration"),
         ("grace = \"2s\", grace = \"2s\", f()", "`grace` is given twice"),
         ("id = 7, f()", "a field goes after the work"),
+        ("each = |a, b| a, f()", "unknown option `each`"),
         ("%peer, f()", "a field goes after the work"),
         ("grace = \"2s\", \"name\", f()", "the name goes first"),
         ("f(), \"name\"", "the name goes first"),

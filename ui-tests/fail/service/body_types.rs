@@ -1,9 +1,10 @@
 use canstop::Lifecycle;
 
 #[canstop::service]
-async fn http(lifecycle: Lifecycle) -> std::io::Result<()> {
+async fn http(lifecycle: Lifecycle) {
+    let port: u16 = "80";
     lifecycle.stopping().await;
-    Ok("done")
+    println!("{port}");
 }
 
 fn main() {}

@@ -1,9 +1,13 @@
 use canstop::Lifecycle;
 
+type Outcome<T> = Result<T, std::io::Error>;
+
 #[canstop::service]
-async fn http(lifecycle: Lifecycle) -> Reslut<(), std::io::Error> {
+async fn http(lifecycle: Lifecycle) -> Outcom<()> {
     lifecycle.stopping().await;
     Ok(())
 }
 
-fn main() {}
+fn main() -> Outcome<()> {
+    Ok(())
+}
