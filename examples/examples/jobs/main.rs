@@ -19,12 +19,11 @@ mod progress;
 mod table;
 mod worker;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use canstop_examples::{Database, parse_duration};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use uuid::Uuid;
@@ -50,6 +49,7 @@ enum Command {
     /// Add jobs to the queue
     Enqueue {
         /// How many
+        #[arg(value_parser = value_parser!(u32).range(1..))]
         count: u32,
     },
     /// Say how many jobs there are
@@ -59,8 +59,8 @@ enum Command {
 #[derive(Args)]
 struct Run {
     /// How many jobs to do at once
-    #[arg(long, env, default_value = "4")]
-    workers: NonZeroU32,
+    #[arg(long, env, default_value = "4", value_parser = value_parser!(u32).range(1..=1000))]
+    workers: u32,
     /// How long a job takes: the time in which the bank checks a payment
     #[arg(long, env, default_value = "20ms", value_name = "TIME", value_parser = parse_duration)]
     check_time: Duration,
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 
     let database: Database = database_url.parse().context("DATABASE_URL cannot be used")?;
     // Each worker may use two, for a job and for its lease.
-    let connections = if let Command::Run(run) = &command { 2 * run.workers.get() } else { 1 };
+    let connections = if let Command::Run(run) = &command { 2 * run.workers } else { 1 };
     let table = Table::open(&database, connections).await;
     let table = table.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
 
@@ -106,7 +106,7 @@ fn start(run: Run, table: Table, bar: Progress) {
     let runner = Runner { mark: Uuid::now_v7(), lease: run.lease };
     let work = Work { table: table.clone(), runner, check_time: run.check_time };
     canstop::start(returns(work.clone()));
-    for number in 1..=run.workers.get() {
+    for number in 1..=run.workers {
         canstop::start(worker(work.clone()).name(format!("worker-{number}")));
     }
     canstop::start(progress(table, bar, run.drain));

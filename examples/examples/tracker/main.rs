@@ -27,12 +27,11 @@ mod queue;
 mod store;
 mod writer;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use canstop_examples::Database;
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 use crate::api::Tracker;
 use crate::http::http;
@@ -50,8 +49,8 @@ struct Arguments {
     #[arg(long, env, default_value = "sqlite:tracker.db", value_name = "URL", hide_env_values = true)]
     database_url: String,
     /// How many events may wait for the database; one more is answered with 503
-    #[arg(long, env, default_value = "8192", value_name = "EVENTS")]
-    queue: NonZeroUsize,
+    #[arg(long, env, default_value = "8192", value_name = "EVENTS", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    queue: u32,
 }
 
 #[canstop::main(grace = "5s")]
@@ -63,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
     let store = store.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
     tracing::info!("events go to {database}");
 
-    let queue = Arc::new(Queue::new(queue.get()));
+    let queue = Arc::new(Queue::new(queue as usize));
     canstop::start(writer(store.clone(), Arc::clone(&queue)));
     canstop::start(http(listen, Tracker { queue: Arc::clone(&queue), store }));
     canstop::run().await;

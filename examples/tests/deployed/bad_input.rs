@@ -10,13 +10,15 @@ use crate::support::{Place, scratch_folder};
 fn arguments_that_cannot_be_used_are_named() {
     let to_help = "For more information, try '--help'";
     for (program, arguments, fault, mend) in [
-        ("tracker", &["--queue", "0"][..], "'--queue <EVENTS>'", to_help),
+        ("tracker", &["--queue", "0"][..], "'--queue <EVENTS>': 0 is not in 1..=1000000", to_help),
+        ("tracker", &["--queue", "18446744073709551616"], "'--queue <EVENTS>'", to_help),
         ("tracker", &["--port", "80"], "'--port'", to_help),
         ("jobs", &[], "Usage: jobs", "enqueue"),
         ("jobs", &["runs"], "'runs'", "'run'"),
         ("jobs", &["enqueue"], "<COUNT>", to_help),
         ("jobs", &["enqueue", "many"], "'many' for '<COUNT>'", to_help),
-        ("jobs", &["run", "--workers", "0"], "'--workers <WORKERS>'", to_help),
+        ("jobs", &["enqueue", "0"], "'0' for '<COUNT>'", to_help),
+        ("jobs", &["run", "--workers", "0"], "'--workers <WORKERS>': 0 is not in 1..=1000", to_help),
         ("jobs", &["run", "--lease", "5"], "'--lease <TIME>'", "write a whole number and `ms`, `s` or `m`"),
         ("jobs", &["run", "--check-time", "0s"], "'--check-time <TIME>'", "from 1 ms to a day"),
     ] {

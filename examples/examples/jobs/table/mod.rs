@@ -11,6 +11,7 @@ mod sqlite;
 use std::time::Duration;
 
 use canstop_examples::Database;
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use uuid::Uuid;
@@ -62,7 +63,7 @@ impl Table {
                 Ok(Table::Sqlite(pool))
             }
             Database::Postgres(options) => {
-                let mut first = sqlx::ConnectOptions::connect(options).await?;
+                let mut first = options.connect().await?;
                 postgres::create_tables(&mut first).await?;
                 let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
                 Ok(Table::Postgres(pool.connect_lazy_with(options.clone())))
