@@ -1,0 +1,31 @@
+//! Parts that need a process of their own.
+
+use std::env;
+use std::process::{Command, Output};
+
+use crate::arguments::PART;
+
+/// This program, to be run again for a part.
+pub(crate) fn command_of_part(arguments: &[&str]) -> Vec<String> {
+    let program = env::current_exe().expect("this program has a path");
+    let program = program.to_str().expect("the path of this program is valid UTF-8");
+    [program, PART].iter().chain(arguments).map(|&word| word.to_owned()).collect()
+}
+
+/// Runs a part, and gives what it printed.
+///
+/// # Panics
+///
+/// If it fails, with what it said.
+pub fn run(arguments: &[&str]) -> String {
+    let command = command_of_part(arguments);
+    let output = output(Command::new(&command[0]).args(&command[1..]));
+    String::from_utf8(output.stdout).expect("a part prints text")
+}
+
+pub(crate) fn output(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed with {}:\n{said}", output.status);
+    output
+}
