@@ -5,7 +5,7 @@ use canstop_benches::load::{BATCH, Load, Shape};
 use canstop_benches::rounds::{Contestant, interleave};
 use canstop_benches::supervised;
 use canstop_benches::table::Table;
-use canstop_benches::ways::{Visitor, Way, visit_all};
+use canstop_benches::ways::{self, Kind};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A heavy way does this part of the work, which is enough for a time per piece.
@@ -51,53 +51,34 @@ fn scenes(quick: bool) -> [Scene; 3] {
 }
 
 fn table(runtimes: &Runtimes, quick: bool) -> Table {
+    let ways = ways::all();
     let mut header = vec![String::new()];
-    let mut columns: Vec<Vec<String>> = Vec::new();
-    let mut names = Vec::new();
+    let mut rows: Vec<_> = ways.iter().map(|way| vec![way.name.to_owned()]).collect();
     for scene in scenes(quick) {
         for shape in Shape::ALL {
-            let mut contestants = Contestants { runtimes, scene: &scene, shape, list: Vec::new() };
-            visit_all(&mut contestants);
-            let mut contestants = contestants.list;
+            let mut contestants: Vec<_> = ways.iter().map(|&way| contestant(runtimes, &scene, shape, way)).collect();
             let samples = interleave(scene.rounds, &mut contestants);
             header.push(format!("{}, {}", scene.name, shape.name()));
-            names = contestants.iter().map(|contestant| contestant.name).collect();
-            columns.push(
-                (0..names.len())
-                    .map(|way| match way {
-                        0 => format!("{:.0} ns", samples.median(0, 0).median),
-                        _ => samples.ratio(way, 0).to_string(),
-                    })
-                    .collect(),
-            );
+            rows[0].push(format!("{:.0} ns", samples.median(0, 0).median));
+            for (way, row) in rows.iter_mut().enumerate().skip(1) {
+                row.push(samples.ratio(way, 0).to_string());
+            }
         }
     }
     let mut table = Table::new(header);
-    for (way, name) in names.iter().enumerate() {
-        table.row([(*name).to_owned()].into_iter().chain(columns.iter().map(|column| column[way].clone())));
-    }
+    rows.into_iter().for_each(|row| table.row(row));
     table
 }
 
-struct Contestants<'a> {
-    runtimes: &'a Runtimes,
-    scene: &'a Scene,
-    shape: Shape,
-    list: Vec<Contestant<'a, 1>>,
-}
-
-impl Visitor for Contestants<'_> {
-    fn visit<W: Way>(&mut self) {
-        let (runtimes, scene) = (self.runtimes, self.scene);
-        let each = if W::HEAVY { scene.each / HEAVY_PART } else { scene.each }.next_multiple_of(BATCH);
-        let load = Load { shape: self.shape, spawners: scene.spawners, each };
-        let sample = move || {
-            let took = match scene.threads {
-                Threads::One => runtimes.one_thread.block_on(load.run::<W>()),
-                Threads::Two => runtimes.two_workers.block_on(load.run::<W>()),
-            };
-            [took.as_secs_f64() * 1e9 / (load.each * load.spawners) as f64]
+fn contestant<'a>(runtimes: &'a Runtimes, scene: &'a Scene, shape: Shape, way: Kind) -> Contestant<'a, 1> {
+    let each = if way.is_heavy { scene.each / HEAVY_PART } else { scene.each }.next_multiple_of(BATCH);
+    let load = Load { shape, spawners: scene.spawners, each };
+    let sample = move || {
+        let took = match scene.threads {
+            Threads::One => runtimes.one_thread.block_on(load.run(way.name)),
+            Threads::Two => runtimes.two_workers.block_on(load.run(way.name)),
         };
-        self.list.push(Contestant { name: W::NAME, sample: Box::new(sample) });
-    }
+        [took.as_secs_f64() * 1e9 / (load.each * load.spawners) as f64]
+    };
+    Contestant { name: way.name, sample: Box::new(sample) }
 }

@@ -1,6 +1,6 @@
 //! Figures that are committed, and that a change must not make worse.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::{fs, io};
 
 /// Named ratios.
@@ -20,9 +20,15 @@ pub struct Baseline {
     path: &'static str,
 }
 
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.path)
+    }
+}
+
 impl Baseline {
     /// The one at this path.
-    pub fn at(path: &'static str) -> Self {
+    pub const fn at(path: &'static str) -> Self {
         Self { path }
     }
 

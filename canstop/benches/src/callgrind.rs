@@ -38,10 +38,11 @@ pub struct Count {
 /// If valgrind is missing, or the part fails.
 pub fn count(part: &[&str]) -> Vec<Count> {
     let folder = Folder::new();
+    let counted = concat!(module_path!(), "::counted_by_callgrind");
     child::output(
         Command::new("valgrind")
-            .args(["--tool=callgrind", "--toggle-collect=*counted_by_callgrind*"])
-            .arg("--dump-after=*counted_by_callgrind*")
+            .arg("--tool=callgrind")
+            .args([format!("--toggle-collect={counted}"), format!("--dump-after={counted}")])
             .arg(format!("--callgrind-out-file={}", folder.0.join("dump").display()))
             .args(child::command_of_part(part)),
     );

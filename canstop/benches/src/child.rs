@@ -12,15 +12,18 @@ pub(crate) fn command_of_part(arguments: &[&str]) -> Vec<String> {
     [program, PART].iter().chain(arguments).map(|&word| word.to_owned()).collect()
 }
 
-/// Runs a part, and gives what it printed.
+/// Runs a part, and gives the figures that it printed.
 ///
 /// # Panics
 ///
-/// If it fails, with what it said.
-pub fn run(arguments: &[&str]) -> String {
+/// If it fails, with what it said, or prints anything else.
+pub fn figures<const FIGURES: usize>(arguments: &[&str]) -> [f64; FIGURES] {
     let command = command_of_part(arguments);
     let output = output(Command::new(&command[0]).args(&command[1..]));
-    String::from_utf8(output.stdout).expect("a part prints text")
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let figures: Option<Vec<f64>> = printed.split_whitespace().map(|figure| figure.parse().ok()).collect();
+    let figures = figures.and_then(|figures| figures.try_into().ok());
+    figures.unwrap_or_else(|| panic!("{command:?} did not print {FIGURES} figures:\n{printed}"))
 }
 
 pub(crate) fn output(command: &mut Command) -> Output {

@@ -7,7 +7,7 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::ways::{Job, Way};
+use crate::ways::{self, Job, Way};
 
 /// How many are spawned before they are let run: as many as a busy server has in its queues.
 pub const BATCH: usize = 500;
@@ -49,22 +49,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// Spawns it all by one way, and gives the time until all of it has ended.
-    pub async fn run<W: Way>(self) -> Duration {
-        match self.shape {
-            Shape::Empty => self.run_with::<W, _, _>(empty).await,
-            Shape::OneYield => self.run_with::<W, _, _>(yield_now).await,
-        }
-    }
-
-    async fn run_with<W, F, Fut>(self, work: F) -> Duration
-    where
-        W: Way,
-        F: Fn() -> Fut + Copy + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
+    /// Spawns it all by the way of this name, and gives the time until all of it has ended.
+    pub async fn run(self, way: &str) -> Duration {
         let (took, answer) = mpsc::channel();
-        W::run(SpawnAndFinish { load: self, work, took }).await;
+        match self.shape {
+            Shape::Empty => ways::run(way, SpawnAndFinish { load: self, work: empty, took }).await,
+            Shape::OneYield => ways::run(way, SpawnAndFinish { load: self, work: yield_now, took }).await,
+        }
         answer.recv().expect("the job says how long it took")
     }
 }

@@ -11,9 +11,6 @@ mod subsystem;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use plain::Plain;
-pub use session::{RacingSession, Session};
-
 /// One way to spawn work.
 pub trait Way: Send + 'static {
     /// What it is called in a table.
@@ -50,54 +47,54 @@ pub trait Job: Send + 'static {
     fn run<W: Way>(self, way: &mut W) -> impl Future<Output = ()> + Send;
 }
 
-/// Something that is done with every way.
-pub trait Visitor {
-    /// Does it with this one.
-    fn visit<W: Way>(&mut self);
+/// A way, as tables show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its [`Way::NAME`].
+    pub name: &'static str,
+    /// Its [`Way::KNOWS`].
+    pub knows: &'static str,
+    /// Its [`Way::HEAVY`].
+    pub is_heavy: bool,
+    /// Is it the floor, or one of canstop's own?
+    pub is_own: bool,
 }
 
-/// Visits every way, `tokio::spawn` first: it is the floor.
-pub fn visit_all(visitor: &mut impl Visitor) {
-    visit_own(visitor);
-    visitor.visit::<tracker::Tracker>();
-    visitor.visit::<tracker::TrackerAndChildToken>();
-    visitor.visit::<join_set::Set>();
-    #[cfg(feature = "peers")]
-    {
-        visitor.visit::<graceful::Graceful>();
-        visitor.visit::<subsystem::Subsystem>();
-    }
-}
+macro_rules! ways {
+    ($($(#[$attribute:meta])* $way:ty, is_own: $is_own:literal;)*) => {
+        /// Every way, `tokio::spawn` first: it is the floor.
+        pub fn all() -> Vec<Kind> {
+            vec![$($(#[$attribute])* {
+                let (name, knows, is_heavy) = (<$way>::NAME, <$way>::KNOWS, <$way>::HEAVY);
+                Kind { name, knows, is_heavy, is_own: $is_own }
+            }),*]
+        }
 
-/// Visits the floor and what canstop has.
-pub fn visit_own(visitor: &mut impl Visitor) {
-    visitor.visit::<Plain>();
-    visitor.visit::<Session>();
-    visitor.visit::<RacingSession>();
-}
-
-/// Visits the way of this name.
-///
-/// # Panics
-///
-/// If there is none.
-pub fn visit_named(name: &str, visitor: &mut impl Visitor) {
-    struct Named<'a, V> {
-        name: &'a str,
-        visitor: Option<&'a mut V>,
-    }
-    impl<V: Visitor> Visitor for Named<'_, V> {
-        fn visit<W: Way>(&mut self) {
-            if W::NAME == self.name
-                && let Some(visitor) = self.visitor.take()
-            {
-                visitor.visit::<W>();
+        /// Runs a job by the way of this name.
+        ///
+        /// # Panics
+        ///
+        /// If there is none.
+        pub async fn run<J: Job>(name: &str, job: J) {
+            match name {
+                $($(#[$attribute])* <$way>::NAME => <$way>::run(job).await,)*
+                _ => panic!("no way is called {name}"),
             }
         }
-    }
-    let mut named = Named { name, visitor: Some(visitor) };
-    visit_all(&mut named);
-    assert!(named.visitor.is_none(), "no way is called {name}");
+    };
+}
+
+ways! {
+    plain::Plain, is_own: true;
+    session::Session, is_own: true;
+    session::RacingSession, is_own: true;
+    tracker::Tracker, is_own: false;
+    tracker::TrackerAndChildToken, is_own: false;
+    join_set::Set, is_own: false;
+    #[cfg(feature = "peers")]
+    graceful::Graceful, is_own: false;
+    #[cfg(feature = "peers")]
+    subsystem::Subsystem, is_own: false;
 }
 
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);

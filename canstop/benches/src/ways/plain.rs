@@ -7,7 +7,7 @@ use super::{Job, Way, arrive};
 
 /// `tokio::spawn`. It is told by a token, and waited for by its handles.
 #[derive(Debug)]
-pub struct Plain {
+pub(super) struct Plain {
     token: CancellationToken,
     /// Of what waits for the stop, and nothing else: an idle task would be waited for by none.
     waiting: Vec<JoinHandle<()>>,

@@ -8,7 +8,7 @@ use super::{Job, Way, arrive};
 
 /// `spawn_session!`.
 #[derive(Debug, Default)]
-pub struct Session {
+pub(super) struct Session {
     stop_requested: bool,
 }
 
@@ -59,7 +59,7 @@ impl Session {
 
 /// `spawn_session!` around `run_until_stopping`: work that ends where it stands when the stop comes.
 #[derive(Debug, Default)]
-pub struct RacingSession(Session);
+pub(super) struct RacingSession(Session);
 
 impl Way for RacingSession {
     const NAME: &'static str = "`spawn_session!` and `run_until_stopping`";
