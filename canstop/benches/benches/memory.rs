@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canstop::Flavor;
 use canstop_benches::arguments::{Arguments, read};
+use canstop_benches::load::BATCH;
 use canstop_benches::table::Table;
 use canstop_benches::ways::{self, Job, Kind, Way, arrive, arrived};
 use canstop_benches::{child, supervised};
@@ -109,16 +110,19 @@ impl Job for Live {
     async fn run<W: Way>(self, way: &mut W) {
         let Self { state, count } = self;
         let before = ALLOCATOR.live();
-        for _ in 0..count {
-            match state {
-                State::Waiting => way.spawn_waiting(),
-                State::Idle => way.spawn(async {
-                    arrive();
-                    pending::<()>().await;
-                }),
+        // In batches, so that the runtime's queue does not grow with them.
+        for _ in 0..count / BATCH {
+            for _ in 0..BATCH {
+                match state {
+                    State::Waiting => way.spawn_waiting(),
+                    State::Idle => way.spawn(async {
+                        arrive();
+                        pending::<()>().await;
+                    }),
+                }
             }
+            arrived(BATCH).await;
         }
-        arrived(count).await;
         let after = ALLOCATOR.live();
         let [bytes, allocations] = [0, 1].map(|figure| (after[figure] - before[figure]) as f64 / count as f64);
         println!("{bytes} {allocations}");

@@ -1,7 +1,7 @@
 //! Parts that need a process of their own.
 
 use std::env;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::arguments::PART;
 
@@ -10,6 +10,18 @@ pub(crate) fn command_of_part(arguments: &[&str]) -> Vec<String> {
     let program = env::current_exe().expect("this program has a path");
     let program = program.to_str().expect("the path of this program is valid UTF-8");
     [program, PART].iter().chain(arguments).map(|&word| word.to_owned()).collect()
+}
+
+/// Starts a part whose input and output are pipes.
+///
+/// # Panics
+///
+/// If it cannot be started.
+pub fn start(arguments: &[&str]) -> Child {
+    let command = command_of_part(arguments);
+    let mut part = Command::new(&command[0]);
+    part.args(&command[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    part.spawn().unwrap_or_else(|error| panic!("cannot start {part:?}: {error}"))
 }
 
 /// Runs a part, and gives the figures that it printed.
