@@ -33,15 +33,25 @@ impl Baseline {
     }
 
     /// Takes these figures for good.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
     pub fn bless(&self, figures: &Figures) -> io::Result<()> {
         fs::write(self.path, format(figures))
     }
 
-    /// Compares figures with it. What got worse, or is not the same list, is an error in words.
-    pub fn check(&self, figures: &Figures) -> Result<(), String> {
+    /// Compares figures with it.
+    ///
+    /// # Errors
+    ///
+    /// In words: which figures got worse or are not in both lists, or why it cannot be read. What got
+    /// better is no error, and is given in words too.
+    pub fn check(&self, figures: &Figures) -> Result<Vec<String>, String> {
         let text = fs::read_to_string(self.path).map_err(|error| format!("cannot read {}: {error}", self.path))?;
-        let faults = compare(&parse(&text).map_err(|line| format!("{}: not a figure: {line}", self.path))?, figures);
-        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+        let before = parse(&text).map_err(|line| format!("{}: not a figure: {line}", self.path))?;
+        let Changes { better, faults } = compare(&before, figures);
+        if faults.is_empty() { Ok(better) } else { Err(faults.join("\n")) }
     }
 }
 
@@ -62,22 +72,31 @@ fn parse(text: &str) -> Result<Figures, String> {
     lines.map(|line| figure(line).ok_or_else(|| line.to_owned())).collect()
 }
 
-fn compare(before: &Figures, now: &Figures) -> Vec<String> {
+#[derive(Debug, Default, PartialEq)]
+struct Changes {
+    better: Vec<String>,
+    faults: Vec<String>,
+}
+
+fn compare(before: &Figures, now: &Figures) -> Changes {
     let find = |figures: &Figures, name: &str| figures.iter().find(|(known, _)| known == name).map(|(_, ratio)| *ratio);
-    let mut faults = Vec::new();
+    let mut changes = Changes::default();
     for (name, now) in now {
-        match find(before, name) {
-            Some(before) if *now > before * (1.0 + TOLERANCE) => {
-                let growth = (now / before - 1.0) * 100.0;
-                faults.push(format!("{name}: from {before:.4} to {now:.4}, {growth:.1} % more"));
-            }
-            Some(_) => {}
-            None => faults.push(format!("{name}: {now:.4}, and the baseline does not have it")),
+        let Some(before) = find(before, name) else {
+            changes.faults.push(format!("{name}: {now:.4}, and the baseline does not have it"));
+            continue;
+        };
+        let growth = now / before - 1.0;
+        let change = format!("{name}: from {before:.4} to {now:.4}, {:+.1} %", growth * 100.0);
+        if growth > TOLERANCE {
+            changes.faults.push(change);
+        } else if growth < -TOLERANCE {
+            changes.better.push(change);
         }
     }
     let gone = before.iter().filter(|(name, _)| find(now, name).is_none());
-    faults.extend(gone.map(|(name, _)| format!("{name}: only the baseline has it")));
-    faults
+    changes.faults.extend(gone.map(|(name, _)| format!("{name}: only the baseline has it")));
+    changes
 }
 
 #[cfg(test)]
@@ -96,18 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_more_is_borne_and_what_is_beyond_is_named_with_both_figures() {
+    fn two_percent_are_borne_and_what_is_beyond_is_named_with_both_figures() {
         let before = figures(&[("empty", 1.0), ("yield", 1.1)]);
-        assert_eq!(compare(&before, &figures(&[("empty", 1.0199), ("yield", 0.5)])), [""; 0]);
+        assert_eq!(compare(&before, &figures(&[("empty", 1.0199), ("yield", 1.079)])), Changes::default());
         assert_eq!(
-            compare(&before, &figures(&[("empty", 1.03), ("yield", 1.1)])),
-            ["empty: from 1.0000 to 1.0300, 3.0 % more"]
+            compare(&before, &figures(&[("empty", 1.03), ("yield", 0.99)])),
+            Changes {
+                better: vec!["yield: from 1.1000 to 0.9900, -10.0 %".to_owned()],
+                faults: vec!["empty: from 1.0000 to 1.0300, +3.0 %".to_owned()],
+            }
         );
     }
 
     #[test]
     fn a_figure_that_only_one_side_has_is_a_fault() {
-        let faults = compare(&figures(&[("old", 1.0)]), &figures(&[("new", 1.0)]));
+        let Changes { faults, .. } = compare(&figures(&[("old", 1.0)]), &figures(&[("new", 1.0)]));
         assert_eq!(faults, ["new: 1.0000, and the baseline does not have it", "old: only the baseline has it"]);
     }
 }
