@@ -1,12 +1,13 @@
 //! Time per piece of work that is spawned and ends, as ratios to `tokio::spawn`.
 
+use canstop::Flavor;
 use canstop_benches::arguments::{Arguments, read};
 use canstop_benches::load::{BATCH, Load, Shape};
 use canstop_benches::rounds::{Contestant, interleave};
 use canstop_benches::supervised;
 use canstop_benches::table::Table;
 use canstop_benches::ways::{self, Kind};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 
 /// A heavy way does this part of the work, which is enough for a time per piece.
 const HEAVY_PART: usize = 20;
@@ -14,71 +15,64 @@ const HEAVY_PART: usize = 20;
 fn main() {
     let Arguments::Options(options) = read(&["--quick"]) else { panic!("this benchmark has no parts") };
     let quick = !options.is_empty();
-    supervised::run_thread(move |two_workers| {
-        let one_thread = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        println!("{}", table(&Runtimes { one_thread, two_workers: two_workers.clone() }, quick));
-    });
+    let many = if quick { 100_000 } else { 1_000_000 };
+    let (rounds, long_rounds) = if quick { (21, 3) } else { (201, 11) };
+    let one_thread = Scene { name: "one thread", spawners: 1, each: 10_000, rounds };
+    let two_workers = Scene { name: "two workers", ..one_thread };
+    let both_spawn = Scene { name: "both spawn", spawners: 2, each: many, rounds: long_rounds };
+
+    let columns = [
+        supervised::run_beside(Flavor::CurrentThread, move |runtime| one_thread.columns(runtime).to_vec()),
+        supervised::run_beside(Flavor::MultiThread, move |runtime| {
+            [two_workers.columns(runtime), both_spawn.columns(runtime)].concat()
+        }),
+    ]
+    .concat();
+    let mut table = Table::new([""].into_iter().chain(columns.iter().map(|column| column.header.as_str())));
+    for (index, way) in ways::all().into_iter().enumerate() {
+        table.row([way.name].into_iter().chain(columns.iter().map(|column| column.cells[index].as_str())));
+    }
+    println!("{table}");
 }
 
-struct Runtimes {
-    one_thread: Runtime,
-    two_workers: Handle,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Threads {
-    One,
-    Two,
-}
-
-/// Where the work is spawned, by how many, and how much of it in how many rounds.
+/// By how many the work is spawned, and how much of it, in how many rounds.
+#[derive(Clone, Copy)]
 struct Scene {
     name: &'static str,
-    threads: Threads,
     spawners: usize,
     each: usize,
     rounds: usize,
 }
 
-fn scenes(quick: bool) -> [Scene; 3] {
-    let many = if quick { 100_000 } else { 1_000_000 };
-    let (rounds, long_rounds) = if quick { (21, 3) } else { (201, 11) };
-    [
-        Scene { name: "one thread", threads: Threads::One, spawners: 1, each: 10_000, rounds },
-        Scene { name: "two workers", threads: Threads::Two, spawners: 1, each: 10_000, rounds },
-        Scene { name: "both spawn", threads: Threads::Two, spawners: 2, each: many, rounds: long_rounds },
-    ]
+#[derive(Clone)]
+struct Column {
+    header: String,
+    /// One for each way.
+    cells: Vec<String>,
 }
 
-fn table(runtimes: &Runtimes, quick: bool) -> Table {
-    let ways = ways::all();
-    let mut header = vec![String::new()];
-    let mut rows: Vec<_> = ways.iter().map(|way| vec![way.name.to_owned()]).collect();
-    for scene in scenes(quick) {
-        for shape in Shape::ALL {
-            let mut contestants: Vec<_> = ways.iter().map(|&way| contestant(runtimes, &scene, shape, way)).collect();
-            let samples = interleave(scene.rounds, &mut contestants);
-            header.push(format!("{}, {}", scene.name, shape.name()));
-            rows[0].push(format!("{:.0} ns", samples.median(0, 0).median));
-            for (way, row) in rows.iter_mut().enumerate().skip(1) {
-                row.push(samples.ratio(way, 0).to_string());
-            }
-        }
+impl Scene {
+    fn columns(self, runtime: &Handle) -> [Column; 2] {
+        Shape::ALL.map(|shape| {
+            let contestants = ways::all().into_iter().map(|way| self.contestant(runtime, shape, way));
+            let mut contestants: Vec<_> = contestants.collect();
+            let samples = interleave(self.rounds, &mut contestants);
+            let cell = |way| match way {
+                0 => format!("{:.0} ns", samples.median(way, 0).median),
+                _ => samples.ratio(way, 0).to_string(),
+            };
+            let header = format!("{}, {}", self.name, shape.name());
+            Column { header, cells: (0..contestants.len()).map(cell).collect() }
+        })
     }
-    let mut table = Table::new(header);
-    rows.into_iter().for_each(|row| table.row(row));
-    table
-}
 
-fn contestant<'a>(runtimes: &'a Runtimes, scene: &'a Scene, shape: Shape, way: Kind) -> Contestant<'a, 1> {
-    let each = if way.is_heavy { scene.each / HEAVY_PART } else { scene.each }.next_multiple_of(BATCH);
-    let load = Load { shape, spawners: scene.spawners, each };
-    let sample = move || {
-        let took = match scene.threads {
-            Threads::One => runtimes.one_thread.block_on(load.run(way.name)),
-            Threads::Two => runtimes.two_workers.block_on(load.run(way.name)),
+    fn contestant(self, runtime: &Handle, shape: Shape, way: Kind) -> Contestant<'_, 1> {
+        let each = if way.is_heavy { self.each / HEAVY_PART } else { self.each }.next_multiple_of(BATCH);
+        let load = Load { shape, spawners: self.spawners, each };
+        let sample = move || {
+            let took = runtime.block_on(load.run(way.name));
+            [took.as_secs_f64() * 1e9 / (load.each * load.spawners) as f64]
         };
-        [took.as_secs_f64() * 1e9 / (load.each * load.spawners) as f64]
-    };
-    Contestant { name: way.name, sample: Box::new(sample) }
+        Contestant { name: way.name, sample: Box::new(sample) }
+    }
 }

@@ -7,6 +7,7 @@
 
 pub mod ways;
 pub mod load;
+pub mod races;
 pub mod supervised;
 pub mod rounds;
 pub mod table;

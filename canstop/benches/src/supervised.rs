@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use canstop::{App, Flavor, Lifecycle};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// More than a million of the slowest need.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// Runs `main` as the body of a program.
+/// Runs `main` as the body of a program, on one thread or with two workers.
 ///
 /// # Panics
 ///
@@ -21,16 +22,22 @@ pub fn run(flavor: Flavor, main: impl Future<Output = ()>) {
     assert_eq!(app.run(main), ExitCode::SUCCESS, "see what the supervisor said");
 }
 
-/// Runs `body` on a thread that may drive a runtime of its own, or use the supervised one, which has
-/// two workers.
-pub fn run_thread(body: impl FnOnce(&Handle) + Send + 'static) {
-    run(Flavor::MultiThread, async {
+/// Runs `body` on a thread of its own, which may block on what it spawns on the supervised runtime.
+///
+/// # Panics
+///
+/// If it panics.
+pub fn run_beside<T: Send + 'static>(flavor: Flavor, body: impl FnOnce(&Handle) -> T + Send + 'static) -> T {
+    let mut result = None;
+    run(flavor, async {
         let lifecycle = Lifecycle::current();
-        let two_workers = Handle::current();
-        let thread = thread::spawn(move || {
+        let runtime = Handle::current();
+        let (done, is_done) = oneshot::channel();
+        thread::spawn(move || {
             let _guard = lifecycle.enter();
-            body(&two_workers);
+            let _ = done.send(body(&runtime));
         });
-        thread.join().expect("the measuring thread does not panic");
+        result = Some(is_done.await.expect("the body does not panic"));
     });
+    result.expect("the program has ended well")
 }
