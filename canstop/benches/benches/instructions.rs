@@ -1,0 +1,199 @@
+//! Instructions per session, counted by callgrind, as ratios to `tokio::spawn`.
+//!
+//! `--check` compares canstop's with the committed baseline, `--bless` writes that, `--files` says which
+//! source files the instructions of a session are of, and `--quick` leaves out what is not canstop's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use canstop::Flavor;
+use canstop_benches::arguments::{Arguments, read};
+use canstop_benches::baseline::{Baseline, Figures};
+use canstop_benches::callgrind::{self, Count};
+use canstop_benches::load::{BATCH, Load, Shape};
+use canstop_benches::races::Race;
+use canstop_benches::supervised;
+use canstop_benches::table::Table;
+use canstop_benches::ways;
+
+/// What is made once is made in the few, and so is no part of the difference between few and many.
+const FEW: usize = 2 * BATCH;
+const MANY: usize = 12 * BATCH;
+
+/// How many turns of its task a wait takes.
+const WAITS: [(&str, u32); 2] = [("one wait", 1), ("ten waits", 10)];
+
+const BASELINE: Baseline = Baseline::at(concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.baseline"));
+
+fn main() -> ExitCode {
+    match read(&["--quick", "--check", "--bless", "--files"]) {
+        Arguments::Part(part) => measure(&part),
+        Arguments::Options(_) if !callgrind::is_installed() => {
+            println!("instructions: not counted, because valgrind is not installed; to count them, install it");
+        }
+        Arguments::Options(options) => return report(&options),
+    }
+    ExitCode::SUCCESS
+}
+
+fn report(options: &[String]) -> ExitCode {
+    let has = |option: &str| options.iter().any(|given| given == option);
+    if has("--files") {
+        println!("{}", by_file());
+        return ExitCode::SUCCESS;
+    }
+    let for_baseline = has("--check") || has("--bless");
+    if for_baseline && cfg!(feature = "peers") {
+        eprintln!("the compiler inlines otherwise with the peers: take `--features peers` away");
+        return ExitCode::FAILURE;
+    }
+    let (ways, mut figures) = ways(for_baseline || has("--quick"));
+    println!("{ways}");
+    let (races, of_races) = races();
+    println!("{races}");
+    figures.extend(of_races);
+    if has("--bless") {
+        BASELINE.bless(&figures).expect("the baseline can be written");
+    }
+    if has("--check") { check(&figures) } else { ExitCode::SUCCESS }
+}
+
+fn check(figures: &Figures) -> ExitCode {
+    const BLESS: &str = "cargo bench -p canstop-benches --bench instructions -- --bless";
+    match BASELINE.check(figures) {
+        Ok(better) if better.is_empty() => println!("as in {BASELINE}"),
+        Ok(better) => println!("better than in {BASELINE}; to keep it so, {BLESS}\n{}", better.join("\n")),
+        Err(faults) => {
+            eprintln!("not as in {BASELINE}; if it is to be so, {BLESS}\n{faults}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Every way, or only the floor and canstop's own.
+fn ways(only_own: bool) -> (Table, Figures) {
+    let mut table = Table::new([""].into_iter().chain(Shape::ALL.map(Shape::name)).chain(["knows"]));
+    let mut figures = Figures::new();
+    let mut floor = Vec::new();
+    for way in ways::all().into_iter().filter(|way| way.is_own || !only_own) {
+        let each = instructions_each(&["way", way.name]);
+        let cells = if floor.is_empty() {
+            floor = each;
+            floor.iter().map(|count| format!("{count:.0}")).collect()
+        } else {
+            let ratios: Vec<_> = each.iter().zip(&floor).map(|(count, floor)| count / floor).collect();
+            let names = Shape::ALL.map(|shape| format!("{}, {}", way.name, shape.name()));
+            figures.extend(names.into_iter().zip(ratios.clone()));
+            show(&ratios)
+        };
+        table.row([way.name.to_owned()].into_iter().chain(cells).chain([way.knows.to_owned()]));
+    }
+    (table, figures)
+}
+
+fn show(ratios: &[f64]) -> Vec<String> {
+    ratios.iter().map(|ratio| format!("{ratio:.3}")).collect()
+}
+
+/// A wait for something or for the stop, whichever comes first, beside the wait alone.
+fn races() -> (Table, Figures) {
+    let mut table = Table::new([""].into_iter().chain(WAITS.map(|(name, _)| name)));
+    let mut figures = Figures::new();
+    let mut floor = Vec::new();
+    for race in Race::ALL {
+        let each = instructions_each(&["race", race.name()]);
+        if race.is_floor() {
+            table.row([race.name().to_owned()].into_iter().chain(each.iter().map(|count| format!("{count:.0}"))));
+            floor = each;
+            continue;
+        }
+        let ratios: Vec<_> = each.iter().zip(&floor).map(|(count, floor)| count / floor).collect();
+        table.row([race.name().to_owned()].into_iter().chain(show(&ratios)));
+        if race == Race::UntilStopping {
+            let names = WAITS.map(|(name, _)| format!("{}, {name}", race.name()));
+            figures.extend(names.into_iter().zip(ratios));
+        }
+    }
+    (table, figures)
+}
+
+/// What each took, in the order in which they were run.
+fn instructions_each(part: &[&str]) -> Vec<f64> {
+    counts_each(part).into_iter().map(|count| count.values().sum()).collect()
+}
+
+/// The same by source file.
+fn counts_each(part: &[&str]) -> Vec<BTreeMap<String, f64>> {
+    let each = |counts: &[Count]| {
+        let [_warm_up, few, many] = counts else { panic!("a count is missing: {counts:?}") };
+        let of_few = |file| few.get(file).copied().unwrap_or_default() as f64;
+        many.iter()
+            .map(|(file, &of_many)| (file.clone(), (of_many as f64 - of_few(file)) / (MANY - FEW) as f64))
+            .collect()
+    };
+    callgrind::count(part).chunks(3).map(each).collect()
+}
+
+/// The instructions of a session, and of `tokio::spawn`, by canstop's source files and other crates.
+fn by_file() -> Table {
+    // The first of canstop's own is the floor, the second a plain session.
+    let [floor, session] = [0, 1].map(|way| counts_each(&["way", ways::all()[way].name]));
+    let origins: BTreeSet<_> = session.iter().flatten().map(|(file, _)| origin(file)).collect();
+    let mut table = Table::new(["", "empty", "more than the floor", "one yield", "more than the floor"]);
+    for known in origins {
+        let mut row = vec![known.to_owned()];
+        for (session, floor) in session.iter().zip(&floor) {
+            let [session, floor] = [session, floor].map(|counts| {
+                counts.iter().filter(|(file, _)| origin(file) == known).map(|(_, count)| count).sum::<f64>()
+            });
+            row.extend([format!("{session:.1}"), format!("{:.1}", session - floor)]);
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// The file, if it is one of canstop's; else the library that it is of, as far as paths say so.
+fn origin(file: &str) -> &str {
+    if let Some((_, within)) = file.split_once("canstop/src/") {
+        return within;
+    }
+    if file.contains("library/") {
+        return "std";
+    }
+    file.rsplit_once("/src/").and_then(|(before, _)| before.rsplit('/').next()).unwrap_or("libc")
+}
+
+/// Runs what is counted, in the process that valgrind looks at.
+fn measure(part: &[String]) {
+    let [kind, name] = part else { panic!("not a kind and a name: {part:?}") };
+    supervised::run(Flavor::CurrentThread, async {
+        match kind.as_str() {
+            "way" => {
+                for shape in Shape::ALL {
+                    few_and_many(async |each| {
+                        Load { shape, spawners: 1, each }.run(name).await;
+                    })
+                    .await;
+                }
+            }
+            "race" => {
+                let race = Race::ALL.into_iter().find(|race| race.name() == name).expect("a race of this name");
+                for (_, turns) in WAITS {
+                    few_and_many(async |times| race.run(times, turns).await).await;
+                }
+            }
+            _ => panic!("neither a way nor a race: {kind}"),
+        }
+    });
+}
+
+async fn few_and_many(run: impl AsyncFn(usize)) {
+    run(FEW).await;
+    callgrind::mark();
+    run(FEW).await;
+    callgrind::mark();
+    run(MANY).await;
+    callgrind::mark();
+}

@@ -1,0 +1,126 @@
+//! What is spawned: work that is over soon, in large numbers.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, RuntimeMetrics};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use crate::ways::{self, Job, Way};
+
+/// How many are spawned before they are let run: as many as a busy server has in its queues.
+pub const BATCH: usize = 500;
+
+/// No way needs more tasks than these for itself and the jobs.
+const SCAFFOLDING: usize = 10;
+
+/// What a piece of work does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// It returns at once.
+    Empty,
+    /// It waits once, for its next turn.
+    OneYield,
+}
+
+impl Shape {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Empty, Self::OneYield];
+
+    /// What it is called in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::OneYield => "one yield",
+        }
+    }
+}
+
+/// How much work is spawned, and by how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What each piece of work does.
+    pub shape: Shape,
+    /// How many tasks spawn at the same time.
+    pub spawners: usize,
+    /// How many pieces of work each of them spawns: a multiple of [`BATCH`].
+    pub each: usize,
+}
+
+impl Load {
+    /// Spawns it all by the way of this name, and gives the time until all of it has ended.
+    pub async fn run(self, way: &str) -> Duration {
+        let (took, answer) = mpsc::channel();
+        match self.shape {
+            Shape::Empty => ways::run(way, SpawnAndFinish { load: self, work: empty, took }).await,
+            Shape::OneYield => ways::run(way, SpawnAndFinish { load: self, work: yield_now, took }).await,
+        }
+        answer.recv().expect("the job says how long it took")
+    }
+}
+
+async fn empty() {}
+
+struct SpawnAndFinish<F> {
+    load: Load,
+    work: F,
+    took: mpsc::Sender<Duration>,
+}
+
+impl<F, Fut> Job for SpawnAndFinish<F>
+where
+    F: Fn() -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    async fn run<W: Way>(self, way: &mut W) {
+        let Self { load, work, took } = self;
+        let metrics = Handle::current().metrics();
+        let began = Instant::now();
+        let mut spawners = Vec::new();
+        for _ in 0..load.spawners {
+            let (done, is_done) = oneshot::channel();
+            way.spawn_job(Spawner { load, work, done });
+            spawners.push(is_done);
+        }
+        for spawner in spawners {
+            spawner.await.expect("a spawner does not panic");
+        }
+        settle(&metrics, SCAFFOLDING).await;
+        took.send(began.elapsed()).expect("somebody waits for the answer");
+    }
+}
+
+struct Spawner<F> {
+    load: Load,
+    work: F,
+    done: oneshot::Sender<()>,
+}
+
+impl<F, Fut> Job for Spawner<F>
+where
+    F: Fn() -> Fut + Copy + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    async fn run<W: Way>(self, way: &mut W) {
+        let Self { load, work, done } = self;
+        let metrics = Handle::current().metrics();
+        let of_others = (load.spawners - 1) * BATCH;
+        for _ in 0..load.each / BATCH {
+            for _ in 0..BATCH {
+                way.spawn(work());
+            }
+            settle(&metrics, SCAFFOLDING + of_others).await;
+            way.reap();
+        }
+        done.send(()).expect("the job waits for its spawners");
+    }
+}
+
+/// Waits until no more than this many tasks are alive. The runtime counts them anyhow, so to ask it
+/// costs every way the same.
+async fn settle(metrics: &RuntimeMetrics, tasks: usize) {
+    while metrics.num_alive_tasks() > tasks {
+        yield_now().await;
+    }
+}
