@@ -10,7 +10,8 @@ use super::counter::{Counter, Kind};
 use super::panics::panic_text;
 use super::scope::Scope;
 use super::site::Site;
-use super::thread::{Mark, Polling};
+use super::standing::Mark;
+use super::thread::Polling;
 use crate::machine::{Ending, Owner};
 
 /// What a body is called while a thread runs it.
@@ -25,7 +26,7 @@ impl BodyName {
             Owner::Service(_) | Owner::Group(_) => Kind::Service,
         };
         let site = Site::new(None, scope.place.file, scope.place.line, "", || "", None);
-        Self(Counter::leak(Box::leak(Box::new(site)), scope, kind))
+        Self(Counter::leak(Box::leak(Box::new(site)), scope, kind, None))
     }
 
     /// Runs a closure as this body, on the thread it is called on, and catches its panic.
@@ -34,7 +35,7 @@ impl BodyName {
     ///
     /// The panic.
     pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, Ending> {
-        let _polling = Polling::begin(self.0, Mark::NONE, std::ptr::null());
+        let _polling = Polling::begin(self.0, Mark::BODY, std::ptr::null());
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Ending::Panicked(panic_text(&*payload)))
     }
 }

@@ -14,7 +14,7 @@
 //! Between `clearing = true` and `clearing = false` stand a load and a store, and no user code:
 //! waiting for them is waiting for the scheduler.
 
-use super::atomics::{AtomicBool, AtomicUsize, Ordering, compiler_fence, fence, yield_now};
+use super::atomics::{AtomicBool, AtomicUsize, Ordering, fence, light_barrier, yield_now};
 
 /// How many watch.
 #[derive(Debug)]
@@ -24,15 +24,6 @@ pub(super) struct Watchers(pub(super) AtomicUsize);
 #[derive(Debug)]
 pub(super) struct Clearing(AtomicBool);
 
-/// Who brings the full barrier that the clearing side needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Barrier {
-    /// The watcher, for every thread.
-    Watcher,
-    /// The one that clears, each time.
-    Own,
-}
-
 impl Watchers {
     /// Does anybody watch? One relaxed load.
     #[inline]
@@ -40,8 +31,8 @@ impl Watchers {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    /// Begins to watch. `barrier` is a full barrier, for every thread unless each has its own. When
-    /// this returns, no thread clears but in the careful way.
+    /// Begins to watch. `barrier` is a full barrier for every thread. When this returns, no thread
+    /// clears but in the careful way.
     pub(super) fn begin<'a>(&self, barrier: impl FnOnce(), threads: impl FnOnce() -> Vec<&'a Clearing>) {
         self.0.fetch_add(1, Ordering::SeqCst);
         barrier();
@@ -51,6 +42,22 @@ impl Watchers {
                 yield_now();
             }
         }
+    }
+
+    /// After something was stored: may somebody who has begun to watch, and looked, not have seen it? Then
+    /// what he [said](Self::say_before_looking) before he looked is seen now.
+    #[inline]
+    pub(super) fn may_have_missed(&self) -> bool {
+        light_barrier();
+        self.any() && {
+            fence(Ordering::SeqCst);
+            true
+        }
+    }
+
+    /// Between what a watcher says and its look at what is there.
+    pub(super) fn say_before_looking(&self) {
+        fence(Ordering::SeqCst);
     }
 
     /// Watches as well, where somebody already does.
@@ -70,21 +77,12 @@ impl Clearing {
         Self(AtomicBool::new(false))
     }
 
-    /// Clears by `plainly` if nobody watches, else by `carefully`. `barrier` is asked for each time.
+    /// Clears by `plainly` if nobody watches, else by `carefully`.
     #[inline]
-    pub(super) fn clear(
-        &self,
-        watchers: &Watchers,
-        barrier: Barrier,
-        plainly: impl FnOnce(),
-        carefully: impl FnOnce(),
-    ) {
+    pub(super) fn clear(&self, watchers: &Watchers, plainly: impl FnOnce(), carefully: impl FnOnce()) {
         let Self(clearing) = self;
         clearing.store(true, Ordering::Relaxed);
-        match barrier {
-            Barrier::Own => fence(Ordering::SeqCst),
-            Barrier::Watcher => compiler_fence(Ordering::SeqCst),
-        }
+        light_barrier();
         // Acquire: what is cleared may be freed next, and the last watcher must be done with it.
         if watchers.0.load(Ordering::Acquire) != 0 {
             clearing.store(false, Ordering::Release);

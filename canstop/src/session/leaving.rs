@@ -9,14 +9,15 @@
 //! process. Elsewhere each leave has its own fence.
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use super::handshake::{Barrier, Watchers};
+use super::handshake::{Clearing, Watchers};
 use super::slots::{self, Slot};
 use super::thread;
 
-static WATCHERS: Watchers = Watchers(AtomicUsize::new(0));
+/// Where no watcher can bring a barrier for all threads, somebody always watches.
+static WATCHERS: Watchers = Watchers(AtomicUsize::new(!cfg!(target_os = "linux") as usize));
 
 /// Whoever leaves while somebody watches, or wakes, holds the gate of the slot's batch.
 static GATES: [Gate; 64] = [const { Gate(Mutex::new(())) }; 64];
@@ -24,14 +25,22 @@ static GATES: [Gate; 64] = [const { Gate(Mutex::new(())) }; 64];
 #[repr(align(64))]
 struct Gate(Mutex<()>);
 
-/// Does each leave need its own fence, as the watcher cannot bring one?
-static OWN_BARRIER: AtomicBool = AtomicBool::new(!cfg!(target_os = "linux"));
-
 /// Is anybody stopping? One relaxed load: whoever counts also looks again by itself every few
 /// milliseconds.
 #[inline]
 pub(super) fn somebody_watches() -> bool {
     WATCHERS.any()
+}
+
+/// Was a session that has just entered the table perhaps missed by somebody who wakes?
+#[inline]
+pub(super) fn may_have_been_missed() -> bool {
+    WATCHERS.may_have_missed()
+}
+
+/// Keeps what was said to sessions before what is then seen of them, as [`may_have_been_missed`] needs it.
+pub(super) fn say_before_looking() {
+    WATCHERS.say_before_looking();
 }
 
 /// Lets sessions that end say so, and leave under the lock. When it returns, all do.
@@ -62,17 +71,22 @@ impl Drop for Watching {
     }
 }
 
-/// Clears a session's slot.
+/// Clears a session's slot, on this thread.
 #[inline]
-pub(super) fn leave(slot: &'static Slot) {
-    let own = OWN_BARRIER.load(Ordering::Relaxed);
-    let barrier = if own { Barrier::Own } else { Barrier::Watcher };
+pub(super) fn leave(slot: &'static Slot, clearing: &Clearing) {
     // Relaxed: what must not overtake it is ordered by the handshake, or by the gate.
-    let clear = || slot.task.store(ptr::null_mut(), Ordering::Relaxed);
-    thread::clearing().clear(&WATCHERS, barrier, clear, || {
-        let _gate = hold(slot);
-        clear();
-    });
+    clearing.clear(&WATCHERS, || clear(slot), || clear_carefully(slot));
+}
+
+#[inline]
+fn clear(slot: &Slot) {
+    slot.task.store(ptr::null_mut(), Ordering::Relaxed);
+}
+
+#[cold]
+fn clear_carefully(slot: &'static Slot) {
+    let _gate = hold(slot);
+    clear(slot);
 }
 
 /// Keeps the sessions in this slot's batch from leaving, once [`watch_sessions`] has returned.
@@ -89,27 +103,33 @@ pub(crate) fn prepare() {
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "membarrier(2) has no wrapper in std")]
 mod membarrier {
-    use std::sync::atomic::{Ordering, fence};
+    use std::sync::Once;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::OWN_BARRIER;
+    use super::WATCHERS;
+
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 
     fn call(command: libc::c_int) -> bool {
         // SAFETY: the call takes three integers and touches no memory of this process.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
-    /// Where the kernel has no such call, or forbids it, every leave brings its own fence.
+    /// Where the kernel has no such call, or forbids it, sessions are watched from the first on.
     pub(super) fn prepare() {
-        if !call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) {
-            OWN_BARRIER.store(true, Ordering::SeqCst);
-        }
+        static PREPARED: Once = Once::new();
+        PREPARED.call_once(|| {
+            let is_registered = call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+            IS_REGISTERED.store(is_registered, Ordering::Relaxed);
+            if !is_registered {
+                WATCHERS.begin(|| {}, Vec::new);
+            }
+        });
     }
 
     /// Once the process is registered, the kernel has no reason left to refuse.
     pub(super) fn for_all_threads() {
-        if OWN_BARRIER.load(Ordering::Relaxed) {
-            fence(Ordering::SeqCst);
-        } else {
+        if IS_REGISTERED.load(Ordering::Relaxed) {
             assert!(call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED), "membarrier(2) fails after its registration");
         }
     }
@@ -119,7 +139,5 @@ mod membarrier {
 mod membarrier {
     pub(super) fn prepare() {}
 
-    pub(super) fn for_all_threads() {
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-    }
+    pub(super) fn for_all_threads() {}
 }

@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
 //! nothing here decides.
 
+mod static_ref;
 mod site;
 mod supervisor;
 mod scope;

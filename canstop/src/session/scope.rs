@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::BodyName;
 use super::counter::Counter;
 use super::supervisor::{Supervisor, edge_of_current_runtime};
-use super::thread::{self, replace_current};
+use super::thread::{self, Belonging, replace_belonging};
 use super::waiting;
 use crate::machine::{Generation, Owner, Place};
 
@@ -103,6 +104,7 @@ impl Scope {
         *self.body.get_or_init(|| BodyName::new(self))
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::Relaxed))
     }
@@ -217,24 +219,36 @@ fn outside(what: &str) -> ! {
 #[derive(Debug)]
 #[must_use = "the thread leaves the scope when this is dropped"]
 pub(crate) struct EnteredScope {
-    before: Option<&'static Counter>,
+    before: Belonging,
     /// Not `Send`: it must be dropped on the thread that it changed.
     not_send: std::marker::PhantomData<*const ()>,
 }
 
 impl Scope {
+    /// On a thread that is not the data plane's.
     pub(crate) fn enter(&'static self) -> EnteredScope {
-        EnteredScope { before: replace_current(Some(self.body().0)), not_send: std::marker::PhantomData }
+        self.enter_on(None)
     }
 
-    /// Makes this the scope of whatever this thread runs from now on.
+    /// On the thread that drives the data plane.
+    pub(crate) fn enter_data_plane(&'static self) -> EnteredScope {
+        self.enter_on(self.supervisor.data_plane())
+    }
+
+    fn enter_on(&'static self, data_plane: Option<&'static Handle>) -> EnteredScope {
+        let before = replace_belonging(Belonging { current: Some(self.body().0), data_plane });
+        EnteredScope { before, not_send: std::marker::PhantomData }
+    }
+
+    /// Makes this the scope of whatever this thread, which is one of the data plane's, runs from now on.
     pub(crate) fn adopt_thread(&'static self) {
-        replace_current(Some(self.body().0));
+        let data_plane = self.supervisor.attach_data_plane(&Handle::current());
+        replace_belonging(Belonging { current: Some(self.body().0), data_plane: Some(data_plane) });
     }
 }
 
 impl Drop for EnteredScope {
     fn drop(&mut self) {
-        replace_current(self.before);
+        replace_belonging(self.before);
     }
 }

@@ -1,7 +1,7 @@
 //! What the two planes of one supervisor share.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::leaving;
 use super::scope::Scope;
 use super::site::Site;
+use super::standing::Mark;
 use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec, ServiceState};
 use crate::report;
 
@@ -115,9 +116,8 @@ pub(crate) struct Supervisor {
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
     failed_sessions: AtomicU64,
-    /// Tenths of a second since the supervisor was made. A session keeps the one it was born in,
-    /// and no clock is read at its spawn.
-    tick: AtomicU32,
+    /// What a session that is born now is marked with. So no clock is read at its spawn.
+    now: AtomicUsize,
     scopes: Mutex<Vec<&'static Scope>>,
     /// By their numbers.
     services: Mutex<Vec<Known>>,
@@ -150,7 +150,7 @@ impl Supervisor {
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
-            tick: AtomicU32::new(0),
+            now: AtomicUsize::new(Mark::born(0).to_bits()),
             scopes: Mutex::new(Vec::new()),
             services: Mutex::new(Vec::new()),
             groups: AtomicUsize::new(0),
@@ -257,13 +257,13 @@ impl Supervisor {
     }
 
     #[inline]
-    pub(super) fn tick(&self) -> u32 {
+    pub(super) fn now(&self) -> Mark {
         // Relaxed: an age may be a tick off.
-        self.tick.load(Ordering::Relaxed)
+        Mark::from_bits(self.now.load(Ordering::Relaxed))
     }
 
-    pub(super) fn set_tick(&self, tick: u32) {
-        self.tick.store(tick, Ordering::Relaxed);
+    pub(super) fn set_now(&self, tick: u32) {
+        self.now.store(Mark::born(tick).to_bits(), Ordering::Relaxed);
     }
 
     /// Lets the control plane count again. Many changes at once are one.
@@ -285,10 +285,11 @@ impl Supervisor {
     }
 
     /// From now on this runtime's threads belong to this supervisor, also those that only visit.
-    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) {
-        if self.data_plane.set(handle.clone()).is_ok() {
+    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) -> &'static runtime::Handle {
+        self.data_plane.get_or_init(|| {
             lock_attached().push((handle.id(), self));
-        }
+            handle.clone()
+        })
     }
 
     pub(crate) fn data_plane(&self) -> Option<&runtime::Handle> {

@@ -8,11 +8,11 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use super::counter::Kind;
-use super::leaving::somebody_watches;
 use super::membership::Membership;
 use super::observer::Observer;
-use super::scope::expect_scope;
+use super::scope::{Scope, expect_scope};
 use super::site::Site;
+use super::thread;
 use crate::machine::Ending;
 
 pin_project! {
@@ -21,6 +21,7 @@ pin_project! {
     /// An `async` block around the future would hold it twice. The second state costs no byte, as
     /// it hides in the membership's reference.
     #[project = TrackedProjection]
+    #[project_replace = TrackedOwned]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub(super) enum Tracked<F, O> {
         Alive {
@@ -29,7 +30,7 @@ pin_project! {
             observer: O,
             membership: Membership,
         },
-        Abandoned,
+        Over,
     }
 }
 
@@ -44,27 +45,35 @@ where
 {
     type Output = F::Output;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let TrackedProjection::Alive { future, observer, membership } = self.as_mut().project() else {
             return Poll::Pending;
         };
-        if somebody_watches() && membership.is_abandoned() {
+        if membership.is_abandoned() {
             return self.give_up();
         }
-        let polling = membership.poll(cx.waker().data());
+        // Taken before the user's code runs, which may put another waker into its context.
+        let waker = cx.waker();
+        let polling = membership.poll(waker);
         let poll = future.poll(cx);
         match poll {
             Poll::Ready(output) => {
                 if let Some(error) = observer.error(&output) {
                     membership.report(Ending::Failed(error));
                 }
+                let thread = polling.thread;
+                // What it drops is still the session's own.
+                let over = self.project_replace(Tracked::Over);
                 drop(polling);
+                if let TrackedOwned::Alive { membership, .. } = over {
+                    membership.end(thread);
+                }
                 Poll::Ready(output)
             }
             Poll::Pending => {
                 drop(polling);
-                membership.wait(cx.waker());
+                membership.wait(waker);
                 Poll::Pending
             }
         }
@@ -84,7 +93,7 @@ impl<F, O> Tracked<F, O> {
                 return Poll::Pending;
             };
             let _polling = membership.poll(std::ptr::null());
-            self.set(Tracked::Abandoned);
+            self.set(Tracked::Over);
         }
         if cfg!(panic = "unwind") {
             resume_unwind(Box::new(SessionAbandoned));
@@ -107,6 +116,21 @@ where
     O: Observer<F::Output> + Send + 'static,
 {
     let scope = expect_scope("`spawn_session!`");
+    let Some(data_plane) = thread::data_plane() else {
+        return spawn_on_current(site, scope, future, observer);
+    };
+    let membership = Membership::begin(site, scope, Kind::Session);
+    data_plane.spawn(Tracked::Alive { future, observer, membership })
+}
+
+#[cold]
+#[track_caller]
+fn spawn_on_current<F, O>(site: &'static Site, scope: &'static Scope, future: F, observer: O) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    O: Observer<F::Output> + Send + 'static,
+{
     let membership = Membership::begin(site, scope, Kind::Session);
     tokio::spawn(Tracked::Alive { future, observer, membership })
 }
