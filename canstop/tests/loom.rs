@@ -7,7 +7,7 @@
 mod atomics {
     use std::cell::Cell;
 
-    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
     pub(super) use loom::thread::yield_now;
 
     std::thread_local! {
@@ -29,8 +29,8 @@ mod tally;
 
 use std::panic::catch_unwind;
 
-use atomics::{AtomicBool, AtomicUsize, Ordering, fence};
-use handshake::{Clearing, Watchers};
+use atomics::{AtomicBool, Ordering, fence};
+use handshake::Handshake;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use tally::Tally;
@@ -96,24 +96,23 @@ fn sessions_that_end_elsewhere_are_neither_missed_nor_counted_twice() {
 /// A session leaves its slot while somebody begins to wake. `freed` is what must not have come before
 /// the wake.
 fn a_waker_meets_one_that_leaves() {
-    let watchers = Arc::new(Watchers(AtomicUsize::new(0)));
-    let clearing = Arc::new(Clearing::new());
+    let handshake = Arc::new(Handshake::new(false));
     let gate = Arc::new(Mutex::new(()));
     let occupied = Arc::new(AtomicBool::new(true));
     let freed = Arc::new(AtomicBool::new(false));
     let leaver = {
-        let (watchers, clearing, gate) = (Arc::clone(&watchers), Arc::clone(&clearing), Arc::clone(&gate));
+        let (handshake, gate) = (Arc::clone(&handshake), Arc::clone(&gate));
         let (occupied, freed) = (Arc::clone(&occupied), Arc::clone(&freed));
         thread::spawn(move || {
             let clear = || occupied.store(false, Ordering::Relaxed);
-            clearing.clear(&watchers, clear, || {
+            handshake.clear(clear, || {
                 let _gate = gate.lock().unwrap();
                 clear();
             });
             freed.store(true, Ordering::Release);
         })
     };
-    watchers.begin(|| fence(Ordering::SeqCst), || vec![&*clearing]);
+    Handshake::watch_all(std::iter::once(&*handshake), || fence(Ordering::SeqCst));
     {
         let _gate = gate.lock().unwrap();
         if occupied.load(Ordering::Acquire) {
@@ -135,20 +134,20 @@ fn a_barrier_that_does_not_reach_those_that_leave_is_noticed() {
 
 /// A session looks whether it was told to stop, and waits, while somebody begins to tell it so.
 fn a_teller_meets_one_that_begins_to_wait() {
-    let watchers = Arc::new(Watchers(AtomicUsize::new(0)));
+    let handshake = Arc::new(Handshake::new(false));
     let told = Arc::new(AtomicBool::new(false));
     let entered = Arc::new(AtomicBool::new(false));
     let session = {
-        let (watchers, told, entered) = (Arc::clone(&watchers), Arc::clone(&told), Arc::clone(&entered));
+        let (handshake, told, entered) = (Arc::clone(&handshake), Arc::clone(&told), Arc::clone(&entered));
         thread::spawn(move || {
             let heard = told.load(Ordering::Relaxed);
             entered.store(true, Ordering::Release);
-            heard || (watchers.may_have_missed() && told.load(Ordering::Relaxed))
+            heard || (handshake.may_have_been_missed() && told.load(Ordering::Relaxed))
         })
     };
-    watchers.begin(|| fence(Ordering::SeqCst), Vec::new);
+    Handshake::watch_all(std::iter::once(&*handshake), || fence(Ordering::SeqCst));
     told.store(true, Ordering::Release);
-    watchers.say_before_looking();
+    Handshake::say_before_looking();
     let woken = entered.load(Ordering::Acquire);
     let heard = session.join().unwrap();
     assert!(woken || heard, "a session waits for what was said already");

@@ -11,7 +11,7 @@ use super::panics::panic_text;
 use super::scope::Scope;
 use super::site::Site;
 use super::standing::Mark;
-use super::thread::Polling;
+use super::thread::{Polling, this_thread};
 use crate::machine::{Ending, Owner};
 
 /// What a body is called while a thread runs it.
@@ -35,7 +35,7 @@ impl BodyName {
     ///
     /// The panic.
     pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, Ending> {
-        let _polling = Polling::begin(self.0, Mark::BODY, std::ptr::null());
+        let _polling = Polling::begin(this_thread(), self.0, Mark::BODY, std::ptr::null());
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Ending::Panicked(panic_text(&*payload)))
     }
 }

@@ -6,7 +6,6 @@ use std::task::Waker;
 use std::thread::panicking;
 
 use super::counter::{Counter, Kind};
-use super::leaving::{self, somebody_watches};
 use super::panics;
 use super::scope::Scope;
 use super::site::Site;
@@ -36,22 +35,22 @@ impl Membership {
 
     /// Is it to be dropped?
     #[inline]
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.counter.scope.is_abandoned()
+    pub(super) fn is_abandoned(&self, thread: &Thread) -> bool {
+        thread.handshake.is_watched() && self.counter.scope.is_abandoned()
     }
 
     #[inline]
-    pub(super) fn poll(&self, root_waker: *const Waker) -> Polling {
-        Polling::begin(self.counter, self.standing.mark(), root_waker)
+    pub(super) fn poll(&self, thread: &'static Thread, root_waker: *const Waker) -> Polling {
+        Polling::begin(thread, self.counter, self.standing.mark(), root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
-    pub(super) fn wait(&mut self, waker: &Waker) {
+    pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
         if let Stands::Born(born) = self.standing.get() {
             self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
             // What was said between the poll and now was said to nobody.
-            if leaving::may_have_been_missed() {
+            if thread.handshake.may_have_been_missed() {
                 self.look_again(waker);
             }
         }
@@ -60,7 +59,7 @@ impl Membership {
     #[cold]
     fn look_again(&self, waker: &Waker) {
         let home = self.counter.home;
-        if home.is_told(home.generation()) || self.is_abandoned() {
+        if home.is_told(home.generation()) || self.counter.scope.is_abandoned() {
             waker.wake_by_ref();
         }
     }
@@ -88,7 +87,7 @@ impl Membership {
             counter = thread::counter(counter.site, counter.home, counter.kind);
         }
         counter.tally.count_finish();
-        if somebody_watches() {
+        if thread.handshake.is_watched() {
             counter.home.supervisor.sessions_changed();
         }
     }

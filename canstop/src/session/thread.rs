@@ -10,7 +10,7 @@ use std::task::Waker;
 use tokio::runtime::Handle;
 
 use super::counter::{Counter, Kind};
-use super::handshake::Clearing;
+use super::handshake::Handshake;
 use super::scope::Scope;
 use super::site::Site;
 use super::slots;
@@ -35,8 +35,8 @@ pub(super) struct Thread {
     /// The waker of the session that is being polled, by its place: the session's own poll holds it. Here
     /// and not in the thread's own part because all that a poll writes is then reached by one pointer.
     root_waker: AtomicPtr<Waker>,
-    /// Is a session leaving the table of those that wait, here and now?
-    pub(super) clearing: Clearing,
+    /// With whoever watches the sessions that it runs.
+    pub(super) handshake: Handshake,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
 }
 
@@ -48,12 +48,19 @@ struct CounterKey {
     kind: Kind,
 }
 
-static ALL: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
-/// Threads that have ended, for the next ones.
-static ENDED: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
+/// All threads that ever were at once.
+struct Threads {
+    all: Vec<&'static Thread>,
+    /// Those that have ended, for the next ones.
+    ended: Vec<&'static Thread>,
+    /// Are they watched? So is the next one then.
+    watched: bool,
+}
 
-fn lock<T>(list: &'static Mutex<Vec<T>>) -> MutexGuard<'static, Vec<T>> {
-    list.lock().expect("nothing panics while it holds a list of threads")
+static THREADS: Mutex<Threads> = Mutex::new(Threads { all: Vec::new(), ended: Vec::new(), watched: false });
+
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().expect("nothing panics while it holds the list of threads")
 }
 
 /// A thread's own part. It has no destructor, so that reaching it costs one address computation.
@@ -87,7 +94,7 @@ impl Drop for GiveBack {
             slots::give_back_all();
             if let Some(thread) = local.thread.take() {
                 thread.current.store(None, Ordering::Relaxed);
-                lock(&ENDED).push(thread);
+                threads().ended.push(thread);
             }
         });
     }
@@ -116,20 +123,21 @@ impl Local {
 
 #[cold]
 fn take_thread() -> &'static Thread {
-    let thread = lock(&ENDED).pop().unwrap_or_else(|| {
-        let mut all = lock(&ALL);
+    let mut threads = threads();
+    let thread = threads.ended.pop().unwrap_or_else(|| {
         let thread: &'static Thread = Box::leak(Box::new(Thread {
-            number: u32::try_from(all.len()).expect("fewer than four billion threads at once"),
+            number: u32::try_from(threads.all.len()).expect("fewer than four billion threads at once"),
             current: StaticRef::none(),
-            mark: AtomicUsize::new(0),
+            mark: AtomicUsize::new(Mark::IDLE.to_bits()),
             polls: AtomicU64::new(0),
             root_waker: AtomicPtr::new(ptr::null_mut()),
-            clearing: Clearing::new(),
+            handshake: Handshake::new(threads.watched),
             counters: Mutex::new(HashMap::new()),
         }));
-        all.push(thread);
+        threads.all.push(thread);
         thread
     });
+    drop(threads);
     LOCAL.with(|local| local.thread.set(Some(thread)));
     // Fails only while the thread ends, and then the part stays with it.
     let _ = GIVE_BACK.try_with(|_| {});
@@ -174,9 +182,18 @@ pub(super) fn counter(site: &'static Site, scope: &'static Scope, kind: Kind) ->
     LOCAL.with(|local| local.counter(site, scope, kind))
 }
 
-/// Where every thread says that a session leaves the table of those that wait.
-pub(super) fn clearing_of_all() -> Vec<&'static Clearing> {
-    lock(&ALL).iter().map(|thread| &thread.clearing).collect()
+/// Lets every thread know that its sessions are watched. `barrier` is a full barrier for all of them.
+pub(super) fn watch_all(barrier: impl FnOnce()) {
+    let mut threads = threads();
+    threads.watched = true;
+    Handshake::watch_all(threads.all.iter().map(|thread| &thread.handshake), barrier);
+}
+
+/// Lets every thread know that they are watched no longer.
+pub(super) fn unwatch_all() {
+    let mut threads = threads();
+    threads.watched = false;
+    Handshake::unwatch_all(threads.all.iter().map(|thread| &thread.handshake));
 }
 
 /// Is this the waker of the very session that is being polled here?
@@ -221,7 +238,7 @@ pub(super) fn replace_belonging(belonging: Belonging) -> Belonging {
 /// Dropped while it unwinds, it says so too, or a healthy thread would look blocked for ever.
 #[derive(Debug)]
 pub(crate) struct Polling {
-    pub(super) thread: &'static Thread,
+    thread: &'static Thread,
     current_before: Option<&'static Counter>,
     mark_before: usize,
 }
@@ -230,8 +247,12 @@ impl Polling {
     /// `mark` says which session it is; `root_waker` is its task's, or null where nobody is woken
     /// by the table of those that wait.
     #[inline]
-    pub(super) fn begin(counter: &'static Counter, mark: Mark, root_waker: *const Waker) -> Self {
-        let thread = this_thread();
+    pub(super) fn begin(
+        thread: &'static Thread,
+        counter: &'static Counter,
+        mark: Mark,
+        root_waker: *const Waker,
+    ) -> Self {
         let begun = Self {
             thread,
             current_before: thread.current.load(Ordering::Relaxed),
@@ -274,5 +295,5 @@ pub(super) fn look() -> Vec<Seen> {
         let poll = thread.polls.load(Ordering::Relaxed);
         (mark != Mark::IDLE).then_some(Seen { thread: thread.number, counter, poll, mark })
     };
-    lock(&ALL).iter().filter_map(|thread| seen(thread)).collect()
+    threads().all.iter().filter_map(|thread| seen(thread)).collect()
 }

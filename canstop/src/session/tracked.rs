@@ -12,7 +12,7 @@ use super::membership::Membership;
 use super::observer::Observer;
 use super::scope::{Scope, expect_scope};
 use super::site::Site;
-use super::thread;
+use super::thread::{self, this_thread};
 use crate::machine::Ending;
 
 pin_project! {
@@ -50,19 +50,19 @@ where
         let TrackedProjection::Alive { future, observer, membership } = self.as_mut().project() else {
             return Poll::Pending;
         };
-        if membership.is_abandoned() {
+        let thread = this_thread();
+        if membership.is_abandoned(thread) {
             return self.give_up();
         }
         // Taken before the user's code runs, which may put another waker into its context.
         let waker = cx.waker();
-        let polling = membership.poll(waker);
+        let polling = membership.poll(thread, waker);
         let poll = future.poll(cx);
         match poll {
             Poll::Ready(output) => {
                 if let Some(error) = observer.error(&output) {
                     membership.report(Ending::Failed(error));
                 }
-                let thread = polling.thread;
                 // What it drops is still the session's own.
                 let over = self.project_replace(Tracked::Over);
                 drop(polling);
@@ -73,7 +73,7 @@ where
             }
             Poll::Pending => {
                 drop(polling);
-                membership.wait(waker);
+                membership.wait(waker, thread);
                 Poll::Pending
             }
         }
@@ -92,7 +92,7 @@ impl<F, O> Tracked<F, O> {
             let TrackedProjection::Alive { membership, .. } = self.as_mut().project() else {
                 return Poll::Pending;
             };
-            let _polling = membership.poll(std::ptr::null());
+            let _polling = membership.poll(this_thread(), std::ptr::null());
             self.set(Tracked::Over);
         }
         if cfg!(panic = "unwind") {

@@ -54,7 +54,7 @@ fn learn_vtable(waker: &Waker) {
 /// Takes a session out, on this thread. Its task is not freed before this returns.
 #[inline]
 pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
-    leaving::leave(slot, &thread.clearing);
+    leaving::leave(slot, thread);
     slots::give_back(slot);
 }
 
