@@ -93,6 +93,39 @@ fn sessions_that_end_elsewhere_are_neither_missed_nor_counted_twice() {
     });
 }
 
+/// A service spawns a session and ends, and the session ends elsewhere. Whoever knows that the service
+/// is over, and then counts zero, has missed nothing.
+#[test]
+fn what_was_spawned_before_its_service_ended_is_in_every_later_count() {
+    loom::model(|| {
+        let tallies = Arc::new([Tally::new(), Tally::new()]);
+        let [spawned, service_is_over, session_is_over] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let worker = {
+            let (tallies, spawned) = (Arc::clone(&tallies), Arc::clone(&spawned));
+            let session_is_over = Arc::clone(&session_is_over);
+            thread::spawn(move || {
+                if spawned.load(Ordering::Acquire) {
+                    session_is_over.store(true, Ordering::Release);
+                    tallies[1].count_finish();
+                }
+            })
+        };
+        let service = {
+            let (tallies, service_is_over) = (Arc::clone(&tallies), Arc::clone(&service_is_over));
+            thread::spawn(move || {
+                tallies[0].count_start();
+                spawned.store(true, Ordering::Release);
+                service_is_over.store(true, Ordering::Release);
+            })
+        };
+        if service_is_over.load(Ordering::Acquire) && alive(&tallies) == 0 {
+            assert!(session_is_over.load(Ordering::Acquire), "counted zero before the session had ended");
+        }
+        service.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
 /// A session leaves its slot while somebody begins to wake. `freed` is what must not have come before
 /// the wake.
 fn a_waker_meets_one_that_leaves() {

@@ -11,6 +11,7 @@
 mod static_ref;
 mod site;
 mod supervisor;
+mod retired;
 mod scope;
 mod thread;
 mod atomics;

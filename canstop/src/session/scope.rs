@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::BodyName;
 use super::counter::Counter;
 use super::supervisor::{Supervisor, edge_of_current_runtime};
+use super::tally::Tally;
 use super::thread::{self, Belonging, replace_belonging};
 use super::waiting;
 use crate::machine::{Generation, Owner, Place};
@@ -91,7 +92,7 @@ impl Scope {
 
     /// The group of those of its sessions that have this grace.
     pub(super) fn group(&'static self, grace: Duration) -> &'static Scope {
-        let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
+        let mut groups = self.lock_groups();
         if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
             return group;
         }
@@ -149,13 +150,32 @@ impl Scope {
     /// Gives its sessions up: each is dropped where it is polled next, and now is when.
     pub(crate) fn abandon_sessions(&'static self) {
         self.abandoned.store(true, Ordering::Release);
+        self.supervisor.watch_given_up(self);
         waiting::wake_all(self);
     }
 
-    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life.
+    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life until they
+    /// are gone.
     pub(crate) fn is_spent(&self) -> bool {
-        let groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
-        self.is_abandoned() || groups.iter().any(|(_, group)| group.is_abandoned())
+        self.is_abandoned() || self.groups().iter().any(|group| group.is_abandoned())
+    }
+
+    /// As new, once nothing is left of what was given up.
+    pub(super) fn renewed(&'static self) -> &'static Self {
+        self.abandoned.store(false, Ordering::Relaxed);
+        self.groups().iter().for_each(|group| group.abandoned.store(false, Ordering::Relaxed));
+        self
+    }
+
+    /// Has it, or a group under it, a session that has not ended?
+    pub(super) fn has_sessions(&self) -> bool {
+        let groups = self.groups();
+        let sum = |of: fn(&Tally) -> u64| -> u64 {
+            let own = |scope: &Self| scope.lock_counters().iter().map(|counter| of(&counter.tally)).sum::<u64>();
+            own(self) + groups.iter().map(|group| own(group)).sum::<u64>()
+        };
+        let finished = sum(Tally::finished);
+        finished != sum(Tally::started)
     }
 
     #[inline]
@@ -169,6 +189,14 @@ impl Scope {
 
     pub(super) fn lock_counters(&self) -> std::sync::MutexGuard<'_, Vec<&'static Counter>> {
         self.counters.lock().expect("nothing panics while it holds the list of counters")
+    }
+
+    pub(super) fn groups(&self) -> Vec<&'static Scope> {
+        self.lock_groups().iter().map(|&(_, group)| group).collect()
+    }
+
+    fn lock_groups(&self) -> std::sync::MutexGuard<'_, Vec<(Duration, &'static Scope)>> {
+        self.groups.lock().expect("nothing panics while it holds the list of groups")
     }
 
     fn lock_life(&self) -> std::sync::MutexGuard<'_, Life> {

@@ -57,6 +57,7 @@ impl Watch {
     pub(crate) fn tick(&mut self, supervisor: &Supervisor, began: Instant, now: Instant) {
         let ticks = now.duration_since(began).as_millis() / TICK.as_millis();
         supervisor.set_now(u32::try_from(ticks).unwrap_or(u32::MAX));
+        supervisor.let_go();
         let mut seen = HashMap::with_capacity(self.seen.len());
         for Seen { thread, poll, .. } in thread::look() {
             let since = match self.seen.get(&thread) {

@@ -54,7 +54,7 @@ where
         if membership.is_abandoned(thread) {
             return self.give_up();
         }
-        // Taken before the user's code runs, which may put another waker into its context.
+        // Taken before the user's code runs, which may put another waker into the context.
         let waker = cx.waker();
         let polling = membership.poll(thread, waker);
         let poll = future.poll(cx);
@@ -133,4 +133,79 @@ where
 {
     let membership = Membership::begin(site, scope, Kind::Session);
     tokio::spawn(Tracked::Alive { future, observer, membership })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::{Mutex, mpsc};
+    use tokio::time::{sleep, timeout};
+
+    use super::super::observer::Anything;
+    use super::*;
+
+    async fn echo(mut socket: TcpStream) -> std::io::Result<()> {
+        let mut buffer = [0; 1_024];
+        loop {
+            let read = socket.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            socket.write_all(&buffer[..read]).await?;
+        }
+    }
+
+    async fn connect_and_echo() -> std::io::Result<()> {
+        echo(TcpStream::connect("127.0.0.1:7").await?).await
+    }
+
+    async fn first_of_two() {
+        tokio::select! {
+            () = sleep(Duration::from_secs(1)) => {}
+            () = pending() => {}
+        }
+    }
+
+    async fn consume(mut queue: mpsc::Receiver<[u64; 4]>, sum: &'static Mutex<u64>) {
+        while let Some(item) = queue.recv().await {
+            *sum.lock().await += item.iter().sum::<u64>();
+        }
+    }
+
+    static SUM: Mutex<u64> = Mutex::const_new(0);
+
+    /// The size of a future, and of the session around it. Neither is ever run.
+    fn sizes<F>(name: &'static str, _: impl FnOnce(TcpStream) -> F) -> (&'static str, usize, usize) {
+        (name, size_of::<F>(), size_of::<Tracked<F, Anything>>())
+    }
+
+    #[test]
+    fn a_session_is_at_most_sixteen_bytes_larger_than_its_future() {
+        let sizes = [
+            sizes("echo", echo),
+            sizes("connect and echo", |_| connect_and_echo()),
+            sizes("timeout", |socket| timeout(Duration::from_secs(1), echo(socket))),
+            sizes("nested timeouts", |socket| {
+                timeout(Duration::from_secs(2), timeout(Duration::from_secs(1), echo(socket)))
+            }),
+            sizes("select", |_| first_of_two()),
+            sizes("join", |socket| async { tokio::join!(echo(socket), first_of_two()) }),
+            sizes("boxed", |socket| Box::pin(echo(socket)) as Pin<Box<dyn Future<Output = std::io::Result<()>>>>),
+            sizes("sleep", |_| sleep(Duration::from_secs(1))),
+            sizes("queue", |_| consume(mpsc::channel(1).1, &SUM)),
+            sizes("ready", |_| std::future::ready(String::new())),
+            sizes("aligned to sixteen bytes", |_| std::future::ready(0_u128)),
+            sizes("block that owns a socket", |socket| async move {
+                let _ = echo(socket).await;
+            }),
+        ];
+        for (name, future, session) in sizes {
+            assert!(session <= future + 16, "{name}: a future of {future} bytes makes a session of {session}");
+        }
+        assert!(sizes[0].1 > 1_024, "the buffer is part of the future");
+    }
 }
