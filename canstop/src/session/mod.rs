@@ -43,4 +43,4 @@ pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, SessionFailure, Standing, Supervisor};
 pub(crate) use survey::{Count, Found, TICK, Watch, body_blocks_since, count, survey};
-pub(crate) use thread::is_root_waker;
+pub(crate) use thread::is_polled_directly;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -46,6 +47,8 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Life {
     token: CancellationToken,
+    /// The task of the body, once that is polled.
+    body: Option<Waker>,
     until: Option<Instant>,
 }
 
@@ -113,8 +116,11 @@ impl Scope {
     /// Begins the next life, which has not been told anything yet.
     pub(crate) fn begin(&self, generation: Generation) {
         let mut life = self.lock_life();
-        *life = Life::default();
+        let before = std::mem::take(&mut *life);
         self.generation.store(generation.0, Ordering::Relaxed);
+        drop(life);
+        // A waker may be the last thing that holds its task.
+        drop(before);
     }
 
     /// Lets a life and its sessions hear that they should stop.
@@ -129,7 +135,22 @@ impl Scope {
         };
         self.told.fetch_max(generation.0, Ordering::Release);
         token.cancel();
+        if let Some(body) = self.lock_life().body.clone() {
+            body.wake();
+        }
         waiting::wake_all(self);
+    }
+
+    /// From now on the body's task is woken when its life is told to stop.
+    pub(super) fn listen(&self, body: Waker) {
+        let before = self.lock_life().body.replace(body);
+        drop(before);
+    }
+
+    /// The body is over.
+    pub(super) fn listen_no_longer(&self, body: &Waker) {
+        let gone = self.lock_life().body.take_if(|known| known.will_wake(body));
+        drop(gone);
     }
 
     /// Was this life told to stop? One relaxed load: what follows from it is ordered by the wake.

@@ -32,8 +32,8 @@ pub(super) struct Thread {
     mark: AtomicUsize,
     /// How many polls this thread has begun. Seen twice alike, it is still the same poll.
     polls: AtomicU64,
-    /// The waker of the session that is being polled, by its place: the session's own poll holds it. Here
-    /// and not in the thread's own part because all that a poll writes is then reached by one pointer.
+    /// The waker of the session or body that is being polled, by its place: that poll holds it. Here and
+    /// not in the thread's own part because all that a poll writes is then reached by one pointer.
     root_waker: AtomicPtr<Waker>,
     /// With whoever watches the sessions that it runs.
     pub(super) handshake: Handshake,
@@ -196,11 +196,15 @@ pub(super) fn unwatch_all() {
     Handshake::unwatch_all(threads.all.iter().map(|thread| &thread.handshake));
 }
 
-/// Is this the waker of the very session that is being polled here?
+/// Is this the own waker of the session or body that is being polled here, and is that one of this scope?
 #[inline]
-pub(crate) fn is_root_waker(waker: &Waker) -> bool {
-    let root_waker = LOCAL.with(|local| local.thread.get().map(|thread| thread.root_waker.load(Ordering::Relaxed)));
-    root_waker.is_some_and(|root_waker| ptr::eq(root_waker, waker))
+pub(crate) fn is_polled_directly(scope: &'static Scope, waker: &Waker) -> bool {
+    LOCAL.with(|local| {
+        local.thread.get().is_some_and(|thread| {
+            ptr::eq(thread.root_waker.load(Ordering::Relaxed), waker)
+                && thread.current.load(Ordering::Relaxed).is_some_and(|current| ptr::eq(current.home, scope))
+        })
+    })
 }
 
 /// What runs on this thread.
@@ -228,6 +232,8 @@ pub(super) fn replace_belonging(belonging: Belonging) -> Belonging {
         let thread = local.thread();
         let current = thread.current.load(Ordering::Relaxed);
         thread.current.store(belonging.current, Ordering::Relaxed);
+        // Whoever is being polled here hears of its own scope only.
+        thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
         Belonging { current, data_plane: local.data_plane.replace(belonging.data_plane) }
     })
 }
@@ -244,8 +250,8 @@ pub(crate) struct Polling {
 }
 
 impl Polling {
-    /// `mark` says which session it is; `root_waker` is its task's, or null where nobody is woken
-    /// by the table of those that wait.
+    /// `mark` says which session it is; `root_waker` is its task's, or null where that is not woken when
+    /// its scope is told to stop.
     #[inline]
     pub(super) fn begin(
         thread: &'static Thread,
