@@ -200,7 +200,7 @@ where
 {
     let ControlPlane { supervisor, drop_main, finished, exit } = control;
     {
-        let _edge = supervisor.edge().enter();
+        let _edge = supervisor.edge().enter_data_plane();
         runtime.block_on(async {
             let ending = run_body(supervisor, main, drop_main.cancelled()).await;
             supervisor.event(Event::MainEnded(ending));

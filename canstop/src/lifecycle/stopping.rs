@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::machine::Generation;
-use crate::session::{Scope, current_scope, is_root_waker};
+use crate::session::{Scope, is_polled_directly};
 
 /// Completes when the program, or the service it was made for, is asked to stop.
 ///
@@ -27,22 +27,32 @@ impl Stopping {
         Self { scope, generation, registered: None }
     }
 
+    #[inline]
     fn is_told(&self) -> bool {
         self.scope.is_told(self.generation)
     }
 
-    /// Whoever tells a scope wakes every session of it that waits. So a session that is polled by
-    /// its own task, and not by a combinator with wakers of its own, has nothing to register.
+    /// Whoever tells a scope wakes its body, and every session of it that waits. So where those are polled
+    /// by their own task, and not by a combinator with wakers of its own, there is nothing to register.
+    #[inline]
     fn is_woken_anyway(&self, cx: &Context<'_>) -> bool {
-        is_root_waker(cx.waker())
-            && current_scope().is_some_and(|scope| std::ptr::eq(scope, self.scope))
-            && self.scope.generation() == self.generation
+        is_polled_directly(self.scope, cx.waker()) && self.scope.generation() == self.generation
+    }
+
+    /// Registers, or looks at what came of that.
+    #[inline(never)]
+    fn poll_registered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let scope = self.scope;
+        let registered = self.registered.get_or_insert_with(|| Box::pin(scope.token().cancelled_owned()));
+        // A life that ended before the token was taken has been told under another token.
+        if registered.as_mut().poll(cx).is_ready() || self.is_told() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Future for Stopping {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_told() {
             return Poll::Ready(());
@@ -50,13 +60,7 @@ impl Future for Stopping {
         if self.registered.is_none() && self.is_woken_anyway(cx) {
             return Poll::Pending;
         }
-        let scope = self.scope;
-        let registered = self.registered.get_or_insert_with(|| Box::pin(scope.token().cancelled_owned()));
-        if registered.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        // A life that ended before the token was taken has been told under another token.
-        if self.is_told() { Poll::Ready(()) } else { Poll::Pending }
+        self.poll_registered(cx)
     }
 }
 
@@ -102,5 +106,106 @@ impl<F: Future> Future for RunUntilStopping<F> {
             return Poll::Ready(Some(output));
         }
         Pin::new(this.stopping).poll(cx).map(|()| None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::lifecycle::Lifecycle;
+    use crate::machine::{Owner, Place, ServiceId};
+    use crate::session::{Body, Supervisor, stop_watching_sessions, watch_sessions};
+
+    const LIFE: Generation = Generation(1);
+
+    fn service(number: usize) -> &'static Scope {
+        let (supervisor, _inbox) = Supervisor::new();
+        let scope = supervisor.new_scope(
+            Owner::Service(ServiceId(number)),
+            "service",
+            Place { file: "stopping.rs", line: 1 },
+            Generation::default(),
+        );
+        scope.begin(LIFE);
+        scope
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    /// Runs this as the body of the service, and tells it to stop as soon as it waits.
+    fn told_while_it_waits(scope: &'static Scope, body: impl Future<Output = ()> + Send + 'static) {
+        let runtime = runtime();
+        let body = runtime.spawn(Body::new(scope.body(), body));
+        runtime.block_on(tokio::task::yield_now());
+        assert!(!body.is_finished(), "it waits for the stop");
+        watch_sessions();
+        scope.tell(LIFE, Instant::now());
+        stop_watching_sessions();
+        runtime.block_on(body).unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_body_is_told_without_registering() {
+        let scope = service(0);
+        told_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(scope, LIFE).stopping());
+            poll_fn(|cx| {
+                let poll = stopping.as_mut().poll(cx);
+                assert!(stopping.registered.is_none());
+                poll
+            })
+            .await;
+        });
+    }
+
+    /// A waker as a combinator may have: it wakes the task, and is not the task's own.
+    struct Branch(Waker);
+
+    impl Wake for Branch {
+        fn wake(self: Arc<Self>) {
+            self.0.wake_by_ref();
+        }
+    }
+
+    #[test]
+    fn what_is_polled_with_another_waker_registers_and_is_told() {
+        let scope = service(0);
+        told_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(scope, LIFE).stopping());
+            poll_fn(|cx| {
+                let branch = Waker::from(Arc::new(Branch(cx.waker().clone())));
+                let poll = stopping.as_mut().poll(&mut Context::from_waker(&branch));
+                assert!(stopping.registered.is_some());
+                poll
+            })
+            .await;
+        });
+    }
+
+    #[test]
+    fn a_stop_of_another_service_is_waited_for_by_registering() {
+        let (scope, other) = (service(0), service(1));
+        told_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(other, LIFE).stopping());
+            let mut own = pin!(Lifecycle::new(scope, LIFE).stopping());
+            poll_fn(|cx| {
+                let entered = other.enter();
+                assert!(stopping.as_mut().poll(cx).is_pending());
+                assert!(stopping.registered.is_some());
+                drop(entered);
+                own.as_mut().poll(cx)
+            })
+            .await;
+        });
     }
 }

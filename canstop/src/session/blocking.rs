@@ -7,6 +7,7 @@ use super::membership::Membership;
 use super::observer::Observer;
 use super::scope::expect_scope;
 use super::site::Site;
+use super::thread::this_thread;
 use crate::machine::Ending;
 
 /// Runs a closure on the blocking pool, as a session.
@@ -28,7 +29,7 @@ where
     tokio::task::spawn_blocking(move || {
         // Dropped in reverse order: the thread is free before the session is finished.
         let membership = membership;
-        let _polling = membership.poll(std::ptr::null());
+        let _polling = membership.poll(this_thread(), std::ptr::null());
         let output = closure();
         if let Some(error) = observer.error(&output) {
             membership.report(Ending::Failed(error));

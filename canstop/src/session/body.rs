@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::ptr;
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -10,7 +11,8 @@ use super::counter::{Counter, Kind};
 use super::panics::panic_text;
 use super::scope::Scope;
 use super::site::Site;
-use super::thread::{Mark, Polling};
+use super::standing::Mark;
+use super::thread::{Polling, this_thread};
 use crate::machine::{Ending, Owner};
 
 /// What a body is called while a thread runs it.
@@ -25,7 +27,7 @@ impl BodyName {
             Owner::Service(_) | Owner::Group(_) => Kind::Service,
         };
         let site = Site::new(None, scope.place.file, scope.place.line, "", || "", None);
-        Self(Counter::leak(Box::leak(Box::new(site)), scope, kind))
+        Self(Counter::leak(Box::leak(Box::new(site)), scope, kind, None))
     }
 
     /// Runs a closure as this body, on the thread it is called on, and catches its panic.
@@ -34,8 +36,33 @@ impl BodyName {
     ///
     /// The panic.
     pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, Ending> {
-        let _polling = Polling::begin(self.0, Mark::NONE, std::ptr::null());
+        self.run_by(ptr::null(), body)
+    }
+
+    /// `waker` is that of the body's task, if the scope knows it.
+    fn run_by<T>(self, waker: *const Waker, body: impl FnOnce() -> T) -> Result<T, Ending> {
+        let _polling = Polling::begin(this_thread(), self.0, Mark::BODY, waker);
         catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Ending::Panicked(panic_text(&*payload)))
+    }
+}
+
+/// While it lives, the body's task is woken when its life is told to stop.
+#[derive(Debug)]
+struct Listening {
+    scope: &'static Scope,
+    waker: Waker,
+}
+
+impl Listening {
+    fn new(scope: &'static Scope, waker: &Waker) -> Self {
+        scope.listen(waker.clone());
+        Self { scope, waker: waker.clone() }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.scope.listen_no_longer(&self.waker);
     }
 }
 
@@ -46,12 +73,13 @@ pin_project! {
         #[pin]
         future: F,
         name: BodyName,
+        listening: Option<Listening>,
     }
 }
 
 impl<F> Body<F> {
     pub(crate) fn new(name: BodyName, future: F) -> Self {
-        Self { future, name }
+        Self { future, name, listening: None }
     }
 }
 
@@ -60,7 +88,13 @@ impl<F: Future> Future for Body<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let body = self.project();
-        match body.name.run(|| body.future.poll(cx)) {
+        let waker = cx.waker();
+        if !body.listening.as_ref().is_some_and(|listening| listening.waker.will_wake(waker)) {
+            // The old one first: it would take the new one's place away.
+            *body.listening = None;
+            *body.listening = Some(Listening::new(body.name.0.scope, waker));
+        }
+        match body.name.run_by(waker, || body.future.poll(cx)) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),
         }

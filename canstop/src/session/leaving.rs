@@ -6,17 +6,18 @@
 //! that lock. Why the change from one to the other is safe stands in [`handshake`](super::handshake).
 //!
 //! The barrier that it needs is `membarrier(2)` on Linux, which interrupts every running thread of the
-//! process. Elsewhere each leave has its own fence.
+//! process. Elsewhere sessions are watched from the first on.
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, Once};
 
-use super::handshake::{Barrier, Watchers};
+use super::handshake::Handshake;
 use super::slots::{self, Slot};
-use super::thread;
+use super::thread::{self, Thread};
 
-static WATCHERS: Watchers = Watchers(AtomicUsize::new(0));
+/// How many watch.
+static WATCHERS: Mutex<usize> = Mutex::new(0);
 
 /// Whoever leaves while somebody watches, or wakes, holds the gate of the slot's batch.
 static GATES: [Gate; 64] = [const { Gate(Mutex::new(())) }; 64];
@@ -24,24 +25,26 @@ static GATES: [Gate; 64] = [const { Gate(Mutex::new(())) }; 64];
 #[repr(align(64))]
 struct Gate(Mutex<()>);
 
-/// Does each leave need its own fence, as the watcher cannot bring one?
-static OWN_BARRIER: AtomicBool = AtomicBool::new(!cfg!(target_os = "linux"));
-
-/// Is anybody stopping? One relaxed load: whoever counts also looks again by itself every few
-/// milliseconds.
-#[inline]
-pub(super) fn somebody_watches() -> bool {
-    WATCHERS.any()
-}
-
 /// Lets sessions that end say so, and leave under the lock. When it returns, all do.
 pub(crate) fn watch_sessions() {
-    WATCHERS.begin(membarrier::for_all_threads, thread::clearing_of_all);
+    let mut watchers = lock_watchers();
+    if *watchers == 0 {
+        thread::watch_all(membarrier::for_all_threads);
+    }
+    *watchers += 1;
 }
 
 /// Takes back one [`watch_sessions`].
 pub(crate) fn stop_watching_sessions() {
-    WATCHERS.end();
+    let mut watchers = lock_watchers();
+    *watchers -= 1;
+    if *watchers == 0 {
+        thread::unwatch_all();
+    }
+}
+
+fn lock_watchers() -> MutexGuard<'static, usize> {
+    WATCHERS.lock().expect("nothing panics while it counts those that watch")
 }
 
 /// Keeps sessions watched for as long as it lives, whoever else stops.
@@ -49,67 +52,80 @@ pub(crate) fn stop_watching_sessions() {
 pub(super) struct Watching(());
 
 impl Watching {
-    /// To be called while sessions are watched: this only sees to it that they still are.
     pub(super) fn on() -> Self {
-        WATCHERS.one_more();
+        watch_sessions();
         Self(())
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        WATCHERS.end();
+        stop_watching_sessions();
     }
 }
 
-/// Clears a session's slot.
+/// Clears a session's slot, on this thread.
 #[inline]
-pub(super) fn leave(slot: &'static Slot) {
-    let own = OWN_BARRIER.load(Ordering::Relaxed);
-    let barrier = if own { Barrier::Own } else { Barrier::Watcher };
-    // Relaxed: what must not overtake it is ordered by the handshake, or by the gate.
-    let clear = || slot.task.store(ptr::null_mut(), Ordering::Relaxed);
-    thread::clearing().clear(&WATCHERS, barrier, clear, || {
-        let _gate = hold(slot);
-        clear();
-    });
+pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
+    thread.handshake.clear(|| clear(slot), || clear_carefully(slot));
 }
 
-/// Keeps the sessions in this slot's batch from leaving, once [`watch_sessions`] has returned.
+/// Relaxed: what must not overtake it is ordered by the handshake, or by the gate.
+#[inline]
+fn clear(slot: &Slot) {
+    slot.task.store(ptr::null_mut(), Ordering::Relaxed);
+}
+
+#[cold]
+fn clear_carefully(slot: &'static Slot) {
+    let _gate = hold(slot);
+    clear(slot);
+}
+
+/// Keeps the sessions in this slot's batch from leaving, while they are watched.
 pub(super) fn hold(slot: &'static Slot) -> MutexGuard<'static, ()> {
     let Gate(gate) = &GATES[slots::batch_of(slot) % GATES.len()];
     gate.lock().expect("nothing panics while a session leaves or is woken")
 }
 
+/// Keeps what is said to sessions before what is then seen of them.
+pub(super) fn say_before_looking() {
+    Handshake::say_before_looking();
+}
+
 /// Prepares what [`watch_sessions`] needs of the system, before there is a session.
 pub(crate) fn prepare() {
-    membarrier::prepare();
+    static PREPARED: Once = Once::new();
+    PREPARED.call_once(|| {
+        if !membarrier::register() {
+            // For ever.
+            watch_sessions();
+        }
+    });
 }
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "membarrier(2) has no wrapper in std")]
 mod membarrier {
-    use std::sync::atomic::{Ordering, fence};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::OWN_BARRIER;
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 
     fn call(command: libc::c_int) -> bool {
         // SAFETY: the call takes three integers and touches no memory of this process.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
-    /// Where the kernel has no such call, or forbids it, every leave brings its own fence.
-    pub(super) fn prepare() {
-        if !call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) {
-            OWN_BARRIER.store(true, Ordering::SeqCst);
-        }
+    /// A kernel may have no such call, or forbid it.
+    pub(super) fn register() -> bool {
+        let is_registered = call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+        IS_REGISTERED.store(is_registered, Ordering::Relaxed);
+        is_registered
     }
 
     /// Once the process is registered, the kernel has no reason left to refuse.
     pub(super) fn for_all_threads() {
-        if OWN_BARRIER.load(Ordering::Relaxed) {
-            fence(Ordering::SeqCst);
-        } else {
+        if IS_REGISTERED.load(Ordering::Relaxed) {
             assert!(call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED), "membarrier(2) fails after its registration");
         }
     }
@@ -117,9 +133,9 @@ mod membarrier {
 
 #[cfg(not(target_os = "linux"))]
 mod membarrier {
-    pub(super) fn prepare() {}
-
-    pub(super) fn for_all_threads() {
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    pub(super) fn register() -> bool {
+        false
     }
+
+    pub(super) fn for_all_threads() {}
 }

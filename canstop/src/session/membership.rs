@@ -1,21 +1,22 @@
 //! What a session carries: where it was counted, when it was born, and its place in the table.
 
+use std::mem::ManuallyDrop;
+use std::ptr;
 use std::task::Waker;
 use std::thread::panicking;
 
 use super::counter::{Counter, Kind};
-use super::leaving::somebody_watches;
 use super::panics;
 use super::scope::Scope;
 use super::site::Site;
 use super::standing::{Standing, Stands};
 use super::supervisor::SessionFailure;
-use super::thread::{self, Mark, Polling};
+use super::thread::{self, Polling, Thread};
 use super::waiting;
 use crate::machine::Ending;
 
-/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned and
-/// dropped after the future is.
+/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned, and
+/// [ended](Self::end) after the future is dropped.
 ///
 /// Packed, so that the future may use what alignment would waste.
 #[repr(C, packed(4))]
@@ -29,38 +30,36 @@ impl Membership {
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.tally.count_start();
-        Self { counter, standing: Standing::born(Mark::born(scope.supervisor.tick())) }
+        Self { counter, standing: Standing::born(scope.supervisor.now()) }
     }
 
     /// Is it to be dropped?
     #[inline]
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.counter.scope.is_abandoned()
+    pub(super) fn is_abandoned(&self, thread: &Thread) -> bool {
+        thread.handshake.is_watched() && self.counter.scope.is_abandoned()
     }
 
     #[inline]
-    pub(super) fn poll(&self, root_waker: *const ()) -> Polling {
-        let mark = match self.standing.get() {
-            Stands::Born(born) => born,
-            Stands::Entered(_) => Mark::ENTERED,
-        };
-        Polling::begin(self.counter, mark, root_waker)
+    pub(super) fn poll(&self, thread: &'static Thread, root_waker: *const Waker) -> Polling {
+        Polling::begin(thread, self.counter, self.standing.mark(), root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
-    pub(super) fn wait(&mut self, waker: &Waker) {
+    pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
         if let Stands::Born(born) = self.standing.get() {
-            self.enter_table(waker, born);
+            self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
+            // What was said between the poll and now was said to nobody.
+            if thread.handshake.may_have_been_missed() {
+                self.look_again(waker);
+            }
         }
     }
 
-    #[inline]
-    fn enter_table(&mut self, waker: &Waker, born: Mark) {
-        self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
-        // What was said between the poll and now was said to nobody.
+    #[cold]
+    fn look_again(&self, waker: &Waker) {
         let home = self.counter.home;
-        if home.is_told(home.generation()) || self.is_abandoned() {
+        if home.is_told(home.generation()) || self.counter.scope.is_abandoned() {
             waker.wake_by_ref();
         }
     }
@@ -71,23 +70,38 @@ impl Membership {
         let Counter { site, home, .. } = self.counter;
         home.supervisor.session_failed(SessionFailure { site, scope: home, ending });
     }
+
+    /// The session has come to its end, on this thread.
+    #[inline]
+    pub(super) fn end(self, thread: &'static Thread) {
+        ManuallyDrop::new(self).leave(thread);
+    }
+
+    #[inline(always)]
+    fn leave(&self, thread: &'static Thread) {
+        if let Stands::Entered(slot) = self.standing.get() {
+            waiting::leave(slot, thread);
+        }
+        let mut counter = self.counter;
+        if !counter.thread.is_some_and(|own| ptr::eq(own, thread)) {
+            counter = thread::counter(counter.site, counter.home, counter.kind);
+        }
+        counter.tally.count_finish();
+        if thread.handshake.is_watched() {
+            counter.home.supervisor.sessions_changed();
+        }
+    }
 }
 
+/// The session is dropped before its end, or it panics.
 impl Drop for Membership {
-    #[inline]
+    #[inline(never)]
     fn drop(&mut self) {
-        if let Stands::Entered(slot) = self.standing.get() {
-            waiting::leave(slot);
-        }
         // Seen here and not caught: a panic passes through as it would without canstop. A blocking
         // destructor or one that panics is the session's own.
         if panicking() {
             self.report(Ending::Panicked(panics::last_panic()));
         }
-        let Counter { site, home, kind, .. } = self.counter;
-        thread::counter(site, home, *kind).tally.count_finish();
-        if somebody_watches() {
-            home.supervisor.sessions_changed();
-        }
+        self.leave(thread::this_thread());
     }
 }

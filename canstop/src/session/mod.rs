@@ -8,8 +8,10 @@
 //! Architecture invariant: nothing here takes a lock on the way of a session that never waits, and
 //! nothing here decides.
 
+mod static_ref;
 mod site;
 mod supervisor;
+mod retired;
 mod scope;
 mod thread;
 mod atomics;
@@ -41,4 +43,4 @@ pub(crate) use panics::{ending_of_dropped, install_hook};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, SessionFailure, Standing, Supervisor};
 pub(crate) use survey::{Count, Found, TICK, Watch, body_blocks_since, count, survey};
-pub(crate) use thread::is_root_waker;
+pub(crate) use thread::is_polled_directly;

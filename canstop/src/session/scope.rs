@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::BodyName;
 use super::counter::Counter;
 use super::supervisor::{Supervisor, edge_of_current_runtime};
-use super::thread::{self, replace_current};
+use super::tally::Tally;
+use super::thread::{self, Belonging, replace_belonging};
 use super::waiting;
 use crate::machine::{Generation, Owner, Place};
 
@@ -44,6 +47,8 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Life {
     token: CancellationToken,
+    /// The task of the body, once that is polled.
+    body: Option<Waker>,
     until: Option<Instant>,
 }
 
@@ -90,7 +95,7 @@ impl Scope {
 
     /// The group of those of its sessions that have this grace.
     pub(super) fn group(&'static self, grace: Duration) -> &'static Scope {
-        let mut groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
+        let mut groups = self.lock_groups();
         if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
             return group;
         }
@@ -103,6 +108,7 @@ impl Scope {
         *self.body.get_or_init(|| BodyName::new(self))
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::Relaxed))
     }
@@ -110,8 +116,11 @@ impl Scope {
     /// Begins the next life, which has not been told anything yet.
     pub(crate) fn begin(&self, generation: Generation) {
         let mut life = self.lock_life();
-        *life = Life::default();
+        let before = std::mem::take(&mut *life);
         self.generation.store(generation.0, Ordering::Relaxed);
+        drop(life);
+        // A waker may be the last thing that holds its task.
+        drop(before);
     }
 
     /// Lets a life and its sessions hear that they should stop.
@@ -126,7 +135,22 @@ impl Scope {
         };
         self.told.fetch_max(generation.0, Ordering::Release);
         token.cancel();
+        if let Some(body) = self.lock_life().body.clone() {
+            body.wake();
+        }
         waiting::wake_all(self);
+    }
+
+    /// From now on the body's task is woken when its life is told to stop.
+    pub(super) fn listen(&self, body: Waker) {
+        let before = self.lock_life().body.replace(body);
+        drop(before);
+    }
+
+    /// The body is over.
+    pub(super) fn listen_no_longer(&self, body: &Waker) {
+        let gone = self.lock_life().body.take_if(|known| known.will_wake(body));
+        drop(gone);
     }
 
     /// Was this life told to stop? One relaxed load: what follows from it is ordered by the wake.
@@ -147,13 +171,32 @@ impl Scope {
     /// Gives its sessions up: each is dropped where it is polled next, and now is when.
     pub(crate) fn abandon_sessions(&'static self) {
         self.abandoned.store(true, Ordering::Release);
+        self.supervisor.watch_given_up(self);
         waiting::wake_all(self);
     }
 
-    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life.
+    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life until they
+    /// are gone.
     pub(crate) fn is_spent(&self) -> bool {
-        let groups = self.groups.lock().expect("nothing panics while it holds the list of groups");
-        self.is_abandoned() || groups.iter().any(|(_, group)| group.is_abandoned())
+        self.is_abandoned() || self.groups().iter().any(|group| group.is_abandoned())
+    }
+
+    /// As new, once nothing is left of what was given up.
+    pub(super) fn renewed(&'static self) -> &'static Self {
+        self.abandoned.store(false, Ordering::Relaxed);
+        self.groups().iter().for_each(|group| group.abandoned.store(false, Ordering::Relaxed));
+        self
+    }
+
+    /// Has it, or a group under it, a session that has not ended?
+    pub(super) fn has_sessions(&self) -> bool {
+        let groups = self.groups();
+        let sum = |of: fn(&Tally) -> u64| -> u64 {
+            let own = |scope: &Self| scope.lock_counters().iter().map(|counter| of(&counter.tally)).sum::<u64>();
+            own(self) + groups.iter().map(|group| own(group)).sum::<u64>()
+        };
+        let finished = sum(Tally::finished);
+        finished != sum(Tally::started)
     }
 
     #[inline]
@@ -167,6 +210,14 @@ impl Scope {
 
     pub(super) fn lock_counters(&self) -> std::sync::MutexGuard<'_, Vec<&'static Counter>> {
         self.counters.lock().expect("nothing panics while it holds the list of counters")
+    }
+
+    pub(super) fn groups(&self) -> Vec<&'static Scope> {
+        self.lock_groups().iter().map(|&(_, group)| group).collect()
+    }
+
+    fn lock_groups(&self) -> std::sync::MutexGuard<'_, Vec<(Duration, &'static Scope)>> {
+        self.groups.lock().expect("nothing panics while it holds the list of groups")
     }
 
     fn lock_life(&self) -> std::sync::MutexGuard<'_, Life> {
@@ -217,24 +268,36 @@ fn outside(what: &str) -> ! {
 #[derive(Debug)]
 #[must_use = "the thread leaves the scope when this is dropped"]
 pub(crate) struct EnteredScope {
-    before: Option<&'static Counter>,
+    before: Belonging,
     /// Not `Send`: it must be dropped on the thread that it changed.
     not_send: std::marker::PhantomData<*const ()>,
 }
 
 impl Scope {
+    /// On a thread that is not the data plane's.
     pub(crate) fn enter(&'static self) -> EnteredScope {
-        EnteredScope { before: replace_current(Some(self.body().0)), not_send: std::marker::PhantomData }
+        self.enter_on(None)
     }
 
-    /// Makes this the scope of whatever this thread runs from now on.
+    /// On the thread that drives the data plane.
+    pub(crate) fn enter_data_plane(&'static self) -> EnteredScope {
+        self.enter_on(self.supervisor.data_plane())
+    }
+
+    fn enter_on(&'static self, data_plane: Option<&'static Handle>) -> EnteredScope {
+        let before = replace_belonging(Belonging { current: Some(self.body().0), data_plane });
+        EnteredScope { before, not_send: std::marker::PhantomData }
+    }
+
+    /// Makes this the scope of whatever this thread, which is one of the data plane's, runs from now on.
     pub(crate) fn adopt_thread(&'static self) {
-        replace_current(Some(self.body().0));
+        let data_plane = self.supervisor.attach_data_plane(&Handle::current());
+        replace_belonging(Belonging { current: Some(self.body().0), data_plane: Some(data_plane) });
     }
 }
 
 impl Drop for EnteredScope {
     fn drop(&mut self) {
-        replace_current(self.before);
+        replace_belonging(self.before);
     }
 }

@@ -1,7 +1,8 @@
 //! What the two planes of one supervisor share.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::leaving;
+use super::retired::Retired;
 use super::scope::Scope;
 use super::site::Site;
+use super::standing::Mark;
 use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec, ServiceState};
 use crate::report;
 
@@ -115,10 +118,10 @@ pub(crate) struct Supervisor {
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
     failed_sessions: AtomicU64,
-    /// Tenths of a second since the supervisor was made. A session keeps the one it was born in,
-    /// and no clock is read at its spawn.
-    tick: AtomicU32,
+    /// What a session that is born now is marked with. So no clock is read at its spawn.
+    now: AtomicUsize,
     scopes: Mutex<Vec<&'static Scope>>,
+    retired: Retired,
     /// By their numbers.
     services: Mutex<Vec<Known>>,
     /// How many groups of sessions with a grace of their own there were.
@@ -150,8 +153,9 @@ impl Supervisor {
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
-            tick: AtomicU32::new(0),
+            now: AtomicUsize::new(Mark::born(0).to_bits()),
             scopes: Mutex::new(Vec::new()),
+            retired: Retired::new(),
             services: Mutex::new(Vec::new()),
             groups: AtomicUsize::new(0),
             edge: OnceLock::new(),
@@ -176,14 +180,34 @@ impl Supervisor {
         place: Place,
         generation: Generation,
     ) -> &'static Scope {
-        let scope: &'static Scope = Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), place, generation)));
-        self.lock_scopes().push(scope);
+        let scope = match self.retired.take(owner, name, place) {
+            Some(scope) => scope.renewed(),
+            None => Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), place, generation))),
+        };
+        let groups = scope.groups();
+        let mut scopes = self.lock_scopes();
+        // A group that came up after its home was retired is there already.
+        let missing: Vec<_> =
+            groups.into_iter().filter(|group| !scopes.iter().any(|known| ptr::eq(*known, *group))).collect();
+        scopes.push(scope);
+        scopes.extend(missing);
         scope
     }
 
-    /// Forgets a scope whose sessions were given up, with its groups: they are never counted again.
+    /// Counts a scope and its groups no longer. What they still hold is given up, or is nothing.
     pub(crate) fn retire_scope(&self, retired: &'static Scope) {
-        self.lock_scopes().retain(|scope| !std::ptr::eq(scope.home(), retired));
+        self.lock_scopes().retain(|scope| !ptr::eq(scope.home(), retired));
+        self.retired.keep(retired);
+    }
+
+    /// Keeps the sessions of this scope watched until they are gone.
+    pub(super) fn watch_given_up(&self, scope: &'static Scope) {
+        self.retired.watch_given_up(scope);
+    }
+
+    /// Lets go of what was given up and is gone by now.
+    pub(super) fn let_go(&self) {
+        self.retired.let_go();
     }
 
     /// A scope for sessions under `home` that have this grace of their own.
@@ -240,7 +264,8 @@ impl Supervisor {
 
     /// Somebody asked for the edge's lifecycle: from now on `main` is told to stop, and not dropped.
     pub(crate) fn main_listens(&self) {
-        if !self.main_listens.swap(true, Ordering::Relaxed) {
+        // Looked at first: a word that many sessions write is slow, one that they read is not.
+        if !self.main_listens.load(Ordering::Relaxed) && !self.main_listens.swap(true, Ordering::Relaxed) {
             self.event(Event::MainListens);
         }
     }
@@ -257,13 +282,13 @@ impl Supervisor {
     }
 
     #[inline]
-    pub(super) fn tick(&self) -> u32 {
+    pub(super) fn now(&self) -> Mark {
         // Relaxed: an age may be a tick off.
-        self.tick.load(Ordering::Relaxed)
+        Mark::from_bits(self.now.load(Ordering::Relaxed))
     }
 
-    pub(super) fn set_tick(&self, tick: u32) {
-        self.tick.store(tick, Ordering::Relaxed);
+    pub(super) fn set_now(&self, tick: u32) {
+        self.now.store(Mark::born(tick).to_bits(), Ordering::Relaxed);
     }
 
     /// Lets the control plane count again. Many changes at once are one.
@@ -285,10 +310,11 @@ impl Supervisor {
     }
 
     /// From now on this runtime's threads belong to this supervisor, also those that only visit.
-    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) {
-        if self.data_plane.set(handle.clone()).is_ok() {
+    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) -> &'static runtime::Handle {
+        self.data_plane.get_or_init(|| {
             lock_attached().push((handle.id(), self));
-        }
+            handle.clone()
+        })
     }
 
     pub(crate) fn data_plane(&self) -> Option<&runtime::Handle> {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::counter::{Counter, Kind};
 use super::scope::Scope;
 use super::site::Site;
+use super::standing::Mark;
 use super::supervisor::Supervisor;
 use super::tally::Tally;
 use super::thread::{self, Seen};
@@ -55,7 +56,8 @@ impl Watch {
     /// Looks at every thread, and lets ages go on.
     pub(crate) fn tick(&mut self, supervisor: &Supervisor, began: Instant, now: Instant) {
         let ticks = now.duration_since(began).as_millis() / TICK.as_millis();
-        supervisor.set_tick(u32::try_from(ticks).unwrap_or(u32::MAX));
+        supervisor.set_now(u32::try_from(ticks).unwrap_or(u32::MAX));
+        supervisor.let_go();
         let mut seen = HashMap::with_capacity(self.seen.len());
         for Seen { thread, poll, .. } in thread::look() {
             let since = match self.seen.get(&thread) {
@@ -117,15 +119,15 @@ impl Known {
     }
 
     /// Takes in that a thread polls one of them.
-    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, tick: u32) {
-        let entered = seen.mark.is_entered();
+    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, born_now: Mark) {
+        let entered = !seen.mark.is_born();
         // A closure on the blocking pool holds its thread from its first moment.
         match since.or((self.counter.kind == Kind::Blocking).then_some(now)) {
             Some(since) => {
                 self.blocking += 1;
                 self.blocking_since = Some(self.blocking_since.map_or(since, |earlier| earlier.min(since)));
                 // One that stands in the table is at most as old as the oldest that does.
-                let age = if entered { self.oldest_entered } else { Some(seen.mark.age(tick)) };
+                let age = if entered { self.oldest_entered } else { Some(seen.mark.age(born_now)) };
                 self.oldest_blocking = self.oldest_blocking.max(age);
                 self.blocking_unentered += u64::from(!entered);
             }
@@ -169,7 +171,7 @@ impl Known {
 
 /// Names what is alive among these owners' sessions, site by site.
 pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
-    let tick = supervisor.tick();
+    let born_now = supervisor.now();
     let key = |counter: &'static Counter| {
         (ptr::from_ref(counter.site).addr(), ptr::from_ref(counter.scope).addr(), counter.kind)
     };
@@ -187,14 +189,14 @@ pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], n
     waiting::for_each(|entry| {
         if let Some(known) = known.get_mut(&key(entry.counter)) {
             known.entered += 1;
-            known.oldest_entered = known.oldest_entered.max(Some(entry.born.age(tick)));
+            known.oldest_entered = known.oldest_entered.max(Some(entry.born.age(born_now)));
         }
     });
     let mut threads_are_held = false;
     for seen in thread::look() {
         threads_are_held |= watch.since(&seen).is_some();
         if let Some(known) = known.get_mut(&key(seen.counter)) {
-            known.polled(&seen, watch.since(&seen), now, tick);
+            known.polled(&seen, watch.since(&seen), now, born_now);
         }
     }
     let mut known: Vec<_> = known.into_values().filter(|known| known.alive > 0).collect();

@@ -2,81 +2,42 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::task::Waker;
+
+use tokio::runtime::Handle;
 
 use super::counter::{Counter, Kind};
-use super::handshake::Clearing;
+use super::handshake::Handshake;
 use super::scope::Scope;
 use super::site::Site;
 use super::slots;
+use super::standing::Mark;
+use super::static_ref::StaticRef;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.
+///
+/// Only its own thread writes to it. What it polls is read for reports only, by a reader that compares
+/// two looks a tick apart: so all of that is relaxed.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Thread {
     /// Its place in the list of all threads.
     number: u32,
-    /// What it polls: a [`Poll`], or zero for nothing.
-    polling: AtomicU64,
-    /// Is a session leaving the table of those that wait, here and now?
-    clearing: Clearing,
+    /// What runs: a session, a body, or, between them on the data plane's threads, the edge.
+    current: StaticRef<Counter>,
+    /// Which session it is, as a [`Mark`].
+    mark: AtomicUsize,
+    /// How many polls this thread has begun. Seen twice alike, it is still the same poll.
+    polls: AtomicU64,
+    /// The waker of the session or body that is being polled, by its place: that poll holds it. Here and
+    /// not in the thread's own part because all that a poll writes is then reached by one pointer.
+    root_waker: AtomicPtr<Waker>,
+    /// With whoever watches the sessions that it runs.
+    pub(super) handshake: Handshake,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
-}
-
-/// One poll in one word: from the lowest bit, the [`Mark`] of the session in 25 bits, the counter's
-/// id in 22, the number of the poll in 17. Seen twice alike, it is still the same poll.
-type Poll = u64;
-
-/// Which session of its site it is, as far as a report needs it: the tick of its birth in 24 bits,
-/// nineteen days, or one bit that says that it stands in the table of those that wait, and its birth
-/// there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u32);
-
-const BORN_BITS: u32 = 24;
-const MARK_BITS: u32 = BORN_BITS + 1;
-const ID_BITS: u32 = 22;
-const ONE_POLL: Poll = 1 << (MARK_BITS + ID_BITS);
-
-impl Mark {
-    #[inline]
-    pub(super) fn born(tick: u32) -> Self {
-        Self(tick & ((1 << BORN_BITS) - 1))
-    }
-
-    /// Not known here, but to the table.
-    pub(super) const ENTERED: Self = Self(1 << BORN_BITS);
-
-    #[inline]
-    pub(super) fn is_entered(self) -> bool {
-        self.0 >> BORN_BITS != 0
-    }
-
-    #[inline]
-    pub(super) fn to_bits(self) -> u32 {
-        self.0
-    }
-
-    #[inline]
-    pub(super) fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
-
-    /// How many ticks ago it was born.
-    pub(super) fn age(self, now: u32) -> u32 {
-        now.wrapping_sub(self.0) & ((1 << BORN_BITS) - 1)
-    }
-
-    /// What a poll is called that polls no session.
-    pub(super) const NONE: Self = Self(0);
-}
-
-/// A counter's share of the word.
-pub(super) fn poll_tag(id: u32) -> Poll {
-    // Beyond four million counters a poll goes without a name.
-    let id = if id >> ID_BITS == 0 { id } else { 0 };
-    u64::from(id) << MARK_BITS
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,23 +48,26 @@ struct CounterKey {
     kind: Kind,
 }
 
-static ALL: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
-/// Threads that have ended, for the next ones.
-static ENDED: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
+/// All threads that ever were at once.
+struct Threads {
+    all: Vec<&'static Thread>,
+    /// Those that have ended, for the next ones.
+    ended: Vec<&'static Thread>,
+    /// Are they watched? So is the next one then.
+    watched: bool,
+}
 
-fn lock<T>(list: &'static Mutex<Vec<T>>) -> MutexGuard<'static, Vec<T>> {
-    list.lock().expect("nothing panics while it holds a list of threads")
+static THREADS: Mutex<Threads> = Mutex::new(Threads { all: Vec::new(), ended: Vec::new(), watched: false });
+
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().expect("nothing panics while it holds the list of threads")
 }
 
 /// A thread's own part. It has no destructor, so that reaching it costs one address computation.
 struct Local {
-    /// What runs: a session, a body, or, between them on the data plane's threads, the edge.
-    current: Cell<Option<&'static Counter>>,
-    /// What identifies the task that is being polled as a session.
-    root_waker: Cell<*const ()>,
-    /// How many polls this thread has begun, in the upper bits.
-    polls: Cell<Poll>,
     thread: Cell<Option<&'static Thread>>,
+    /// Where sessions are spawned, if this is one of the data plane's threads.
+    data_plane: Cell<Option<&'static Handle>>,
     /// By site: the counter that was used last. Grown by leaking, twice the size each time.
     counters: Cell<&'static [Cell<Option<&'static Counter>>]>,
 }
@@ -111,10 +75,8 @@ struct Local {
 thread_local! {
     static LOCAL: Local = const {
         Local {
-            current: Cell::new(None),
-            root_waker: Cell::new(std::ptr::null()),
-            polls: Cell::new(0),
             thread: Cell::new(None),
+            data_plane: Cell::new(None),
             counters: Cell::new(&[]),
         }
     };
@@ -131,7 +93,8 @@ impl Drop for GiveBack {
             local.counters.set(&[]);
             slots::give_back_all();
             if let Some(thread) = local.thread.take() {
-                lock(&ENDED).push(thread);
+                thread.current.store(None, Ordering::Relaxed);
+                threads().ended.push(thread);
             }
         });
     }
@@ -142,61 +105,75 @@ impl Local {
     fn thread(&self) -> &'static Thread {
         match self.thread.get() {
             Some(thread) => thread,
-            None => self.take_thread(),
+            None => take_thread(),
         }
-    }
-
-    #[cold]
-    fn take_thread(&self) -> &'static Thread {
-        let thread = lock(&ENDED).pop().unwrap_or_else(|| {
-            let mut all = lock(&ALL);
-            let thread: &'static Thread = Box::leak(Box::new(Thread {
-                number: u32::try_from(all.len()).expect("fewer than four billion threads at once"),
-                polling: AtomicU64::new(0),
-                clearing: Clearing::new(),
-                counters: Mutex::new(HashMap::new()),
-            }));
-            all.push(thread);
-            thread
-        });
-        self.thread.set(Some(thread));
-        // Fails only while the thread ends, and then the part stays with it.
-        let _ = GIVE_BACK.try_with(|_| {});
-        thread
     }
 
     /// A site is used with one kind only, so that need not be compared.
     #[inline]
     fn counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
         match self.counters.get().get(site.index()).map(Cell::get) {
-            Some(Some(counter)) if std::ptr::eq(counter.home, scope) => counter,
-            _ => self.find_counter(site, scope, kind),
+            Some(Some(counter)) if ptr::eq(counter.home, scope) => counter,
+            _ => find_counter(site, scope, kind),
         }
     }
+}
 
-    #[cold]
-    fn find_counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
-        let index = site.index_or_assign();
-        let thread = self.thread();
-        let key = CounterKey { site: index, scope: std::ptr::from_ref(scope).addr(), kind };
-        let counter = {
-            let mut counters = thread.counters.lock().expect("nothing panics while it holds its counters");
-            *counters.entry(key).or_insert_with(|| {
-                let counted_in = site.grace.map_or(scope, |grace| scope.group(grace));
-                let counter = Counter::leak(site, counted_in, kind);
-                counted_in.add_counter(counter);
-                counter
-            })
-        };
-        let known = self.counters.get();
+// What is rare looks the thread's own part up again, so that its address need not be at hand before.
+
+#[cold]
+fn take_thread() -> &'static Thread {
+    let mut threads = threads();
+    let thread = threads.ended.pop().unwrap_or_else(|| {
+        let thread: &'static Thread = Box::leak(Box::new(Thread {
+            number: u32::try_from(threads.all.len()).expect("fewer than four billion threads at once"),
+            current: StaticRef::none(),
+            mark: AtomicUsize::new(Mark::IDLE.to_bits()),
+            polls: AtomicU64::new(0),
+            root_waker: AtomicPtr::new(ptr::null_mut()),
+            handshake: Handshake::new(threads.watched),
+            counters: Mutex::new(HashMap::new()),
+        }));
+        threads.all.push(thread);
+        thread
+    });
+    drop(threads);
+    LOCAL.with(|local| local.thread.set(Some(thread)));
+    // Fails only while the thread ends, and then the part stays with it.
+    let _ = GIVE_BACK.try_with(|_| {});
+    thread
+}
+
+#[cold]
+fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
+    let index = site.index_or_assign();
+    let thread = this_thread();
+    let key = CounterKey { site: index, scope: ptr::from_ref(scope).addr(), kind };
+    let counter = {
+        let mut counters = thread.counters.lock().expect("nothing panics while it holds its counters");
+        *counters.entry(key).or_insert_with(|| {
+            let counted_in = site.grace.map_or(scope, |grace| scope.group(grace));
+            let counter = Counter::leak(site, counted_in, kind, Some(thread));
+            counted_in.add_counter(counter);
+            counter
+        })
+    };
+    LOCAL.with(|local| {
+        let known = local.counters.get();
         if index >= known.len() {
             let mut larger: Vec<_> = known.iter().map(|cell| Cell::new(cell.get())).collect();
             larger.resize_with((index + 1).next_power_of_two(), || Cell::new(None));
-            self.counters.set(Vec::leak(larger));
+            local.counters.set(Vec::leak(larger));
         }
-        self.counters.get()[index].set(Some(counter));
-        counter
-    }
+        local.counters.get()[index].set(Some(counter));
+    });
+    counter
+}
+
+/// This thread's visible part.
+#[inline]
+pub(super) fn this_thread() -> &'static Thread {
+    LOCAL.with(Local::thread)
 }
 
 /// This thread's counter.
@@ -205,78 +182,104 @@ pub(super) fn counter(site: &'static Site, scope: &'static Scope, kind: Kind) ->
     LOCAL.with(|local| local.counter(site, scope, kind))
 }
 
-/// Where this thread says that a session leaves the table of those that wait.
-#[inline]
-pub(super) fn clearing() -> &'static Clearing {
-    LOCAL.with(|local| &local.thread().clearing)
+/// Lets every thread know that its sessions are watched. `barrier` is a full barrier for all of them.
+pub(super) fn watch_all(barrier: impl FnOnce()) {
+    let mut threads = threads();
+    threads.watched = true;
+    Handshake::watch_all(threads.all.iter().map(|thread| &thread.handshake), barrier);
 }
 
-/// The same of every thread.
-pub(super) fn clearing_of_all() -> Vec<&'static Clearing> {
-    lock(&ALL).iter().map(|thread| &thread.clearing).collect()
+/// Lets every thread know that they are watched no longer.
+pub(super) fn unwatch_all() {
+    let mut threads = threads();
+    threads.watched = false;
+    Handshake::unwatch_all(threads.all.iter().map(|thread| &thread.handshake));
 }
 
-/// Is this the waker of the very session that is being polled here?
+/// Is this the own waker of the session or body that is being polled here, and is that one of this scope?
 #[inline]
-pub(crate) fn is_root_waker(waker: &std::task::Waker) -> bool {
-    LOCAL.with(|local| std::ptr::eq(local.root_waker.get(), waker.data()))
+pub(crate) fn is_polled_directly(scope: &'static Scope, waker: &Waker) -> bool {
+    LOCAL.with(|local| {
+        local.thread.get().is_some_and(|thread| {
+            ptr::eq(thread.root_waker.load(Ordering::Relaxed), waker)
+                && thread.current.load(Ordering::Relaxed).is_some_and(|current| ptr::eq(current.home, scope))
+        })
+    })
 }
 
 /// What runs on this thread.
 #[inline]
 pub(super) fn current() -> Option<&'static Counter> {
-    LOCAL.with(|local| local.current.get())
+    LOCAL.with(|local| local.thread.get()?.current.load(Ordering::Relaxed))
 }
 
-/// Sets what runs on this thread, and says what it was.
-pub(super) fn replace_current(current: Option<&'static Counter>) -> Option<&'static Counter> {
-    LOCAL.with(|local| local.current.replace(current))
+/// The data plane, if this is one of its threads.
+#[inline]
+pub(super) fn data_plane() -> Option<&'static Handle> {
+    LOCAL.with(|local| local.data_plane.get())
+}
+
+/// Whom the code on a thread belongs to, where nothing is polled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Belonging {
+    pub(super) current: Option<&'static Counter>,
+    pub(super) data_plane: Option<&'static Handle>,
+}
+
+/// Sets whom this thread's code belongs to, and says whom it did.
+pub(super) fn replace_belonging(belonging: Belonging) -> Belonging {
+    LOCAL.with(|local| {
+        let thread = local.thread();
+        let current = thread.current.load(Ordering::Relaxed);
+        thread.current.store(belonging.current, Ordering::Relaxed);
+        // Whoever is being polled here hears of its own scope only.
+        thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
+        Belonging { current, data_plane: local.data_plane.replace(belonging.data_plane) }
+    })
 }
 
 /// While it lives, the thread polls what the counter counts, and its code belongs to that scope.
 ///
-/// It may be nested: a poll that blocks on another runtime's session is still there when that is
-/// over, and the same poll as before. Dropped while it unwinds, it clears the slot too, or a healthy
-/// thread would look blocked for ever.
+/// It may be nested: a poll that blocks on another runtime's session is there again when that is over.
+/// Dropped while it unwinds, it says so too, or a healthy thread would look blocked for ever.
 #[derive(Debug)]
 pub(crate) struct Polling {
     thread: &'static Thread,
-    polling_before: Poll,
     current_before: Option<&'static Counter>,
-    root_waker_before: *const (),
+    mark_before: usize,
 }
 
 impl Polling {
-    /// `mark` says which session it is; `root_waker` is its task's, or null where nobody is woken
-    /// by the table of those that wait.
+    /// `mark` says which session it is; `root_waker` is its task's, or null where that is not woken when
+    /// its scope is told to stop.
     #[inline]
-    pub(super) fn begin(counter: &'static Counter, mark: Mark, root_waker: *const ()) -> Self {
-        LOCAL.with(|local| {
-            let thread = local.thread();
-            let number = local.polls.get().wrapping_add(ONE_POLL);
-            local.polls.set(number);
-            // Relaxed throughout: this is read for reports only, by a reader that compares two
-            // looks a tick apart.
-            let begun = Self {
-                thread,
-                polling_before: thread.polling.load(Ordering::Relaxed),
-                current_before: local.current.replace(Some(counter)),
-                root_waker_before: local.root_waker.replace(root_waker),
-            };
-            thread.polling.store(number | counter.poll_tag | u64::from(mark.0), Ordering::Relaxed);
-            begun
-        })
+    pub(super) fn begin(
+        thread: &'static Thread,
+        counter: &'static Counter,
+        mark: Mark,
+        root_waker: *const Waker,
+    ) -> Self {
+        let begun = Self {
+            thread,
+            current_before: thread.current.load(Ordering::Relaxed),
+            mark_before: thread.mark.load(Ordering::Relaxed),
+        };
+        thread.polls.store(thread.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        thread.current.store(Some(counter), Ordering::Relaxed);
+        thread.mark.store(mark.to_bits(), Ordering::Relaxed);
+        thread.root_waker.store(root_waker.cast_mut(), Ordering::Relaxed);
+        begun
     }
 }
 
 impl Drop for Polling {
     #[inline]
     fn drop(&mut self) {
-        self.thread.polling.store(self.polling_before, Ordering::Relaxed);
-        LOCAL.with(|local| {
-            local.current.set(self.current_before);
-            local.root_waker.set(self.root_waker_before);
-        });
+        self.thread.current.store(self.current_before, Ordering::Relaxed);
+        self.thread.mark.store(self.mark_before, Ordering::Relaxed);
+        // Not the one before: it is looked for where a session is polled directly, and a session that
+        // has run another one inside registers instead, which is as good.
+        self.thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }
 
@@ -284,21 +287,19 @@ impl Drop for Polling {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) thread: u32,
-    /// Alike in two looks: the same poll.
-    pub(super) poll: Poll,
-    pub(super) mark: Mark,
     pub(super) counter: &'static Counter,
+    /// Alike in two looks: the same poll.
+    pub(super) poll: u64,
+    pub(super) mark: Mark,
 }
 
 /// Looks at every thread that polls something.
 pub(super) fn look() -> Vec<Seen> {
-    let threads = lock(&ALL).clone();
-    let counters = Counter::all();
     let seen = |thread: &'static Thread| {
-        let poll = thread.polling.load(Ordering::Relaxed);
-        let id = (poll >> MARK_BITS) as u32 & ((1 << ID_BITS) - 1);
-        let mark = Mark(poll as u32 & ((1 << MARK_BITS) - 1));
-        Some(Seen { thread: thread.number, poll, mark, counter: counters.by_id(id)? })
+        let counter = thread.current.load(Ordering::Relaxed)?;
+        let mark = Mark::from_bits(thread.mark.load(Ordering::Relaxed));
+        let poll = thread.polls.load(Ordering::Relaxed);
+        (mark != Mark::IDLE).then_some(Seen { thread: thread.number, counter, poll, mark })
     };
-    threads.into_iter().filter_map(seen).collect()
+    threads().all.iter().filter_map(|thread| seen(thread)).collect()
 }

@@ -12,17 +12,18 @@
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::counter::{Counter, Counters};
+use super::counter::Counter;
 use super::leaving::{self, Watching};
 use super::scope::Scope;
 use super::slots::{self, Slot};
-use super::thread::Mark;
+use super::standing::Mark;
+use super::static_ref::StaticRef;
+use super::thread::Thread;
 
 /// What every waker of a tokio task is made of.
-static TASK_VTABLE: OnceLock<&'static RawWakerVTable> = OnceLock::new();
+static TASK_VTABLE: StaticRef<RawWakerVTable> = StaticRef::none();
 
 /// Enters a session, by its own task's waker. Whoever does so must look again, afterwards, at
 /// whether it was told to stop: the wake may have come just before.
@@ -32,19 +33,28 @@ static TASK_VTABLE: OnceLock<&'static RawWakerVTable> = OnceLock::new();
 /// If the waker is not a tokio task's: sessions are always spawned as tasks.
 #[inline]
 pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'static Slot {
-    let vtable = TASK_VTABLE.get_or_init(|| waker.vtable());
-    assert!(ptr::eq(*vtable, waker.vtable()), "a session is polled by its own task only");
+    if !TASK_VTABLE.is(waker.vtable()) {
+        learn_vtable(waker);
+    }
     let slot = slots::take();
-    slot.about.store(u64::from(counter.id) << 32 | u64::from(born.to_bits()), Ordering::Relaxed);
+    slot.counter.store(Some(counter), Ordering::Relaxed);
+    slot.born.store(born.to_bits(), Ordering::Relaxed);
     // Release: whoever finds the task finds what it is about.
     slot.task.store(waker.data().cast_mut(), Ordering::Release);
     slot
 }
 
-/// Takes a session out. Its task is not freed before this returns.
+#[cold]
+fn learn_vtable(waker: &Waker) {
+    let known = TASK_VTABLE.load(Ordering::Relaxed);
+    assert!(known.is_none_or(|known| ptr::eq(known, waker.vtable())), "a session is polled by its own task only");
+    TASK_VTABLE.store(Some(waker.vtable()), Ordering::Relaxed);
+}
+
+/// Takes a session out, on this thread. Its task is not freed before this returns.
 #[inline]
-pub(super) fn leave(slot: &'static Slot) {
-    leaving::leave(slot);
+pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
+    leaving::leave(slot, thread);
     slots::give_back(slot);
 }
 
@@ -55,23 +65,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn of(slot: &Slot, counters: &Counters) -> Option<Self> {
+    fn of(slot: &Slot) -> Option<Self> {
         if slot.task.load(Ordering::Acquire).is_null() {
             return None;
         }
-        let about = slot.about.load(Ordering::Relaxed);
-        Some(Self { counter: counters.by_id((about >> 32) as u32)?, born: Mark::from_bits(about as u32) })
+        let born = Mark::from_bits(slot.born.load(Ordering::Relaxed));
+        Some(Self { counter: slot.counter.load(Ordering::Relaxed)?, born })
     }
 }
 
 /// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
-pub(super) fn for_each(mut found: impl FnMut(&Entry)) {
-    let counters = Counter::all();
-    for slot in slots::batches().into_iter().flatten() {
-        if let Some(entry) = Entry::of(slot, &counters) {
-            found(&entry);
-        }
-    }
+pub(super) fn for_each(found: impl FnMut(Entry)) {
+    slots::batches().into_iter().flatten().filter_map(Entry::of).for_each(found);
 }
 
 /// Fewer batches than this are not worth a task.
@@ -82,36 +87,35 @@ const BATCHES_PER_TASK: usize = 16;
 /// Many are woken by several tasks on the data plane: a worker that wakes puts the woken into its
 /// own queue, where it finds them without a lock. Sessions must be watched by then: see [`leaving`].
 pub(crate) fn wake_all(scope: &'static Scope) {
+    leaving::say_before_looking();
     let batches = slots::batches();
-    // Whoever enters from now on looks for itself, so no later counter is missed.
-    let counters = Arc::new(Counter::all());
     match scope.supervisor.data_plane() {
         Some(data_plane) if batches.len() > BATCHES_PER_TASK => {
             let tasks = data_plane.metrics().num_workers().max(1) * 4;
             for part in batches.chunks(batches.len().div_ceil(tasks)) {
-                let (part, counters) = (part.to_vec(), Arc::clone(&counters));
+                let part = part.to_vec();
                 // Whoever let them be watched may be content before all are woken.
                 let watching = Watching::on();
                 data_plane.spawn(async move {
                     let _watching = watching;
                     for batch in part {
-                        wake_batch(scope, batch, &counters);
+                        wake_batch(scope, batch);
                         // Others want to run too, those that were woken first of all.
                         tokio::task::yield_now().await;
                     }
                 });
             }
         }
-        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch, &counters)),
+        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch)),
     }
 }
 
 #[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
-fn wake_batch(scope: &'static Scope, batch: &'static [Slot], counters: &Counters) {
-    let (Some(vtable), Some(first)) = (TASK_VTABLE.get(), batch.first()) else { return };
+fn wake_batch(scope: &'static Scope, batch: &'static [Slot]) {
+    let (Some(vtable), Some(first)) = (TASK_VTABLE.load(Ordering::Relaxed), batch.first()) else { return };
     let _nobody_leaves = leaving::hold(first);
     for slot in batch {
-        let Some(Entry { counter, .. }) = Entry::of(slot, counters) else { continue };
+        let Some(Entry { counter, .. }) = Entry::of(slot) else { continue };
         if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
             continue;
         }

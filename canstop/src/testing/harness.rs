@@ -69,7 +69,7 @@ impl Harness {
         let (supervisor, inbox) = session::Supervisor::new();
         let runtime = paused_runtime(supervisor);
         supervisor.attach_data_plane(runtime.handle());
-        let _edge = supervisor.edge().enter();
+        let _edge = supervisor.edge().enter_data_plane();
         runtime.block_on(self.play(supervisor, inbox, test))
     }
 

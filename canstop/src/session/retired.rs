@@ -1,0 +1,119 @@
+//! Scopes whose service is over, kept for the next one like it.
+//!
+//! A scope is never freed, since whatever outlives its service may still reach it. A program may start
+//! services without end, each for a tenant or a connection: they use the same scopes again.
+
+use std::sync::{Mutex, MutexGuard};
+
+use super::leaving::Watching;
+use super::scope::Scope;
+use crate::machine::{Owner, Place};
+
+/// What is kept of services that are over, and of sessions that were given up.
+#[derive(Debug)]
+pub(super) struct Retired {
+    scopes: Mutex<Vec<&'static Scope>>,
+    /// Sessions that were given up are dropped at their next poll. Until all of a scope's are gone they
+    /// stay watched: one that is not looks for nobody's word.
+    given_up: Mutex<Vec<(&'static Scope, Watching)>>,
+}
+
+impl Retired {
+    pub(super) fn new() -> Self {
+        Self { scopes: Mutex::new(Vec::new()), given_up: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn keep(&self, scope: &'static Scope) {
+        lock(&self.scopes).push(scope);
+    }
+
+    /// A scope that may be used as if it were new. Only by the same owner: what still holds a lifecycle of
+    /// an earlier life was told to stop, and stays so, because that owner's lives have growing numbers.
+    pub(super) fn take(&self, owner: Owner, name: &str, place: Place) -> Option<&'static Scope> {
+        let mut scopes = lock(&self.scopes);
+        let fits = |scope: &&Scope| scope.owner == owner && scope.place == place && scope.name == name;
+        let index = scopes.iter().position(|scope| fits(scope) && !scope.has_sessions())?;
+        Some(scopes.swap_remove(index))
+    }
+
+    pub(super) fn watch_given_up(&self, scope: &'static Scope) {
+        lock(&self.given_up).push((scope, Watching::on()));
+    }
+
+    /// Watches no longer those that are gone.
+    pub(super) fn let_go(&self) {
+        lock(&self.given_up).retain(|(scope, _)| scope.has_sessions());
+    }
+}
+
+fn lock<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().expect("nothing panics while it holds what is kept of services that are over")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::ptr;
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::super::observer::Anything;
+    use super::super::site::Site;
+    use super::super::supervisor::Supervisor;
+    use super::super::tracked::spawn_session;
+    use super::*;
+    use crate::machine::{Generation, ServiceId};
+
+    static SITE: Site = Site::new(None, "retired.rs", 1, "", || "", None);
+    static HURRIED: Site = Site::new(None, "retired.rs", 2, "", || "", Some(Duration::from_secs(1)));
+    const PLACE: Place = Place { file: "retired.rs", line: 1 };
+
+    fn scope_of(supervisor: &'static Supervisor, place: Place) -> &'static Scope {
+        supervisor.new_scope(Owner::Service(ServiceId(0)), "tenant", place, Generation(1))
+    }
+
+    #[test]
+    fn services_without_end_share_the_scopes_of_those_that_are_over() {
+        let (supervisor, _inbox) = Supervisor::new();
+        let elsewhere = Place { line: 2, ..PLACE };
+        let first = scope_of(supervisor, PLACE);
+        for _ in 0..3 {
+            supervisor.retire_scope(first);
+            let other = scope_of(supervisor, elsewhere);
+            assert!(!ptr::eq(other, first));
+            supervisor.retire_scope(other);
+            assert!(ptr::eq(scope_of(supervisor, PLACE), first));
+        }
+        assert_eq!(supervisor.scopes().len(), 2, "the edge's and one more");
+    }
+
+    #[test]
+    fn a_scope_is_not_used_again_while_a_session_that_was_given_up_is_left() {
+        let (supervisor, _inbox) = Supervisor::new();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        supervisor.attach_data_plane(runtime.handle());
+        let first = scope_of(supervisor, PLACE);
+        let left = {
+            let _runtime = runtime.enter();
+            let _scope = first.enter();
+            spawn_session(&SITE, pending::<()>(), Anything);
+            spawn_session(&HURRIED, pending::<()>(), Anything)
+        };
+        runtime.block_on(tokio::task::yield_now());
+        let _watching = Watching::on();
+        first.abandon_sessions();
+        first.groups().iter().for_each(|group| group.abandon_sessions());
+        supervisor.let_go();
+        supervisor.retire_scope(first);
+        let second = scope_of(supervisor, PLACE);
+        assert!(!ptr::eq(second, first) && !second.is_spent());
+
+        assert!(runtime.block_on(left).unwrap_err().is_panic());
+        supervisor.let_go();
+        supervisor.retire_scope(second);
+        let third = scope_of(supervisor, PLACE);
+        assert!(ptr::eq(third, first) && !third.is_spent());
+        assert_eq!(supervisor.scopes().len(), 3, "the edge's, this one and its group's");
+    }
+}
