@@ -183,6 +183,10 @@ impl EventLoop {
                 self.in_run.push(done);
                 self.happened(Event::RunCalled);
             }
+            Message::Restart { id, before, asked_in } => {
+                let _ = asked_in.send(self.state.services()[id.0].generation);
+                self.happened(Event::RestartService { id, before });
+            }
             Message::DataPlaneGone => self.data_plane_gone = true,
         }
     }

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::status::{ServiceStatus, status_of};
 use crate::machine::{Event, Fate, Place, ServiceState};
-use crate::session::{Standing, Supervisor};
+use crate::session::{Message, Standing, Supervisor};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.
 #[derive(Clone)]
@@ -70,11 +70,16 @@ impl ServiceHandle {
             return Err(error(RestartErrorKind::MadeOnce));
         }
         let over = |fate| error(RestartErrorKind::Over(fate));
-        let known = |standing: &Standing| Some((standing.id?, standing.before, standing.life));
-        let (id, before, life) = self.wait_for(known).await.map_err(over)?;
-        self.supervisor.event(Event::RestartService { id, before });
-        let begun_anew =
-            |standing: &Standing| (standing.life > life && standing.state == ServiceState::Ready).then_some(());
+        let known = |standing: &Standing| Some((standing.id?, standing.before));
+        let (id, before) = self.wait_for(known).await.map_err(over)?;
+        // What stands here may be a moment old: the control plane knows which life is to end.
+        let (asked_in, life) = oneshot::channel();
+        self.supervisor.send(Message::Restart { id, before, asked_in });
+        let life = life.await;
+        let begun_anew = |standing: &Standing| {
+            let is_new = life.as_ref().is_ok_and(|life| standing.life > *life);
+            (is_new && standing.state == ServiceState::Ready).then_some(())
+        };
         self.wait_for(begun_anew).await.map_err(over)
     }
 

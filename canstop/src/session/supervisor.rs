@@ -32,6 +32,9 @@ pub(crate) enum Message {
     Add(NewService),
     /// `run()` was called; the report goes there when all is drained.
     Run(oneshot::Sender<Report>),
+    /// A service is to begin a new life, and who asks wants to know in which it was. `before` as in
+    /// [`Event::RestartService`].
+    Restart { id: ServiceId, before: Generation, asked_in: oneshot::Sender<Generation> },
     /// The data plane is gone: every future is dropped, or given up.
     DataPlaneGone,
 }

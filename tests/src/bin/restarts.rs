@@ -67,18 +67,19 @@ async fn backs_off(_lifecycle: Lifecycle) -> anyhow::Result<()> {
     anyhow::bail!("connection refused")
 }
 
-#[canstop::service(manual)]
+#[canstop::service(manual, ready = "notify")]
 async fn db(lifecycle: Lifecycle) {
     live("db", lifecycle).await;
 }
 
-#[canstop::service(manual, bound_to(db))]
+#[canstop::service(manual, ready = "notify", bound_to(db))]
 async fn cache(lifecycle: Lifecycle) {
     live("cache", lifecycle).await;
 }
 
 async fn live(name: &str, lifecycle: Lifecycle) {
     println!("{name} starts");
+    lifecycle.ready();
     lifecycle.stopping().await;
     println!("{name} is told");
 }
