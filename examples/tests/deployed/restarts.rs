@@ -80,6 +80,8 @@ fn lose_and_double_no_event(place: &Place, rounds: u32) {
             }
         }
     }
+    // A server may commit what a process that was killed had sent to it, a moment later.
+    let stored = stored + place.events_after(last).ids.len();
     assert_eq!(place.events_after(0).ids.len(), stored, "events have gone from the database");
     println!(
         "tracker: {rounds} rounds in {:.0?}, {promised} events answered with 201, {stored} stored, none twice; \
