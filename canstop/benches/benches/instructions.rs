@@ -142,14 +142,17 @@ fn by_file() -> Table {
     let origins: BTreeSet<_> = session.iter().flatten().map(|(file, _)| origin(file)).collect();
     let mut table = Table::new(["", "empty", "more than the floor", "one yield", "more than the floor"]);
     for known in origins {
-        let mut row = vec![known.to_owned()];
-        for (session, floor) in session.iter().zip(&floor) {
-            let [session, floor] = [session, floor].map(|counts| {
-                counts.iter().filter(|(file, _)| origin(file) == known).map(|(_, count)| count).sum::<f64>()
-            });
-            row.extend([format!("{session:.1}"), format!("{:.1}", session - floor)]);
+        let of_known = |counts: &BTreeMap<String, f64>| {
+            counts.iter().filter(|(file, _)| origin(file) == known).map(|(_, count)| count).sum::<f64>()
+        };
+        let pairs: Vec<_> = session.iter().map(of_known).zip(floor.iter().map(of_known)).collect();
+        // What was done a few times in all is no part of a session.
+        if pairs.iter().any(|(session, _)| *session >= 0.5) {
+            let cells = pairs
+                .iter()
+                .flat_map(|&(session, floor)| [session, session - floor].map(|count| format!("{count:.0}")));
+            table.row([known.to_owned()].into_iter().chain(cells));
         }
-        table.row(row);
     }
     table
 }

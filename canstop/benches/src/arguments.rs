@@ -15,17 +15,22 @@ pub enum Arguments {
 /// What [`child`](crate::child) puts before the arguments of a part.
 pub(crate) const PART: &str = "--part";
 
-/// Reads them, and ends the process at an option that the benchmark does not have.
+/// Reads them. Ends the process at an option that the benchmark does not have, and where nobody asked
+/// for a benchmark: `cargo test --benches` runs it too.
 pub fn read(known: &[&str]) -> Arguments {
-    // Cargo adds `--bench`.
-    let mut given = env::args().skip(1).filter(|argument| argument != "--bench").peekable();
-    if given.next_if(|argument| argument == PART).is_some() {
-        return Arguments::Part(given.collect());
+    let mut given: Vec<_> = env::args().skip(1).collect();
+    if given.first().is_some_and(|first| first == PART) {
+        return Arguments::Part(given.split_off(1));
     }
-    let options: Vec<_> = given.collect();
-    if let Some(unknown) = options.iter().find(|option| !known.contains(&option.as_str())) {
+    let before = given.len();
+    given.retain(|argument| argument != "--bench");
+    if given.len() == before {
+        println!("not measured: `cargo bench` measures, and says so with `--bench`");
+        exit(0);
+    }
+    if let Some(unknown) = given.iter().find(|option| !known.contains(&option.as_str())) {
         eprintln!("there is no option `{unknown}`; there is {}", known.join(", "));
         exit(2);
     }
-    Arguments::Options(options)
+    Arguments::Options(given)
 }

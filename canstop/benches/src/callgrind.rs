@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::{env, fs, mem};
 
+use crate::arguments::PART;
 use crate::child;
 
 /// Is valgrind there?
@@ -33,12 +34,20 @@ pub fn mark() {
 /// If valgrind is missing, the part fails, or there is no mark in it.
 pub fn count(part: &[&str]) -> Vec<Count> {
     let folder = Folder::new();
+    // Where the heap begins to grow depends on how long the arguments and the environment are, and so,
+    // by some instructions, does what an allocation costs. So both are always the same.
+    let program = folder.0.join("part");
+    fs::copy(child::program(), &program).unwrap_or_else(|error| panic!("cannot write {}: {error}", program.display()));
     child::output(
         Command::new("valgrind")
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .args(["--tool=callgrind", "--separate-threads=yes"])
             .arg(concat!("--dump-before=", module_path!(), "::mark"))
             .arg(format!("--callgrind-out-file={}", folder.0.join("dump").display()))
-            .args(child::command_of_part(part)),
+            .arg(program)
+            .arg(PART)
+            .args(part),
     );
     let dumps = (1..).map(|number| folder.0.join(format!("dump.{number}-01"))).take_while(|dump| dump.exists());
     let counts: Vec<_> = dumps.map(|dump| read(&dump)).collect();
@@ -90,7 +99,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let folder = env::temp_dir().join(format!("canstop-callgrind-{}", process::id()));
+        let folder = env::temp_dir().join(format!("canstop-callgrind-{:010}", process::id()));
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
         Self(folder)
     }

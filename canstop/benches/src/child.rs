@@ -1,15 +1,20 @@
 //! Parts that need a process of their own.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::arguments::PART;
 
 /// This program, to be run again for a part.
-pub(crate) fn command_of_part(arguments: &[&str]) -> Vec<String> {
-    let program = env::current_exe().expect("this program has a path");
-    let program = program.to_str().expect("the path of this program is valid UTF-8");
-    [program, PART].iter().chain(arguments).map(|&word| word.to_owned()).collect()
+pub(crate) fn program() -> PathBuf {
+    env::current_exe().expect("this program has a path")
+}
+
+fn command_of_part(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.arg(PART).args(arguments);
+    command
 }
 
 /// Starts a part whose input and output are pipes.
@@ -18,9 +23,8 @@ pub(crate) fn command_of_part(arguments: &[&str]) -> Vec<String> {
 ///
 /// If it cannot be started.
 pub fn start(arguments: &[&str]) -> Child {
-    let command = command_of_part(arguments);
-    let mut part = Command::new(&command[0]);
-    part.args(&command[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut part = command_of_part(arguments);
+    part.stdin(Stdio::piped()).stdout(Stdio::piped());
     part.spawn().unwrap_or_else(|error| panic!("cannot start {part:?}: {error}"))
 }
 
@@ -30,12 +34,12 @@ pub fn start(arguments: &[&str]) -> Child {
 ///
 /// If it fails, with what it said, or prints anything else.
 pub fn figures<const FIGURES: usize>(arguments: &[&str]) -> [f64; FIGURES] {
-    let command = command_of_part(arguments);
-    let output = output(Command::new(&command[0]).args(&command[1..]));
+    let mut part = command_of_part(arguments);
+    let output = output(&mut part);
     let printed = String::from_utf8_lossy(&output.stdout);
     let figures: Option<Vec<f64>> = printed.split_whitespace().map(|figure| figure.parse().ok()).collect();
     let figures = figures.and_then(|figures| figures.try_into().ok());
-    figures.unwrap_or_else(|| panic!("{command:?} did not print {FIGURES} figures:\n{printed}"))
+    figures.unwrap_or_else(|| panic!("{part:?} did not print {FIGURES} figures:\n{printed}"))
 }
 
 pub(crate) fn output(command: &mut Command) -> Output {
