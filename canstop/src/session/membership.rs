@@ -48,7 +48,7 @@ impl Membership {
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
         if let Stands::Born(born) = self.standing.get() {
-            self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
+            self.standing = Standing::entered(waiting::enter(waker, self.counter, born, thread));
             // What was said between the poll and now was said to nobody.
             if thread.handshake.may_have_been_missed() {
                 self.look_again(waker);

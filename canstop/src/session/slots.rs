@@ -1,13 +1,13 @@
 //! Slots of the table of those that wait, handed out without a lock.
 //!
-//! Each thread keeps a small stack of free slots. A thread whose stack is full gives half of it to
-//! all, and one that has none takes as many or makes new ones. Slots are never freed: there are as
-//! many as there ever were sessions that waited at once.
+//! Each thread keeps a stack of free slots, linked through the slots themselves. A thread whose stack
+//! grows too high gives half of it to all, and one that has none takes what was given or makes new ones.
+//! Slots are never freed: there are about as many as there ever were sessions that waited at once.
 
-use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::task::RawWakerVTable;
 
 use super::counter::Counter;
 use super::static_ref::StaticRef;
@@ -17,13 +17,29 @@ use super::static_ref::StaticRef;
 pub(super) struct Slot {
     /// The task, as its waker points at it; null in a free slot.
     pub(super) task: AtomicPtr<()>,
+    /// The other half of that waker.
+    pub(super) vtable: StaticRef<RawWakerVTable>,
     pub(super) counter: StaticRef<Counter>,
     /// When the session was born.
     pub(super) born: AtomicUsize,
+    /// The next one in its stack of free slots.
+    next: StaticRef<Self>,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Self {
+            task: AtomicPtr::new(ptr::null_mut()),
+            vtable: StaticRef::none(),
+            counter: StaticRef::none(),
+            born: AtomicUsize::new(0),
+            next: StaticRef::none(),
+        }
+    }
 }
 
 /// How many are made at once.
-const BATCH: usize = 682;
+const BATCH: usize = 409;
 
 /// A batch of slots, alone in its sixteen kilobytes: so the upper bits of a slot's address tell the
 /// batches apart.
@@ -36,7 +52,8 @@ const _: () = assert!(size_of::<usize>() < 8 || size_of::<Batch>() == 1 << BATCH
 struct Common {
     /// Every slot there is.
     all: Vec<&'static Batch>,
-    free: Vec<&'static Slot>,
+    /// Stacks of free ones, each with its height.
+    free: Vec<(&'static Slot, usize)>,
 }
 
 static COMMON: Mutex<Common> = Mutex::new(Common { all: Vec::new(), free: Vec::new() });
@@ -45,87 +62,80 @@ fn common() -> MutexGuard<'static, Common> {
     COMMON.lock().expect("nothing panics while it holds the free slots")
 }
 
-/// How many slots a thread keeps at most. Half of them change hands at once.
-const KEPT: usize = 128;
+/// How many free slots a thread keeps at most. Half of them change hands at once.
+const KEPT: usize = 1_024;
 
-/// A thread's stack of free slots.
-struct Free {
-    len: Cell<usize>,
-    /// Those below `len` are there.
-    stack: [Cell<Option<&'static Slot>>; KEPT],
-}
-
-thread_local! {
-    static FREE: Free = const { Free { len: Cell::new(0), stack: [const { Cell::new(None) }; KEPT] } };
-}
-
-/// Takes a free slot.
-#[inline]
-pub(super) fn take() -> &'static Slot {
-    FREE.with(|free| match free.pop() {
-        Some(slot) => slot,
-        None => refill(),
-    })
-}
-
-/// Gives a slot back, to whatever thread this is.
-#[inline]
-pub(super) fn give_back(slot: &'static Slot) {
-    FREE.with(|free| {
-        let len = free.len.get();
-        match free.stack.get(len) {
-            Some(place) => {
-                place.set(Some(slot));
-                free.len.set(len + 1);
-            }
-            None => share(slot),
-        }
-    });
-}
-
-/// Gives everything that the thread keeps to all, before it ends.
-pub(super) fn give_back_all() {
-    FREE.with(|free| common().free.extend(std::iter::from_fn(|| free.pop())));
+/// A thread's stack of free slots. Only that thread uses it, and a stack changes hands under the lock
+/// only: so all of it is relaxed.
+#[derive(Debug)]
+pub(super) struct Free {
+    top: StaticRef<Slot>,
+    height: AtomicUsize,
 }
 
 impl Free {
+    pub(super) const fn new() -> Self {
+        Self { top: StaticRef::none(), height: AtomicUsize::new(0) }
+    }
+
+    /// Takes a free slot.
     #[inline]
-    fn pop(&self) -> Option<&'static Slot> {
-        let below = self.len.get().wrapping_sub(1);
-        let slot = self.stack.get(below)?.get();
-        self.len.set(below);
+    pub(super) fn take(&self) -> &'static Slot {
+        let Some(slot) = self.top.load(Ordering::Relaxed) else { return self.refill() };
+        self.top.store(slot.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.height.store(self.height.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
         slot
     }
-}
 
-#[cold]
-fn refill() -> &'static Slot {
-    let mut common = common();
-    if common.free.is_empty() {
-        let new =
-            || Slot { task: AtomicPtr::new(ptr::null_mut()), counter: StaticRef::none(), born: AtomicUsize::new(0) };
-        let batch: &'static Batch = Box::leak(Box::new(Batch(std::array::from_fn(|_| new()))));
-        common.all.push(batch);
-        common.free.extend(&batch.0);
-    }
-    let rest = common.free.len().saturating_sub(KEPT / 2);
-    FREE.with(|free| {
-        for (place, slot) in free.stack.iter().zip(common.free.drain(rest..)) {
-            place.set(Some(slot));
-            free.len.update(|len| len + 1);
+    /// Gives a slot back, whichever thread has taken it.
+    #[inline]
+    pub(super) fn give_back(&self, slot: &'static Slot) {
+        slot.next.store(self.top.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.top.store(Some(slot), Ordering::Relaxed);
+        let height = self.height.load(Ordering::Relaxed) + 1;
+        self.height.store(height, Ordering::Relaxed);
+        if height > KEPT {
+            self.share();
         }
-        free.pop().expect("there was at least one")
-    })
-}
+    }
 
-/// Gives the upper half of a full stack away, and keeps the lower one and this slot.
-#[cold]
-fn share(slot: &'static Slot) {
-    FREE.with(|free| {
-        common().free.extend(free.stack[KEPT / 2..].iter().filter_map(Cell::get));
-        free.stack[KEPT / 2].set(Some(slot));
-        free.len.set(KEPT / 2 + 1);
-    });
+    #[cold]
+    fn refill(&self) -> &'static Slot {
+        let mut common = common();
+        let (top, height) = common.free.pop().unwrap_or_else(|| {
+            let batch: &'static Batch = Box::leak(Box::new(Batch([const { Slot::new() }; BATCH])));
+            for pair in batch.0.windows(2) {
+                pair[0].next.store(Some(&pair[1]), Ordering::Relaxed);
+            }
+            common.all.push(batch);
+            (&batch.0[0], BATCH)
+        });
+        self.top.store(top.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.height.store(height - 1, Ordering::Relaxed);
+        top
+    }
+
+    /// Gives the upper half away.
+    #[cold]
+    fn share(&self) {
+        let top = self.top.load(Ordering::Relaxed);
+        let stack = std::iter::successors(top, |slot| slot.next.load(Ordering::Relaxed));
+        if let (Some(top), Some(last)) = (top, stack.take(KEPT / 2).last()) {
+            self.top.store(last.next.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.height.store(self.height.load(Ordering::Relaxed) - KEPT / 2, Ordering::Relaxed);
+            last.next.store(None, Ordering::Relaxed);
+            common().free.push((top, KEPT / 2));
+        }
+    }
+
+    /// Gives everything away, before the thread ends.
+    pub(super) fn give_all(&self) {
+        if let Some(top) = self.top.load(Ordering::Relaxed) {
+            common().free.push((top, self.height.load(Ordering::Relaxed)));
+        }
+        self.top.store(None, Ordering::Relaxed);
+        self.height.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Which batch it is in, as a number that means nothing else.
@@ -137,4 +147,24 @@ pub(super) fn batch_of(slot: &'static Slot) -> usize {
 /// Every slot there is, by batches.
 pub(super) fn batches() -> Vec<&'static [Slot]> {
     common().all.iter().map(|batch| &batch.0[..]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_that_one_thread_takes_and_another_gives_back_do_not_become_more() {
+        let [takes, gives] = [Free::new(), Free::new()];
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..20 {
+            let taken: Vec<_> = (0..KEPT).map(|_| takes.take()).collect();
+            seen.extend(taken.iter().map(|slot| ptr::from_ref(*slot).addr()));
+            taken.into_iter().for_each(|slot| gives.give_back(slot));
+        }
+        // What the first has at hand, what the second keeps, and what is on its way.
+        assert!(seen.len() <= 4 * KEPT, "{} slots for {KEPT} at once", seen.len());
+        takes.give_all();
+        gives.give_all();
+    }
 }

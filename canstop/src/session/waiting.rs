@@ -12,50 +12,33 @@
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::atomic::Ordering;
-use std::task::{RawWaker, RawWakerVTable, Waker};
+use std::task::{RawWaker, Waker};
 
 use super::counter::Counter;
 use super::leaving::{self, Watching};
 use super::scope::Scope;
 use super::slots::{self, Slot};
 use super::standing::Mark;
-use super::static_ref::StaticRef;
 use super::thread::Thread;
 
-/// What every waker of a tokio task is made of.
-static TASK_VTABLE: StaticRef<RawWakerVTable> = StaticRef::none();
-
-/// Enters a session, by its own task's waker. Whoever does so must look again, afterwards, at
-/// whether it was told to stop: the wake may have come just before.
-///
-/// # Panics
-///
-/// If the waker is not a tokio task's: sessions are always spawned as tasks.
+/// Enters a session, on this thread, by its own task's waker. Whoever does so must look again,
+/// afterwards, at whether it was told to stop: the wake may have come just before.
 #[inline]
-pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'static Slot {
-    if !TASK_VTABLE.is(waker.vtable()) {
-        learn_vtable(waker);
-    }
-    let slot = slots::take();
+pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark, thread: &Thread) -> &'static Slot {
+    let slot = thread.free_slots.take();
+    slot.vtable.store(Some(waker.vtable()), Ordering::Relaxed);
     slot.counter.store(Some(counter), Ordering::Relaxed);
     slot.born.store(born.to_bits(), Ordering::Relaxed);
-    // Release: whoever finds the task finds what it is about.
+    // Release: whoever finds the task finds the rest.
     slot.task.store(waker.data().cast_mut(), Ordering::Release);
     slot
-}
-
-#[cold]
-fn learn_vtable(waker: &Waker) {
-    let known = TASK_VTABLE.load(Ordering::Relaxed);
-    assert!(known.is_none_or(|known| ptr::eq(known, waker.vtable())), "a session is polled by its own task only");
-    TASK_VTABLE.store(Some(waker.vtable()), Ordering::Relaxed);
 }
 
 /// Takes a session out, on this thread. Its task is not freed before this returns.
 #[inline]
 pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
     leaving::leave(slot, thread);
-    slots::give_back(slot);
+    thread.free_slots.give_back(slot);
 }
 
 /// What a slot says of its session.
@@ -112,15 +95,15 @@ pub(crate) fn wake_all(scope: &'static Scope) {
 
 #[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
 fn wake_batch(scope: &'static Scope, batch: &'static [Slot]) {
-    let (Some(vtable), Some(first)) = (TASK_VTABLE.load(Ordering::Relaxed), batch.first()) else { return };
+    let Some(first) = batch.first() else { return };
     let _nobody_leaves = leaving::hold(first);
     for slot in batch {
         let Some(Entry { counter, .. }) = Entry::of(slot) else { continue };
         if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
             continue;
         }
-        let task = slot.task.load(Ordering::Acquire);
-        if !task.is_null() {
+        let (task, vtable) = (slot.task.load(Ordering::Acquire), slot.vtable.load(Ordering::Relaxed));
+        if let Some(vtable) = vtable.filter(|_| !task.is_null()) {
             // SAFETY: the pointer and the table are those of the waker with which the session was
             // polled. The session has not left its slot, and cannot while `_nobody_leaves` is held;
             // its task lives until it has. The reference that a waker owns is neither taken nor
