@@ -64,10 +64,10 @@ impl Drop for Watching {
     }
 }
 
-/// Clears a session's slot, on this thread.
+/// Clears a session's slot, on this thread. Says whether somebody watches.
 #[inline]
-pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
-    thread.handshake.clear(|| clear(slot), || clear_carefully(slot));
+pub(super) fn leave(slot: &'static Slot, thread: &Thread) -> bool {
+    thread.handshake.clear(|| clear(slot), || clear_carefully(slot))
 }
 
 /// Relaxed: what must not overtake it is ordered by the handshake, or by the gate.

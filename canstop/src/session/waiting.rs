@@ -34,11 +34,13 @@ pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark, thread
     slot
 }
 
-/// Takes a session out, on this thread. Its task is not freed before this returns.
+/// Takes a session out, on this thread, and says whether somebody watches. Its task is not freed before
+/// this returns.
 #[inline]
-pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
-    leaving::leave(slot, thread);
+pub(super) fn leave(slot: &'static Slot, thread: &Thread) -> bool {
+    let is_watched = leaving::leave(slot, thread);
     thread.free_slots.give_back(slot);
+    is_watched
 }
 
 /// What a slot says of its session.
