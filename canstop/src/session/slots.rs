@@ -1,59 +1,45 @@
 //! Slots of the table of those that wait, handed out without a lock.
 //!
-//! Each thread keeps a stack of free slots, linked through the slots themselves. A thread whose stack
-//! grows too high gives half of it to all, and one that has none takes what was given or makes new ones.
-//! Slots are never freed: there are about as many as there ever were sessions that waited at once.
+//! Each thread keeps a stack of free slots. A thread whose stack is full gives half of it to all, and one
+//! that has none takes as many or makes new ones. Slots are never freed: there are about as many as there
+//! ever were sessions that waited at once.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::task::RawWakerVTable;
 
-use super::counter::Counter;
 use super::static_ref::StaticRef;
 
-/// A place for one session.
+/// A place for one session. It is all that one costs beside its task while it waits.
 #[derive(Debug)]
 pub(super) struct Slot {
     /// The task, as its waker points at it; null in a free slot.
     pub(super) task: AtomicPtr<()>,
-    /// The other half of that waker.
-    pub(super) vtable: StaticRef<RawWakerVTable>,
-    pub(super) counter: StaticRef<Counter>,
-    /// When the session was born.
-    pub(super) born: AtomicUsize,
-    /// The next one in its stack of free slots.
-    next: StaticRef<Self>,
+    /// The tag of its counter, and when it was born.
+    pub(super) about: AtomicU64,
 }
 
 impl Slot {
     const fn new() -> Self {
-        Self {
-            task: AtomicPtr::new(ptr::null_mut()),
-            vtable: StaticRef::none(),
-            counter: StaticRef::none(),
-            born: AtomicUsize::new(0),
-            next: StaticRef::none(),
-        }
+        Self { task: AtomicPtr::new(ptr::null_mut()), about: AtomicU64::new(0) }
     }
 }
 
 /// How many are made at once.
-const BATCH: usize = 409;
+const BATCH: usize = 1_024;
 
 /// A batch of slots, alone in its sixteen kilobytes: so the upper bits of a slot's address tell the
 /// batches apart.
 #[repr(align(16384))]
 struct Batch([Slot; BATCH]);
 const BATCH_BITS: u32 = 14;
-const _: () = assert!(size_of::<usize>() < 8 || size_of::<Batch>() == 1 << BATCH_BITS);
+const _: () = assert!(size_of::<Batch>() == 1 << BATCH_BITS);
 
 /// What belongs to no thread.
 struct Common {
     /// Every slot there is.
     all: Vec<&'static Batch>,
-    /// Stacks of free ones, each with its height.
-    free: Vec<(&'static Slot, usize)>,
+    free: Vec<&'static Slot>,
 }
 
 static COMMON: Mutex<Common> = Mutex::new(Common { all: Vec::new(), free: Vec::new() });
@@ -65,76 +51,80 @@ fn common() -> MutexGuard<'static, Common> {
 /// How many free slots a thread keeps at most. Half of them change hands at once.
 const KEPT: usize = 1_024;
 
-/// A thread's stack of free slots. Only that thread uses it, and a stack changes hands under the lock
-/// only: so all of it is relaxed.
+/// A thread's stack of free slots. Only that thread uses it, so all of it is relaxed.
 #[derive(Debug)]
 pub(super) struct Free {
-    top: StaticRef<Slot>,
     height: AtomicUsize,
+    /// Those below the height are there.
+    stack: [StaticRef<Slot>; KEPT],
 }
 
 impl Free {
     pub(super) const fn new() -> Self {
-        Self { top: StaticRef::none(), height: AtomicUsize::new(0) }
+        Self { height: AtomicUsize::new(0), stack: [const { StaticRef::none() }; KEPT] }
     }
 
     /// Takes a free slot.
     #[inline]
     pub(super) fn take(&self) -> &'static Slot {
-        let Some(slot) = self.top.load(Ordering::Relaxed) else { return self.refill() };
-        self.top.store(slot.next.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.height.store(self.height.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
-        slot
+        match self.pop() {
+            Some(slot) => slot,
+            None => self.refill(),
+        }
     }
 
     /// Gives a slot back, whichever thread has taken it.
     #[inline]
     pub(super) fn give_back(&self, slot: &'static Slot) {
-        slot.next.store(self.top.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.top.store(Some(slot), Ordering::Relaxed);
-        let height = self.height.load(Ordering::Relaxed) + 1;
-        self.height.store(height, Ordering::Relaxed);
-        if height > KEPT {
-            self.share();
+        let height = self.height.load(Ordering::Relaxed);
+        match self.stack.get(height) {
+            Some(place) => {
+                place.store(Some(slot), Ordering::Relaxed);
+                self.height.store(height + 1, Ordering::Relaxed);
+            }
+            None => self.share(slot),
         }
+    }
+
+    #[inline]
+    fn pop(&self) -> Option<&'static Slot> {
+        let below = self.height.load(Ordering::Relaxed).wrapping_sub(1);
+        let slot = self.stack.get(below)?.load(Ordering::Relaxed);
+        self.height.store(below, Ordering::Relaxed);
+        slot
     }
 
     #[cold]
     fn refill(&self) -> &'static Slot {
         let mut common = common();
-        let (top, height) = common.free.pop().unwrap_or_else(|| {
+        if common.free.is_empty() {
             let batch: &'static Batch = Box::leak(Box::new(Batch([const { Slot::new() }; BATCH])));
-            for pair in batch.0.windows(2) {
-                pair[0].next.store(Some(&pair[1]), Ordering::Relaxed);
-            }
             common.all.push(batch);
-            (&batch.0[0], BATCH)
-        });
-        self.top.store(top.next.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.height.store(height - 1, Ordering::Relaxed);
-        top
+            // The last one is taken first.
+            common.free.extend(batch.0.iter().rev());
+        }
+        let slot = common.free.pop().expect("there is at least one");
+        let rest = common.free.len().saturating_sub(KEPT / 2);
+        common.free.drain(rest..).for_each(|slot| self.give_back(slot));
+        slot
     }
 
-    /// Gives the upper half away.
+    /// Gives the lower half of a full stack to all: what was given back last is used first.
     #[cold]
-    fn share(&self) {
-        let top = self.top.load(Ordering::Relaxed);
-        let stack = std::iter::successors(top, |slot| slot.next.load(Ordering::Relaxed));
-        if let (Some(top), Some(last)) = (top, stack.take(KEPT / 2).last()) {
-            self.top.store(last.next.load(Ordering::Relaxed), Ordering::Relaxed);
-            self.height.store(self.height.load(Ordering::Relaxed) - KEPT / 2, Ordering::Relaxed);
-            last.next.store(None, Ordering::Relaxed);
-            common().free.push((top, KEPT / 2));
+    fn share(&self, slot: &'static Slot) {
+        let slots =
+            |range: std::ops::Range<usize>| self.stack[range].iter().filter_map(|place| place.load(Ordering::Relaxed));
+        common().free.extend(slots(0..KEPT / 2));
+        for (place, slot) in self.stack.iter().zip(slots(KEPT / 2..KEPT)) {
+            place.store(Some(slot), Ordering::Relaxed);
         }
+        self.height.store(KEPT / 2, Ordering::Relaxed);
+        self.give_back(slot);
     }
 
     /// Gives everything away, before the thread ends.
     pub(super) fn give_all(&self) {
-        if let Some(top) = self.top.load(Ordering::Relaxed) {
-            common().free.push((top, self.height.load(Ordering::Relaxed)));
-        }
-        self.top.store(None, Ordering::Relaxed);
-        self.height.store(0, Ordering::Relaxed);
+        common().free.extend(std::iter::from_fn(|| self.pop()));
     }
 }
 

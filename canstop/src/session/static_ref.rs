@@ -21,6 +21,12 @@ impl<T: Sync> StaticRef<T> {
         }
     }
 
+    /// Is it this very one? Relaxed.
+    #[inline]
+    pub(super) fn is(&self, value: &'static T) -> bool {
+        ptr::eq(self.0.load(Ordering::Relaxed), value)
+    }
+
     #[inline]
     pub(super) fn store(&self, value: Option<&'static T>, ordering: Ordering) {
         self.0.store(value.map_or(ptr::null_mut(), |value| ptr::from_ref(value).cast_mut()), ordering);
