@@ -35,19 +35,21 @@ impl Handshake {
         self.watched.load(Ordering::Relaxed)
     }
 
-    /// Clears by `plainly` if nobody watches, else by `carefully`.
+    /// Clears by `plainly` if nobody watches, else by `carefully`. Says whether somebody does.
     #[inline]
-    pub(super) fn clear(&self, plainly: impl FnOnce(), carefully: impl FnOnce()) {
+    pub(super) fn clear(&self, plainly: impl FnOnce(), carefully: impl FnOnce()) -> bool {
         self.clearing.store(true, Ordering::Relaxed);
         light_barrier();
         // Acquire: what is cleared may be freed next, and the last watcher must be done with it.
-        if self.watched.load(Ordering::Acquire) {
+        let is_watched = self.watched.load(Ordering::Acquire);
+        if is_watched {
             self.clearing.store(false, Ordering::Release);
             carefully();
         } else {
             plainly();
             self.clearing.store(false, Ordering::Release);
         }
+        is_watched
     }
 
     /// After something was stored: may somebody who has begun to watch, and looked, not have seen it? Then

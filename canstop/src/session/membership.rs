@@ -48,7 +48,7 @@ impl Membership {
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
         if let Stands::Born(born) = self.standing.get() {
-            self.standing = Standing::entered(waiting::enter(waker, self.counter, born));
+            self.standing = Standing::entered(waiting::enter(waker, self.counter, born, thread));
             // What was said between the poll and now was said to nobody.
             if thread.handshake.may_have_been_missed() {
                 self.look_again(waker);
@@ -79,15 +79,17 @@ impl Membership {
 
     #[inline(always)]
     fn leave(&self, thread: &'static Thread) {
-        if let Stands::Entered(slot) = self.standing.get() {
-            waiting::leave(slot, thread);
-        }
+        let is_watched = match self.standing.get() {
+            Stands::Born(_) => thread.handshake.is_watched(),
+            Stands::Entered(slot) => waiting::leave(slot, thread),
+        };
         let mut counter = self.counter;
         if !counter.thread.is_some_and(|own| ptr::eq(own, thread)) {
             counter = thread::counter(counter.site, counter.home, counter.kind);
         }
         counter.tally.count_finish();
-        if thread.handshake.is_watched() {
+        // Whoever has begun to watch since then counts again by itself.
+        if is_watched {
             counter.home.supervisor.sessions_changed();
         }
     }

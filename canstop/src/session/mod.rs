@@ -30,6 +30,8 @@ mod observer;
 mod spawn;
 mod panics;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 pub use observer::{Anything, BlockingProbe, Probe, observe};
 pub use site::{Site, function_of};

@@ -1,36 +1,39 @@
 //! Slots of the table of those that wait, handed out without a lock.
 //!
-//! Each thread keeps a small stack of free slots. A thread whose stack is full gives half of it to
-//! all, and one that has none takes as many or makes new ones. Slots are never freed: there are as
-//! many as there ever were sessions that waited at once.
+//! Each thread keeps a stack of free slots. A thread whose stack is full gives half of it to all, and one
+//! that has none takes as many or makes new ones. Slots are never freed: there are about as many as there
+//! ever were sessions that waited at once.
 
-use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use super::counter::Counter;
 use super::static_ref::StaticRef;
 
-/// A place for one session.
+/// A place for one session. It is all that one costs beside its task while it waits.
 #[derive(Debug)]
 pub(super) struct Slot {
     /// The task, as its waker points at it; null in a free slot.
     pub(super) task: AtomicPtr<()>,
-    pub(super) counter: StaticRef<Counter>,
-    /// When the session was born.
-    pub(super) born: AtomicUsize,
+    /// The tag of its counter, and when it was born.
+    pub(super) about: AtomicU64,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Self { task: AtomicPtr::new(ptr::null_mut()), about: AtomicU64::new(0) }
+    }
 }
 
 /// How many are made at once.
-const BATCH: usize = 682;
+const BATCH: usize = 1_024;
 
 /// A batch of slots, alone in its sixteen kilobytes: so the upper bits of a slot's address tell the
 /// batches apart.
 #[repr(align(16384))]
 struct Batch([Slot; BATCH]);
 const BATCH_BITS: u32 = 14;
-const _: () = assert!(size_of::<usize>() < 8 || size_of::<Batch>() == 1 << BATCH_BITS);
+const _: () = assert!(size_of::<Batch>() == 1 << BATCH_BITS);
 
 /// What belongs to no thread.
 struct Common {
@@ -45,87 +48,84 @@ fn common() -> MutexGuard<'static, Common> {
     COMMON.lock().expect("nothing panics while it holds the free slots")
 }
 
-/// How many slots a thread keeps at most. Half of them change hands at once.
-const KEPT: usize = 128;
+/// How many free slots a thread keeps at most. Half of them change hands at once.
+const KEPT: usize = 1_024;
 
-/// A thread's stack of free slots.
-struct Free {
-    len: Cell<usize>,
-    /// Those below `len` are there.
-    stack: [Cell<Option<&'static Slot>>; KEPT],
-}
-
-thread_local! {
-    static FREE: Free = const { Free { len: Cell::new(0), stack: [const { Cell::new(None) }; KEPT] } };
-}
-
-/// Takes a free slot.
-#[inline]
-pub(super) fn take() -> &'static Slot {
-    FREE.with(|free| match free.pop() {
-        Some(slot) => slot,
-        None => refill(),
-    })
-}
-
-/// Gives a slot back, to whatever thread this is.
-#[inline]
-pub(super) fn give_back(slot: &'static Slot) {
-    FREE.with(|free| {
-        let len = free.len.get();
-        match free.stack.get(len) {
-            Some(place) => {
-                place.set(Some(slot));
-                free.len.set(len + 1);
-            }
-            None => share(slot),
-        }
-    });
-}
-
-/// Gives everything that the thread keeps to all, before it ends.
-pub(super) fn give_back_all() {
-    FREE.with(|free| common().free.extend(std::iter::from_fn(|| free.pop())));
+/// A thread's stack of free slots. Only that thread uses it, so all of it is relaxed.
+#[derive(Debug)]
+pub(super) struct Free {
+    height: AtomicUsize,
+    /// Those below the height are there.
+    stack: [StaticRef<Slot>; KEPT],
 }
 
 impl Free {
+    pub(super) const fn new() -> Self {
+        Self { height: AtomicUsize::new(0), stack: [const { StaticRef::none() }; KEPT] }
+    }
+
+    /// Takes a free slot.
+    #[inline]
+    pub(super) fn take(&self) -> &'static Slot {
+        match self.pop() {
+            Some(slot) => slot,
+            None => self.refill(),
+        }
+    }
+
+    /// Gives a slot back, whichever thread has taken it.
+    #[inline]
+    pub(super) fn give_back(&self, slot: &'static Slot) {
+        let height = self.height.load(Ordering::Relaxed);
+        match self.stack.get(height) {
+            Some(place) => {
+                place.store(Some(slot), Ordering::Relaxed);
+                self.height.store(height + 1, Ordering::Relaxed);
+            }
+            None => self.share(slot),
+        }
+    }
+
     #[inline]
     fn pop(&self) -> Option<&'static Slot> {
-        let below = self.len.get().wrapping_sub(1);
-        let slot = self.stack.get(below)?.get();
-        self.len.set(below);
+        let below = self.height.load(Ordering::Relaxed).wrapping_sub(1);
+        let slot = self.stack.get(below)?.load(Ordering::Relaxed);
+        self.height.store(below, Ordering::Relaxed);
         slot
     }
-}
 
-#[cold]
-fn refill() -> &'static Slot {
-    let mut common = common();
-    if common.free.is_empty() {
-        let new =
-            || Slot { task: AtomicPtr::new(ptr::null_mut()), counter: StaticRef::none(), born: AtomicUsize::new(0) };
-        let batch: &'static Batch = Box::leak(Box::new(Batch(std::array::from_fn(|_| new()))));
-        common.all.push(batch);
-        common.free.extend(&batch.0);
-    }
-    let rest = common.free.len().saturating_sub(KEPT / 2);
-    FREE.with(|free| {
-        for (place, slot) in free.stack.iter().zip(common.free.drain(rest..)) {
-            place.set(Some(slot));
-            free.len.update(|len| len + 1);
+    #[cold]
+    fn refill(&self) -> &'static Slot {
+        let mut common = common();
+        if common.free.is_empty() {
+            let batch: &'static Batch = Box::leak(Box::new(Batch([const { Slot::new() }; BATCH])));
+            common.all.push(batch);
+            // The last one is taken first.
+            common.free.extend(batch.0.iter().rev());
         }
-        free.pop().expect("there was at least one")
-    })
-}
+        let slot = common.free.pop().expect("there is at least one");
+        let rest = common.free.len().saturating_sub(KEPT / 2);
+        common.free.drain(rest..).for_each(|slot| self.give_back(slot));
+        slot
+    }
 
-/// Gives the upper half of a full stack away, and keeps the lower one and this slot.
-#[cold]
-fn share(slot: &'static Slot) {
-    FREE.with(|free| {
-        common().free.extend(free.stack[KEPT / 2..].iter().filter_map(Cell::get));
-        free.stack[KEPT / 2].set(Some(slot));
-        free.len.set(KEPT / 2 + 1);
-    });
+    /// Gives the lower half of a full stack to all: what was given back last is used first.
+    #[cold]
+    fn share(&self, slot: &'static Slot) {
+        let slots =
+            |range: std::ops::Range<usize>| self.stack[range].iter().filter_map(|place| place.load(Ordering::Relaxed));
+        common().free.extend(slots(0..KEPT / 2));
+        for (place, slot) in self.stack.iter().zip(slots(KEPT / 2..KEPT)) {
+            place.store(Some(slot), Ordering::Relaxed);
+        }
+        self.height.store(KEPT / 2, Ordering::Relaxed);
+        self.give_back(slot);
+    }
+
+    /// Gives everything away, before the thread ends.
+    pub(super) fn give_all(&self) {
+        common().free.extend(std::iter::from_fn(|| self.pop()));
+    }
 }
 
 /// Which batch it is in, as a number that means nothing else.
@@ -137,4 +137,24 @@ pub(super) fn batch_of(slot: &'static Slot) -> usize {
 /// Every slot there is, by batches.
 pub(super) fn batches() -> Vec<&'static [Slot]> {
     common().all.iter().map(|batch| &batch.0[..]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_that_one_thread_takes_and_another_gives_back_do_not_become_more() {
+        let [takes, gives] = [Free::new(), Free::new()];
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..20 {
+            let taken: Vec<_> = (0..KEPT).map(|_| takes.take()).collect();
+            seen.extend(taken.iter().map(|slot| ptr::from_ref(*slot).addr()));
+            taken.into_iter().for_each(|slot| gives.give_back(slot));
+        }
+        // What the first has at hand, what the second keeps, and what is on its way.
+        assert!(seen.len() <= 4 * KEPT, "{} slots for {KEPT} at once", seen.len());
+        takes.give_all();
+        gives.give_all();
+    }
 }

@@ -92,7 +92,7 @@ impl Mark {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots;
+    use super::super::slots::Free;
     use super::*;
 
     #[test]
@@ -101,11 +101,13 @@ mod tests {
             let born = Mark::born(tick);
             assert!(matches!(Standing::born(born).get(), Stands::Born(same) if same == born));
         }
-        let slot = slots::take();
+        let free = Free::new();
+        let slot = free.take();
         let standing = Standing::entered(slot);
         assert!(matches!(standing.get(), Stands::Entered(same) if ptr::eq(same, slot)));
         assert!(![Mark::IDLE, Mark::BODY].contains(&standing.mark()));
-        slots::give_back(slot);
+        free.give_back(slot);
+        free.give_all();
     }
 
     #[test]

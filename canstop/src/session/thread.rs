@@ -35,6 +35,7 @@ pub(super) struct Thread {
     /// The waker of the session or body that is being polled, by its place: that poll holds it. Here and
     /// not in the thread's own part because all that a poll writes is then reached by one pointer.
     root_waker: AtomicPtr<Waker>,
+    pub(super) free_slots: slots::Free,
     /// With whoever watches the sessions that it runs.
     pub(super) handshake: Handshake,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
@@ -91,8 +92,8 @@ impl Drop for GiveBack {
         // A session that is dropped later still, by another destructor, takes a part anew.
         LOCAL.with(|local| {
             local.counters.set(&[]);
-            slots::give_back_all();
             if let Some(thread) = local.thread.take() {
+                thread.free_slots.give_all();
                 thread.current.store(None, Ordering::Relaxed);
                 threads().ended.push(thread);
             }
@@ -131,6 +132,7 @@ fn take_thread() -> &'static Thread {
             mark: AtomicUsize::new(Mark::IDLE.to_bits()),
             polls: AtomicU64::new(0),
             root_waker: AtomicPtr::new(ptr::null_mut()),
+            free_slots: slots::Free::new(),
             handshake: Handshake::new(threads.watched),
             counters: Mutex::new(HashMap::new()),
         }));

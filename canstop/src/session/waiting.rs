@@ -11,10 +11,11 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::counter::Counter;
+use super::counter::{Counter, Counters};
 use super::leaving::{self, Watching};
 use super::scope::Scope;
 use super::slots::{self, Slot};
@@ -22,23 +23,22 @@ use super::standing::Mark;
 use super::static_ref::StaticRef;
 use super::thread::Thread;
 
-/// What every waker of a tokio task is made of.
+/// What the wakers of all tokio tasks are made of.
 static TASK_VTABLE: StaticRef<RawWakerVTable> = StaticRef::none();
 
-/// Enters a session, by its own task's waker. Whoever does so must look again, afterwards, at
-/// whether it was told to stop: the wake may have come just before.
+/// Enters a session, on this thread, by its own task's waker. Whoever does so must look again,
+/// afterwards, at whether it was told to stop: the wake may have come just before.
 ///
 /// # Panics
 ///
 /// If the waker is not a tokio task's: sessions are always spawned as tasks.
 #[inline]
-pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'static Slot {
+pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark, thread: &Thread) -> &'static Slot {
     if !TASK_VTABLE.is(waker.vtable()) {
         learn_vtable(waker);
     }
-    let slot = slots::take();
-    slot.counter.store(Some(counter), Ordering::Relaxed);
-    slot.born.store(born.to_bits(), Ordering::Relaxed);
+    let slot = thread.free_slots.take();
+    slot.about.store(counter.tag | born.to_bits() as u64, Ordering::Relaxed);
     // Release: whoever finds the task finds what it is about.
     slot.task.store(waker.data().cast_mut(), Ordering::Release);
     slot
@@ -47,15 +47,18 @@ pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark) -> &'s
 #[cold]
 fn learn_vtable(waker: &Waker) {
     let known = TASK_VTABLE.load(Ordering::Relaxed);
-    assert!(known.is_none_or(|known| ptr::eq(known, waker.vtable())), "a session is polled by its own task only");
+    let fits = known.is_none_or(|known| ptr::eq(known, waker.vtable()));
+    assert!(fits, "a session is polled by its own task only");
     TASK_VTABLE.store(Some(waker.vtable()), Ordering::Relaxed);
 }
 
-/// Takes a session out, on this thread. Its task is not freed before this returns.
+/// Takes a session out, on this thread, and says whether somebody watches. Its task is not freed before
+/// this returns.
 #[inline]
-pub(super) fn leave(slot: &'static Slot, thread: &Thread) {
-    leaving::leave(slot, thread);
-    slots::give_back(slot);
+pub(super) fn leave(slot: &'static Slot, thread: &Thread) -> bool {
+    let is_watched = leaving::leave(slot, thread);
+    thread.free_slots.give_back(slot);
+    is_watched
 }
 
 /// What a slot says of its session.
@@ -65,18 +68,19 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn of(slot: &Slot) -> Option<Self> {
+    fn of(slot: &Slot, counters: &Counters) -> Option<Self> {
         if slot.task.load(Ordering::Acquire).is_null() {
             return None;
         }
-        let born = Mark::from_bits(slot.born.load(Ordering::Relaxed));
-        Some(Self { counter: slot.counter.load(Ordering::Relaxed)?, born })
+        let about = slot.about.load(Ordering::Relaxed);
+        Some(Self { counter: counters.tagged(about)?, born: Mark::from_bits(about as u32 as usize) })
     }
 }
 
 /// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
 pub(super) fn for_each(found: impl FnMut(Entry)) {
-    slots::batches().into_iter().flatten().filter_map(Entry::of).for_each(found);
+    let counters = Counters::new();
+    slots::batches().into_iter().flatten().filter_map(|slot| Entry::of(slot, &counters)).for_each(found);
 }
 
 /// Fewer batches than this are not worth a task.
@@ -89,33 +93,35 @@ const BATCHES_PER_TASK: usize = 16;
 pub(crate) fn wake_all(scope: &'static Scope) {
     leaving::say_before_looking();
     let batches = slots::batches();
+    // Whoever enters from now on looks for itself, so no later counter is missed.
+    let counters = Arc::new(Counters::new());
     match scope.supervisor.data_plane() {
         Some(data_plane) if batches.len() > BATCHES_PER_TASK => {
             let tasks = data_plane.metrics().num_workers().max(1) * 4;
             for part in batches.chunks(batches.len().div_ceil(tasks)) {
-                let part = part.to_vec();
+                let (part, counters) = (part.to_vec(), Arc::clone(&counters));
                 // Whoever let them be watched may be content before all are woken.
                 let watching = Watching::on();
                 data_plane.spawn(async move {
                     let _watching = watching;
                     for batch in part {
-                        wake_batch(scope, batch);
+                        wake_batch(scope, batch, &counters);
                         // Others want to run too, those that were woken first of all.
                         tokio::task::yield_now().await;
                     }
                 });
             }
         }
-        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch)),
+        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch, &counters)),
     }
 }
 
 #[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
-fn wake_batch(scope: &'static Scope, batch: &'static [Slot]) {
+fn wake_batch(scope: &'static Scope, batch: &'static [Slot], counters: &Counters) {
     let (Some(vtable), Some(first)) = (TASK_VTABLE.load(Ordering::Relaxed), batch.first()) else { return };
     let _nobody_leaves = leaving::hold(first);
     for slot in batch {
-        let Some(Entry { counter, .. }) = Entry::of(slot) else { continue };
+        let Some(Entry { counter, .. }) = Entry::of(slot, counters) else { continue };
         if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
             continue;
         }
