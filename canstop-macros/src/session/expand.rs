@@ -62,8 +62,13 @@ fn observer(plan: &Plan) -> TokenStream {
     });
     let observe = krate.private("observe");
     let work = local("work", Span::call_site());
+    // The type of an output that is not known is asked for where the work is.
+    let known = quote_spanned!(place(&plan.spawned)=> (&&#probe::of(#work)).output().is_known());
     quote!(|#work| {
         use #observe::*;
+        if false {
+            #known;
+        }
         (&&&&&#probe::of(#work)).observer()
     })
 }

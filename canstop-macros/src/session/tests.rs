@@ -33,6 +33,9 @@ fn a_future_is_an_argument_as_it_was_written() {
         }) {
             __canstop_session => __canstop_session.spawn(serve(socket), |work| {
                 use ::canstop::private::observe::*;
+                if false {
+                    (&&::canstop::private::Probe::of(work)).output().is_known();
+                }
                 (&&&&&::canstop::private::Probe::of(work)).observer()
             })
         }",
