@@ -70,9 +70,9 @@ fn without_spaces(code: &str) -> String {
 
 /// The words of an expansion that begin a path or stand alone, and that the user did not write.
 pub(crate) fn unqualified(expansion: &TokenStream, written: &[&TokenStream]) -> BTreeSet<String> {
-    const KEYWORDS: [&str; 15] = [
-        "_", "as", "async", "await", "crate", "fn", "let", "loop", "match", "move", "pub", "static", "use", "self",
-        "for",
+    const KEYWORDS: [&str; 17] = [
+        "_", "as", "async", "await", "crate", "false", "fn", "for", "if", "let", "loop", "match", "move", "pub",
+        "self", "static", "use",
     ];
     let mut known: BTreeSet<String> = KEYWORDS.iter().map(ToString::to_string).collect();
     for tokens in written {

@@ -98,8 +98,8 @@
 //! # What it cannot do
 //!
 //! Work that is spawned with `tokio::spawn` or `std::thread::spawn` is not seen, and is lost at the
-//! exit. A thread cannot be killed: a blocking call that does not end is named and left behind. SIGKILL,
-//! `std::process::exit` and an abort ask nobody.
+//! exit: [`lints`] tells where the compiler and clippy warn of it. A thread cannot be killed: a blocking
+//! call that does not end is named and left behind. SIGKILL, `std::process::exit` and an abort ask nobody.
 
 // In reading order; each module may use those above it, and none below.
 mod machine;

@@ -4,7 +4,8 @@
 ///
 /// It takes the place of `tokio::spawn`, and gives the same `JoinHandle`. The future is `Send` and
 /// `'static`, its output whatever it likes; where that is a `Result`, its `Err` is reported with the
-/// place, counted and survived, and so is a panic.
+/// place, counted and survived, and so is a panic. To tell the two apart the type of the output must be
+/// known here: one that later lines would settle is to be written, as in `|n: u32| spawn_session!(..)`.
 ///
 /// ```
 /// # async fn serve(n: u32) {}

@@ -1,56 +1,66 @@
 //! The expression that a macro call becomes.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
 use super::check::Plan;
 use super::{Work, fields};
 use crate::paths::{duration, local};
+use crate::tokens;
 
-/// `match Session::at(&SITE) { session => session.spawn(work, |work| observer) }`
+/// `(Session::at(&SITE)).spawn(work, |work| observer)`
 ///
 /// The user's expression is one argument, as it was written: what is wrong with it is told there. It
 /// sees none of the items that are generated.
+///
+/// Whether an `async` block is `Send`, and what a closure borrows, the compiler finds out last, and then
+/// it speaks of the call: that must stand where the work does, as far as it knows, and not in a macro.
 pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
     let (spawn, spawn_in) = match plan.work {
         Work::Future => ("spawn", "spawn_in"),
         Work::Closure => ("spawn_blocking", "spawn_blocking_in"),
     };
     let place = place(&plan.spawned);
-    let (made, session) = (made(plan), Ident::new("__canstop_session", place));
-    let (spawned, observer) = (&plan.spawned, observer(plan));
-    let call = match span(plan) {
-        None => {
-            let spawn = Ident::new(spawn, place);
-            quote_spanned!(place=> #session.#spawn(#spawned, #observer))
-        }
+    let session = parenthesized(made(plan), place);
+    let (spawned, observer) = (&plan.spawned, observer(plan, place));
+    let (spawn, arguments) = match span(plan) {
+        None => (spawn, quote!(#spawned, #observer)),
         // The fields are read first: the work may take away what they show.
-        Some(span) => {
-            let spawn_in = Ident::new(spawn_in, place);
-            quote_spanned!(place=> #session.#spawn_in(#span, #spawned, #observer))
-        }
+        Some(span) => (spawn_in, quote!(#span, #spawned, #observer)),
     };
-    let call = quote!(match #made { #session => #call });
+    let (spawn, arguments) = (Ident::new(spawn, place), parenthesized(arguments, place));
+    let call = quote!(#session.#spawn #arguments);
     match faults {
         None => call,
         Some(faults) => quote!({ #faults #call }),
     }
 }
 
-/// Where the call stands, as far as the compiler knows. Of most work it speaks where the work is. But
-/// whether an `async` block is `Send`, and what a closure borrows, it finds out last, and then it speaks
-/// of the call: that must be at the work's first sign, and of no macro. It is no name: whatever is
-/// found under a name must be the user's.
+/// A place in the work, also within what a macro of the user's captured. Preferably it is no name's:
+/// whatever an editor finds under a name should be the user's.
 fn place(spawned: &TokenStream) -> Span {
-    match spawned.clone().into_iter().next() {
-        Some(TokenTree::Ident(word)) if word == "async" || word == "move" => word.span(),
-        Some(TokenTree::Punct(sign)) if sign.as_char() == '|' => sign.span(),
-        _ => Span::mixed_site(),
+    let tokens = tokens::visible(&spawned.clone().into_iter().collect::<Vec<_>>());
+    let is_name = |word: &Ident| word != "async" && word != "move";
+    let bracket = tokens.iter().find_map(|token| match token {
+        TokenTree::Group(group) => Some(group.span_open()),
+        _ => None,
+    });
+    match tokens.first() {
+        Some(TokenTree::Ident(word)) if is_name(word) => bracket.unwrap_or(word.span()),
+        Some(TokenTree::Group(group)) => group.span_open(),
+        Some(token) => token.span(),
+        None => Span::call_site(),
     }
 }
 
+fn parenthesized(stream: TokenStream, place: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, stream);
+    group.set_span(place);
+    group
+}
+
 /// How the output tells an error: a closure that is given the work, and finds it out by its type.
-fn observer(plan: &Plan) -> TokenStream {
+fn observer(plan: &Plan, place: Span) -> TokenStream {
     let krate = &plan.krate;
     if plan.has_no_output {
         let anything = krate.private("Anything");
@@ -62,8 +72,13 @@ fn observer(plan: &Plan) -> TokenStream {
     });
     let observe = krate.private("observe");
     let work = local("work", Span::call_site());
+    // The type of an output that is not known is asked for where the work is.
+    let known = quote_spanned!(place=> (&&#probe::of(#work)).output().is_known());
     quote!(|#work| {
         use #observe::*;
+        if false {
+            #known;
+        }
         (&&&&&#probe::of(#work)).observer()
     })
 }

@@ -14,6 +14,21 @@ use crate::session::Factory;
 ///
 /// There is no use for it without the attribute, which calls it: by hand, a service is made with
 /// [`Service::new`].
+///
+/// ```
+/// use canstop::{Lifecycle, Service};
+///
+/// // A future that is `Send`, and `()` or a `Result` of it.
+/// #[canstop::service]
+/// async fn http(lifecycle: Lifecycle, port: u16) -> std::io::Result<()> {
+///     println!("port {port}");
+///     lifecycle.stopping().await;
+///     Ok(())
+/// }
+///
+/// let service: Service<std::io::Result<()>> = http(80);
+/// # drop(service);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceFunction;
 

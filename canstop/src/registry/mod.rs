@@ -11,7 +11,7 @@ mod status;
 mod handle;
 mod start;
 
-pub use declared::ServiceFunction;
+pub use declared::{Declared, ServiceFunction};
 pub use dependency::Dependency;
 pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};

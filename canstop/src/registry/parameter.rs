@@ -3,6 +3,19 @@
 use crate::lifecycle::Lifecycle;
 
 /// What the first parameter of a `#[canstop::service]` function may be: its own [`Lifecycle`].
+///
+/// ```
+/// #[canstop::service]
+/// async fn poller(lifecycle: canstop::Lifecycle) {
+///     lifecycle.stopping().await;
+/// }
+///
+/// // One that takes none is dropped at its next `.await`.
+/// #[canstop::service(cancel)]
+/// async fn cleaner() {
+///     std::future::pending().await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the first parameter of a service is its `Lifecycle`, not `{Self}`",
     label = "a service hears by its `Lifecycle` that it should stop",
@@ -22,6 +35,21 @@ impl LifecycleParameter for Lifecycle {
 
 /// State that a service may be restarted with, which is whatever is [`Clone`]: each life has its own
 /// copy. With `restart = "never"` there is one life only, and state is moved into it.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// #[canstop::service]
+/// async fn http(lifecycle: canstop::Lifecycle, routes: Arc<Vec<String>>) {
+///     println!("{} routes", routes.len());
+///     lifecycle.stopping().await;
+/// }
+///
+/// #[canstop::service(restart = "never")]
+/// async fn import(_lifecycle: canstop::Lifecycle, rows: std::net::TcpListener) {
+///     drop(rows);
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not `Clone`, and this service may be restarted",
     label = "its state is cloned at each restart",

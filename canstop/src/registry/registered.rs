@@ -4,6 +4,16 @@ use super::service::{AnyService, Service};
 
 /// A function that makes a service of nothing, as `services(..)` of [`main`](macro@crate::main) names
 /// them.
+///
+/// ```no_run
+/// #[canstop::service]
+/// async fn http(lifecycle: canstop::Lifecycle) {
+///     lifecycle.stopping().await;
+/// }
+///
+/// #[canstop::main(services(http))]
+/// async fn main() {}
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not make a service by itself",
     label = "not a service function without state",

@@ -4,6 +4,10 @@
 //! no specialisation; what it has is method resolution, which takes the candidate that needs the
 //! fewest dereferences. The macro calls `observer()` on `&&&&&Probe`, and the traits below are
 //! implemented from the most specific, at five references, to one that takes anything.
+//!
+//! An output whose type is not known yet would be taken for a `Result`, and whoever settles it later be
+//! told that it is wrong. So the macro also writes a call on the output itself, which never runs: it
+//! makes the compiler ask for the type, where the session is spawned.
 
 use std::error::Error;
 use std::fmt::{Debug, Display, Write};
@@ -146,6 +150,43 @@ pub mod observe {
             }
         };
     }
+
+    /// Gives the type of the output.
+    pub trait HasOutput {
+        /// What the future or closure gives.
+        type Output;
+        /// Only for its type: it is never called.
+        fn output(&self) -> &Self::Output {
+            unreachable!("only its type is asked for")
+        }
+    }
+
+    impl<F: Future> HasOutput for &Probe<F> {
+        type Output = F::Output;
+    }
+
+    impl<F: FnOnce() -> T, T> HasOutput for &BlockingProbe<F> {
+        type Output = T;
+    }
+
+    /// What is neither a future nor a closure is told elsewhere.
+    pub trait HasNoOutput {
+        /// Nothing.
+        fn output(&self) -> &() {
+            &()
+        }
+    }
+
+    impl<F> HasNoOutput for Probe<F> {}
+    impl<F> HasNoOutput for BlockingProbe<F> {}
+
+    /// What is known of every type, once it is known itself.
+    pub trait Known {
+        /// Nothing.
+        fn is_known(&self) {}
+    }
+
+    impl<T> Known for T {}
 
     observe!(ViaError, ErrorResult, [E: Error], &&&&);
     observe!(ViaDisplay, DisplayResult, [E: Display], &&&);

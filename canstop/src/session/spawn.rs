@@ -18,6 +18,16 @@ use super::tracked::spawn_session;
 ///
 /// It says what a session must be; there is no use for it without the macros, which make one where
 /// they stand.
+///
+/// ```
+/// # use tokio::task::JoinHandle;
+/// # async fn example() -> Result<(), tokio::task::JoinError> {
+/// // What `Session::spawn` asks of a future, and what it gives.
+/// let session: JoinHandle<u32> = canstop::spawn_session!(async { 42 });
+/// assert_eq!(session.await?, 42);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Session(&'static Site);
 

@@ -3,6 +3,13 @@
 use super::Supervisor;
 
 /// What the parameter of a `#[canstop::test]` may be: its own [`Supervisor`].
+///
+/// ```
+/// #[canstop::test]
+/// async fn stops(mut sup: canstop::testing::Supervisor) {
+///     assert!(sup.stop().await.is_clean());
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a test takes its `Supervisor`, not `{Self}`",
     label = "the only thing that `#[canstop::test]` can give it is its supervisor",
