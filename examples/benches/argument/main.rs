@@ -25,7 +25,7 @@ use crate::stage::Stage;
 /// Events a second, where waits are measured.
 const RATE: u32 = 1000;
 /// Events a second across a redeploy: enough that some are always on their way to the database.
-const REDEPLOY_RATE: u32 = 8000;
+const REDEPLOY_RATE: u32 = 4000;
 const ROUNDS: usize = 9;
 const PAIRS: usize = 15;
 const THROUGHPUT_ROUND: Duration = Duration::from_secs(2);
