@@ -25,9 +25,10 @@ use crate::stage::Stage;
 /// Events a second, where waits are measured.
 const RATE: u32 = 1000;
 /// Events a second across a redeploy: enough that some are always on their way to the database.
-const REDEPLOY_RATE: u32 = 4000;
+const REDEPLOY_RATE: u32 = 2000;
 const ROUNDS: usize = 9;
-const PAIRS: usize = 15;
+const PAIRS: usize = 201;
+const SLICE: Duration = Duration::from_millis(150);
 const THROUGHPUT_ROUND: Duration = Duration::from_secs(2);
 const LATENCY_ROUND: Duration = Duration::from_secs(3);
 const STOPS: usize = 20;
@@ -95,48 +96,54 @@ fn main() {
     println!("\nThe plot is {file}.");
 }
 
-/// Events a second of each way, round by round, with as many requests as its clients can send.
+/// Events a second of each way, round by round.
 fn measure_throughput() -> [Vec<f64>; 3] {
     let stage = Stage::new();
     let mut rates = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         for (way, rates) in Way::ALL.into_iter().zip(&mut rates) {
-            rates.push(events_a_second(way, &stage));
+            let program = stage.start(way.program());
+            rates.push(events_a_second(way, &stage, THROUGHPUT_ROUND));
+            program.signal(Signal::Terminate);
+            program.wait();
         }
     }
     rates
 }
 
-/// What the session costs beside the task: events a second with the one by those with the other, pair by
-/// pair. The database is in memory, so that the two do not differ by what the disk does meanwhile.
+/// What the session costs beside the task: events a second with the one by those with the other, slice
+/// by slice. Both programs run, and take turns that are short, so that a machine whose speed drifts
+/// treats them alike; and both databases are in memory, so that they do not differ by what the disk does.
 fn measure_ratio() -> Vec<f64> {
-    let stage = Stage::in_memory();
+    let ways = [Way::Session, Way::Spawn];
+    let stages = ways.map(|_| Stage::in_memory());
+    let programs = [0, 1].map(|index| stages[index].start(ways[index].program()));
+    let slice = |index: usize| events_a_second(ways[index], &stages[index], SLICE);
     let pair = |pair: usize| {
-        let (session, spawn);
         // Neither is always the first.
-        if pair.is_multiple_of(2) {
-            session = events_a_second(Way::Session, &stage);
-            spawn = events_a_second(Way::Spawn, &stage);
-        } else {
-            spawn = events_a_second(Way::Spawn, &stage);
-            session = events_a_second(Way::Session, &stage);
+        let first = pair % 2;
+        let mut rates = [0.0; 2];
+        for index in [first, 1 - first] {
+            rates[index] = slice(index);
         }
-        session / spawn
+        rates[0] / rates[1]
     };
-    (0..PAIRS).map(pair).collect()
+    let ratios = (0..PAIRS).map(pair).collect();
+    for program in programs {
+        program.signal(Signal::Terminate);
+        program.wait();
+    }
+    ratios
 }
 
-fn events_a_second(way: Way, stage: &Stage) -> f64 {
-    let program = stage.start(way.program());
+/// With as many requests as the clients can send.
+fn events_a_second(way: Way, stage: &Stage, duration: Duration) -> f64 {
     let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
     let began = load.began();
-    sleep(THROUGHPUT_ROUND);
+    sleep(duration);
     let posts = load.enough();
     let took = began.elapsed();
-    program.signal(Signal::Terminate);
-    program.wait();
-    let created = posts.iter().filter(|post| post.created.is_some()).count();
-    created as f64 / took.as_secs_f64()
+    posts.iter().filter(|post| post.created.is_some()).count() as f64 / took.as_secs_f64()
 }
 
 /// What clients wait at a rate that leaves the machine room; sorted.
