@@ -50,7 +50,7 @@ impl Program {
     pub fn new(name: &str) -> Self {
         let path = path_of(name);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
-        let source = modified(&source).max(modified(&source.with_extension("rs")));
+        let source = newest_source(&source).max(newest_source(&source.with_extension("rs")));
         // `cargo test` with a test's name, or with `--test`, leaves the examples as they are.
         assert!(
             modified(&path) >= source,
@@ -124,11 +124,16 @@ fn path_of(name: &str) -> PathBuf {
     path.join("examples").join(name)
 }
 
-/// When a file, or the newest one in a folder, was written; `None` if there is none.
+/// When a file was written; `None` if there is none.
 fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+/// When a source file, or the newest one in a folder, was written; `None` if there is none.
+fn newest_source(path: &Path) -> Option<SystemTime> {
     match path.read_dir() {
-        Ok(entries) => entries.filter_map(Result::ok).map(|entry| modified(&entry.path())).max()?,
-        Err(_) => path.metadata().and_then(|metadata| metadata.modified()).ok(),
+        Ok(entries) => entries.filter_map(|entry| newest_source(&entry.ok()?.path())).max(),
+        Err(_) => modified(path).filter(|_| path.extension().is_some_and(|extension| extension == "rs")),
     }
 }
 

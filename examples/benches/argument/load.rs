@@ -11,6 +11,8 @@ use uuid::Uuid;
 const CLIENTS: u32 = 8;
 /// How long a client that found nobody waits before it tries again.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
+/// What a client that was refused waits. The tracker asks for a second.
+const REFUSED: Duration = Duration::from_millis(10);
 
 /// When a client posts its next event.
 #[derive(Clone, Copy)]
@@ -28,7 +30,6 @@ pub(crate) struct Post {
     pub(crate) at: Instant,
     /// From then to the answer.
     pub(crate) took: Duration,
-    pub(crate) status: u16,
     /// The id, if it was answered with 201.
     pub(crate) created: Option<Uuid>,
 }
@@ -88,7 +89,10 @@ fn post_events(address: &str, path: &str, mut clock: Clock, enough: &AtomicBool)
         let event = format!(r#"{{"kind":"page.viewed","data":{{"visitor":"{}","path":"/"}}}}"#, Uuid::now_v7());
         let Some(answer) = post(&mut client, address, path, &event, enough) else { break };
         let created = (answer.status == 201).then(|| answer.id());
-        posts.push(Post { at, took: at.elapsed(), status: answer.status, created });
+        posts.push(Post { at, took: at.elapsed(), created });
+        if created.is_none() {
+            sleep(REFUSED);
+        }
     }
     posts
 }

@@ -22,10 +22,14 @@ use crate::load::{Load, Pace, Post};
 use crate::plot::{Line, plot};
 use crate::stage::Stage;
 
-/// Requests a second, where latency is measured.
+/// Events a second, where waits are measured.
 const RATE: u32 = 1000;
+/// Events a second across a redeploy: enough that some are always on their way to the database.
+const REDEPLOY_RATE: u32 = 2000;
 const ROUNDS: usize = 9;
-const THROUGHPUT_ROUND: Duration = Duration::from_secs(3);
+const PAIRS: usize = 201;
+const SLICE: Duration = Duration::from_millis(150);
+const THROUGHPUT_ROUND: Duration = Duration::from_secs(2);
 const LATENCY_ROUND: Duration = Duration::from_secs(3);
 const STOPS: usize = 20;
 const REDEPLOY: Duration = Duration::from_secs(6);
@@ -71,6 +75,8 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let ratio = median(measure_ratio());
+    println!("Events a second, `spawn_session!` / `tokio::spawn`, median of {PAIRS} pairs: {ratio:.3}\n");
     let throughput = measure_throughput();
     let latency = measure_latency();
     let losses = Way::ALL.map(measure_loss);
@@ -83,34 +89,21 @@ fn main() {
         let (lost, answered) = losses[index];
         println!("| {} | {p50:.2?} | {p99:.2?} | {events:.0} | {lost} of {answered} |", way.name());
     }
-    let [_, session, spawn] = &throughput;
-    let ratios = session.iter().zip(spawn).map(|(session, spawn)| session / spawn).collect();
-    println!("\nEvents a second, `spawn_session!` / `tokio::spawn`, median of {ROUNDS} pairs: {:.3}", median(ratios));
-
+    println!();
     let lines = Way::ALL.map(measure_redeploy);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tracker/redeploy.svg");
     std::fs::write(file, plot(&lines, REDEPLOY)).unwrap_or_else(|error| panic!("cannot write {file}: {error}"));
     println!("\nThe plot is {file}.");
 }
 
-/// Events a second of each way, round by round, with as many requests as its clients can send.
+/// Events a second of each way, round by round.
 fn measure_throughput() -> [Vec<f64>; 3] {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let mut rates = [const { Vec::new() }; 3];
-    for round in 0..ROUNDS {
-        for turn in 0..Way::ALL.len() {
-            // Nobody always has the same neighbours.
-            let index = (turn + round) % Way::ALL.len();
-            let way = Way::ALL[index];
+    for _ in 0..ROUNDS {
+        for (way, rates) in Way::ALL.into_iter().zip(&mut rates) {
             let program = stage.start(way.program());
-            let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
-            sleep(THROUGHPUT_ROUND);
-            let began = load.began();
-            let posts = load.enough();
-            let ended = posts.iter().map(|post| post.at + post.took).max().expect("there were answers");
-            let refused = posts.iter().filter(|post| post.status != 201).count();
-            assert_eq!(refused, 0, "the database is behind, so this measures the database");
-            rates[index].push(posts.len() as f64 / ended.duration_since(began).as_secs_f64());
+            rates.push(events_a_second(way, &stage, THROUGHPUT_ROUND));
             program.signal(Signal::Terminate);
             program.wait();
         }
@@ -118,9 +111,44 @@ fn measure_throughput() -> [Vec<f64>; 3] {
     rates
 }
 
+/// What the session costs beside the task: events a second with the one by those with the other, slice
+/// by slice. Both programs run, and take turns that are short, so that a machine whose speed drifts
+/// treats them alike; and both databases are in memory, so that they do not differ by what the disk does.
+fn measure_ratio() -> Vec<f64> {
+    let ways = [Way::Session, Way::Spawn];
+    let stages = ways.map(|_| Stage::in_memory());
+    let programs = [0, 1].map(|index| stages[index].start(ways[index].program()));
+    let slice = |index: usize| events_a_second(ways[index], &stages[index], SLICE);
+    let pair = |pair: usize| {
+        // Neither is always the first.
+        let first = pair % 2;
+        let mut rates = [0.0; 2];
+        for index in [first, 1 - first] {
+            rates[index] = slice(index);
+        }
+        rates[0] / rates[1]
+    };
+    let ratios = (0..PAIRS).map(pair).collect();
+    for program in programs {
+        program.signal(Signal::Terminate);
+        program.wait();
+    }
+    ratios
+}
+
+/// With as many requests as the clients can send.
+fn events_a_second(way: Way, stage: &Stage, duration: Duration) -> f64 {
+    let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
+    let began = load.began();
+    sleep(duration);
+    let posts = load.enough();
+    let took = began.elapsed();
+    posts.iter().filter(|post| post.created.is_some()).count() as f64 / took.as_secs_f64()
+}
+
 /// What clients wait at a rate that leaves the machine room; sorted.
 fn measure_latency() -> [Vec<Duration>; 3] {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let mut latencies = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         for (index, way) in Way::ALL.into_iter().enumerate() {
@@ -140,7 +168,7 @@ fn measure_latency() -> [Vec<Duration>; 3] {
 
 /// How many events were answered with 201 and are not in the database, and how many were answered.
 fn measure_loss(way: Way) -> (usize, usize) {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let (mut lost, mut answered) = (0, 0);
     for _ in 0..STOPS {
         let program = stage.start(way.program());
@@ -157,9 +185,9 @@ fn measure_loss(way: Way) -> (usize, usize) {
 
 /// Latency over time, with a SIGTERM in the middle and a new process as soon as the old one has ended.
 fn measure_redeploy(way: Way) -> Line {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let program = stage.start(way.program());
-    let load = Load::begin(stage.address(), way.path(), Pace::ASecond(RATE));
+    let load = Load::begin(stage.address(), way.path(), Pace::ASecond(REDEPLOY_RATE));
     let began = load.began();
     sleep(REDEPLOY / 2);
     let stopped = Instant::now();

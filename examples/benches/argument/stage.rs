@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use canstop_examples::Database;
@@ -21,14 +21,21 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// On the database that the environment names, or a new one on the disk.
     pub(crate) fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("argument-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a benchmark may make folders there");
+        let folder = new_folder(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let url = std::env::var("DATABASE_URL");
-        let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.join("events.db").display()));
+        Self::on(url.unwrap_or_else(|_| format!("sqlite:{}", folder.join("events.db").display())), folder)
+    }
+
+    /// On a new database in memory, where the system has such a folder.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = new_folder(if memory.exists() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) });
+        Self::on(format!("sqlite:{}", folder.join("events.db").display()), folder)
+    }
+
+    fn on(url: String, folder: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
         let address = listener.local_addr().expect("it has an address").to_string();
         Self {
@@ -45,7 +52,7 @@ impl Stage {
     }
 
     /// Starts a program, and waits until it listens.
-    pub(crate) fn start(&mut self, program: &str) -> Running {
+    pub(crate) fn start(&self, program: &str) -> Running {
         let program = Program::new(program).env("LISTEN", &self.address).env("DATABASE_URL", &self.url);
         let mut program = program.start();
         program.address();
@@ -77,4 +84,12 @@ impl Drop for Stage {
         // What stays does no harm: it is in the target folder.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn new_folder(within: &Path) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = within.join(format!("canstop-argument-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a benchmark may make folders there");
+    folder
 }

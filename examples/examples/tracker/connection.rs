@@ -19,6 +19,9 @@ const LAST_REQUEST: Duration = Duration::from_secs(3);
 /// Serves a connection until its end. When the stop comes, the connection ends if it is idle, and else
 /// with the request that it is in.
 pub(crate) async fn serve(socket: TcpStream, app: Router, stopping: impl Future<Output = ()>) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!("answers may wait for one another: {error}");
+    }
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(app)));

@@ -17,14 +17,20 @@ fn two_processes_share_the_jobs_of_postgresql_and_do_each_once() {
 }
 
 fn share_the_jobs_and_do_each_once(place: &Place) {
+    let mut programs = [(); 2].map(|()| run(place, &["--check-time", "5ms"]));
+    for program in &mut programs {
+        program.wait_for("doing jobs");
+    }
     enqueue(place, 300);
-    let drain = || run(place, &["--drain", "--check-time", "5ms"]);
-    let (mut first, mut second) = (drain(), drain());
     // Both have a hand in it.
-    first.wait_for(": done");
-    second.wait_for(": done");
-    for ended in [first.wait(), second.wait()] {
-        assert!(ended.stderr.contains("every job is done"), "{ended}");
+    for program in &mut programs {
+        program.wait_for(": done");
+    }
+    let ended = run(place, &["--drain", "--check-time", "5ms"]).wait();
+    assert!(ended.stderr.contains("every job is done"), "{ended}");
+    for program in programs {
+        program.signal(Signal::Terminate);
+        let ended = program.wait();
         assert_eq!(ended.code, Some(0), "{ended}");
     }
     assert_eq!(stats(place), "0 queued, 0 running, 300 done");
@@ -35,7 +41,7 @@ fn share_the_jobs_and_do_each_once(place: &Place) {
 fn a_job_in_progress_is_finished_and_no_other_is_begun() {
     let place = Place::sqlite(&scratch_folder());
     enqueue(&place, 100);
-    let mut program = run(&place, &["--workers", "3", "--check-time", "500ms"]);
+    let mut program = run(&place, &["--workers", "3", "--check-time", "2s"]);
     for _ in 0..3 {
         program.wait_for(": begun");
     }
@@ -97,7 +103,7 @@ fn a_job_that_takes_longer_than_its_lease_keeps_it() {
     let place = Place::sqlite(&scratch_folder());
     enqueue(&place, 1);
     // While it is in progress, three workers look for jobs.
-    let ended = run(&place, &["--drain", "--check-time", "1s", "--lease", "300ms"]).wait();
+    let ended = run(&place, &["--drain", "--check-time", "5s", "--lease", "2s"]).wait();
     assert_eq!(ended.stderr.matches(": begun").count(), 1, "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
     assert_each_is_booked_once(&place, 1);

@@ -19,8 +19,8 @@ use crate::support::{Load, Place, Random, Server, scratch_folder};
 const ROUNDS: &str = "CANSTOP_RESTARTS";
 const ROUNDS_ON_SQLITE: u32 = 200;
 const ROUNDS_ON_POSTGRESQL: u32 = 50;
-/// Among so many there is one SIGKILL.
-const SHORT: u32 = 10;
+/// Enough for one SIGKILL.
+const SHORT: u32 = KILL_EVERY;
 const KILL_EVERY: u32 = 10;
 
 #[test]
