@@ -17,8 +17,8 @@ use canstop_benches::table::Table;
 use canstop_benches::ways;
 
 /// What is made once is made in the few, and so is no part of the difference between few and many.
-const FEW: usize = 2 * BATCH;
-const MANY: usize = 12 * BATCH;
+const FEW: usize = 5 * BATCH;
+const MANY: usize = 30 * BATCH;
 
 /// How many turns of its task a wait takes.
 const WAITS: [(&str, u32); 2] = [("one wait", 1), ("ten waits", 10)];

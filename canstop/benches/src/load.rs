@@ -9,8 +9,9 @@ use tokio::task::yield_now;
 
 use crate::ways::{self, Job, Way};
 
-/// How many are spawned before they are let run: as many as a busy server has in its queues.
-pub const BATCH: usize = 500;
+/// How many are spawned before they are let run. What they take, 256 bytes each at most, is less than
+/// glibc gives back to the system when it is free, and asks for again.
+pub const BATCH: usize = 200;
 
 /// No way needs more tasks than these for itself and the jobs.
 const SCAFFOLDING: usize = 10;
