@@ -21,6 +21,9 @@
 /// # }
 /// ```
 ///
+/// On the threads of the program's runtime a session is spawned there, also while another runtime is
+/// entered; on any other thread, on the current runtime, as by `tokio::spawn`.
+///
 /// A session belongs to the service whose code, or whose session, spawns it; one that is spawned
 /// from anywhere else belongs to the edge. It hears the stop by
 /// [`Lifecycle::current`](crate::Lifecycle::current), if it wants to.

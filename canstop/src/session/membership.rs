@@ -77,6 +77,7 @@ impl Membership {
         ManuallyDrop::new(self).leave(thread);
     }
 
+    // Into the end of a session, and into its rare drop.
     #[inline(always)]
     fn leave(&self, thread: &'static Thread) {
         let is_watched = match self.standing.get() {

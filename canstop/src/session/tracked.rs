@@ -45,6 +45,7 @@ where
 {
     type Output = F::Output;
 
+    // Into the runtime's own poll, which is the only one to call it.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let TrackedProjection::Alive { future, observer, membership } = self.as_mut().project() else {
@@ -102,7 +103,10 @@ impl<F, O> Tracked<F, O> {
     }
 }
 
-/// Spawns a session on the current runtime.
+/// Spawns a session: on the data plane where this is one of its threads, else on the current runtime.
+///
+/// The data plane is asked by its handle, because `tokio::spawn` looks the runtime up with the task in its
+/// hands, and one that has a destructor is moved about for that, at some seventy instructions.
 ///
 /// # Panics
 ///
