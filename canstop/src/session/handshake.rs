@@ -17,7 +17,7 @@
 
 use super::atomics::{AtomicBool, Ordering, fence, light_barrier, yield_now};
 
-/// A thread's part of the handshake. Only the thread itself calls what has no `all` in it.
+/// A thread's part of the handshake. Only the thread itself calls what takes `self`.
 #[derive(Debug)]
 pub(super) struct Handshake {
     watched: AtomicBool,
