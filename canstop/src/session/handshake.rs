@@ -59,6 +59,7 @@ impl Handshake {
         light_barrier();
         let is_watched = self.is_watched();
         if is_watched {
+            // The watcher's barrier for all came before it said anything. From then on each brings its own.
             fence(Ordering::SeqCst);
         }
         is_watched
