@@ -17,7 +17,7 @@
 
 use super::atomics::{AtomicBool, Ordering, fence, light_barrier, yield_now};
 
-/// A thread's part of the handshake. Only the thread itself calls what has no `all` in it.
+/// A thread's part of the handshake. Only the thread itself calls what takes `self`.
 #[derive(Debug)]
 pub(super) struct Handshake {
     watched: AtomicBool,
@@ -59,6 +59,7 @@ impl Handshake {
         light_barrier();
         let is_watched = self.is_watched();
         if is_watched {
+            // The watcher's barrier for all came before it said anything. From then on each brings its own.
             fence(Ordering::SeqCst);
         }
         is_watched

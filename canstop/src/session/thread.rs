@@ -19,8 +19,8 @@ use super::static_ref::StaticRef;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.
 ///
-/// Only its own thread writes to it. What it polls is read for reports only, by a reader that compares
-/// two looks a tick apart: so all of that is relaxed.
+/// Only its own thread writes to it, and to the handshake whoever watches. What it polls is read for
+/// reports only, by a reader that compares two looks a tick apart: so all of that is relaxed.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Thread {
