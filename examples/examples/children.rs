@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use canstop::{Lifecycle, ServiceState};
+use canstop::{Lifecycle, ServiceHandle, ServiceState};
 use tokio::time::sleep;
 
 #[canstop::service]
 async fn market(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static RAINS: AtomicBool = AtomicBool::new(true);
     let stalls = ["apples", "bread", "cheese"].map(|ware| lifecycle.start(stall(Arc::from(ware)).name(ware)));
-    while stalls.iter().any(|stall| stall.status().state != ServiceState::Ready) {
-        sleep(Duration::from_millis(10)).await;
+    if lifecycle.run_until_stopping(all_open(&stalls)).await.is_none() {
+        return Ok(());
     }
     println!("market: open\n{}", canstop::status());
     sleep(Duration::from_millis(300)).await;
@@ -27,6 +27,12 @@ async fn market(lifecycle: Lifecycle) -> anyhow::Result<()> {
     lifecycle.stopping().await;
     println!("market: the last to go");
     Ok(())
+}
+
+async fn all_open(stalls: &[ServiceHandle]) {
+    while stalls.iter().any(|stall| stall.status().state != ServiceState::Ready) {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[canstop::service]

@@ -24,17 +24,14 @@ async fn shop(lifecycle: Lifecycle) {
 
 #[canstop::service(manual)]
 async fn till(lifecycle: Lifecycle) {
-    let drawer = lifecycle.start(drawer());
-    while drawer.status().state != ServiceState::Ready {
-        sleep(Duration::from_millis(1)).await;
-    }
-    println!("{READY}");
+    lifecycle.start(drawer());
     lifecycle.stopping().await;
     println!("the till is told");
 }
 
 #[canstop::service(manual)]
 async fn drawer(lifecycle: Lifecycle) {
+    println!("{READY}");
     if scenario() == "stuck" {
         pending::<()>().await;
     }
