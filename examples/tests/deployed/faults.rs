@@ -10,7 +10,7 @@ use canstop_examples::Client;
 use canstop_examples::program::{Ended, Program, Running, Signal};
 use uuid::Uuid;
 
-use crate::support::{Load, LockedDatabase, Place, Server, Shutdown, SmallDisk, scratch_folder};
+use crate::support::{Load, LockedDatabase, Place, Server, Shutdown, SmallDisk};
 
 /// The grace of the tracker, the quarter of a second in which it ends after that, and half a second in
 /// which a busy machine starts a `kill` and sees a process end.
@@ -81,7 +81,7 @@ fn a_database_that_is_gone_during_the_stop_costs_what_the_report_names() {
 
 #[test]
 fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     let mut program = tracker(&place).start();
     let mut client = Client::connect(&program.address()).expect("the tracker listens");
     let lock = LockedDatabase::lock(&place);
@@ -101,7 +101,7 @@ fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
 #[test]
 fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(1) else { return };
-    let place = Place::sqlite(disk.folder());
+    let place = Place::sqlite_in(disk.folder());
     let mut program = tracker(&place).env("QUEUE", SMALL_QUEUE).start();
     let load = Load::begin(&program.address(), "/events");
     let line = program.wait_for("cannot write");
@@ -117,7 +117,7 @@ fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
 
 #[test]
 fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     let mut program = tracker(&place).start();
     let address = program.address();
     let half = |request: &str| {
@@ -145,7 +145,7 @@ fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
 #[test]
 fn ten_thousand_idle_connections_end_with_the_stop() {
     const CONNECTIONS: usize = 10_000;
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     let mut program = tracker(&place).start();
     let files = allow_open_files(program.id()).min(allow_open_files(std::process::id()));
     let connections = CONNECTIONS.min(files.saturating_sub(200));

@@ -2,11 +2,11 @@
 
 use canstop_examples::program::{Ended, Program, Running, Signal};
 
-use crate::support::{Place, Server, scratch_folder};
+use crate::support::{Place, Server};
 
 #[test]
 fn two_processes_share_the_jobs_of_sqlite_and_do_each_once() {
-    share_the_jobs_and_do_each_once(&Place::sqlite(&scratch_folder()));
+    share_the_jobs_and_do_each_once(&Place::sqlite());
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn share_the_jobs_and_do_each_once(place: &Place) {
 
 #[test]
 fn a_job_in_progress_is_finished_and_no_other_is_begun() {
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     enqueue(&place, 100);
     let mut program = run(&place, &["--workers", "3", "--check-time", "2s"]);
     for _ in 0..3 {
@@ -54,7 +54,7 @@ fn a_job_in_progress_is_finished_and_no_other_is_begun() {
 
 #[test]
 fn a_job_that_the_deadline_cuts_off_of_sqlite_is_done_once_by_the_next_process() {
-    is_done_once_by_the_next_process(&Place::sqlite(&scratch_folder()));
+    is_done_once_by_the_next_process(&Place::sqlite());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn is_done_once_by_the_next_process(place: &Place) {
 
 #[test]
 fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     enqueue(&place, 3);
     let mut program = run(&place, &["--workers", "2", "--check-time", "10m", "--lease", "300ms"]);
     program.wait_for(": begun");
@@ -100,7 +100,7 @@ fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
 
 #[test]
 fn a_job_that_takes_longer_than_its_lease_keeps_it() {
-    let place = Place::sqlite(&scratch_folder());
+    let place = Place::sqlite();
     enqueue(&place, 1);
     // While it is in progress, three workers look for jobs.
     let ended = run(&place, &["--drain", "--check-time", "5s", "--lease", "2s"]).wait();

@@ -14,7 +14,7 @@ use canstop_examples::program::{Program, Signal};
 use uuid::Uuid;
 
 use crate::jobs::{assert_each_is_booked_once, enqueue, run, stats};
-use crate::support::{Load, Place, Random, Server, scratch_folder};
+use crate::support::{Load, Place, Random, Server};
 
 const ROUNDS: &str = "CANSTOP_RESTARTS";
 const ROUNDS_ON_SQLITE: u32 = 200;
@@ -25,7 +25,7 @@ const KILL_EVERY: u32 = 10;
 
 #[test]
 fn restarts_lose_and_double_no_event_in_sqlite() {
-    lose_and_double_no_event(&Place::sqlite(&scratch_folder()), rounds(ROUNDS_ON_SQLITE));
+    lose_and_double_no_event(&Place::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn restarts_lose_and_double_no_event_in_postgresql() {
 
 #[test]
 fn restarts_lose_and_double_no_job_in_sqlite() {
-    lose_and_double_no_job(&Place::sqlite(&scratch_folder()), rounds(ROUNDS_ON_SQLITE));
+    lose_and_double_no_job(&Place::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]

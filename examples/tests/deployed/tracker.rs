@@ -4,11 +4,11 @@ use canstop_examples::Client;
 use canstop_examples::program::{Program, Running, Signal};
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server, scratch_folder};
+use crate::support::{Place, Server};
 
 #[test]
 fn the_tracker_keeps_events_in_sqlite_and_gives_them_back() {
-    keeps_events_and_gives_them_back(&Place::sqlite(&scratch_folder()));
+    keeps_events_and_gives_them_back(&Place::sqlite());
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn keeps_events_and_gives_them_back(place: &Place) {
 
 #[test]
 fn what_is_no_event_is_refused_with_the_reason() {
-    let (_program, mut client) = start(&Place::sqlite(&scratch_folder()));
+    let (_program, mut client) = start(&Place::sqlite());
     let too_large = format!(r#"{{"kind":"test","data":"{}"}}"#, "x".repeat(16 * 1024));
     let longest_kind = format!(r#"{{"kind":"{}"}}"#, "k".repeat(65));
     for (path, body, status, reason) in [

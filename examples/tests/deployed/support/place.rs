@@ -14,12 +14,27 @@ use uuid::Uuid;
 /// A database that a program under test uses.
 pub(crate) struct Place {
     pub(crate) url: String,
+    /// The folder of this place alone. It goes with a test that passes, and stays with one that fails.
+    folder: Option<PathBuf>,
 }
 
 impl Place {
+    /// A new file of SQLite's.
+    pub(crate) fn sqlite() -> Self {
+        let folder = scratch_folder();
+        let mut place = Self::sqlite_in(&folder);
+        place.folder = Some(folder);
+        place
+    }
+
     /// A new file of SQLite's, in this folder.
-    pub(crate) fn sqlite(folder: &Path) -> Self {
-        Self { url: format!("sqlite:{}", folder.join("test.db").display()) }
+    pub(crate) fn sqlite_in(folder: &Path) -> Self {
+        Self { url: format!("sqlite:{}", folder.join("test.db").display()), folder: None }
+    }
+
+    /// A database of PostgreSQL's.
+    pub(crate) fn postgresql(url: String) -> Self {
+        Self { url, folder: None }
     }
 
     /// How many events are stored. The ids of those after so many are given too.
@@ -51,6 +66,15 @@ impl Place {
             }
         };
         runtime().block_on(rows).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.as_ref().filter(|_| !std::thread::panicking()) {
+            // What stays does no harm: it is in the target folder.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
@@ -86,7 +110,7 @@ impl LockedDatabase {
 }
 
 /// A folder of this test's own, which is not there yet for anybody else.
-pub(crate) fn scratch_folder() -> PathBuf {
+pub(super) fn scratch_folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("deployed-{}-{number}", std::process::id()));

@@ -68,7 +68,7 @@ impl Server {
 
     /// Its database.
     pub(crate) fn place(&self) -> Place {
-        Place { url: format!("postgres://tracker@127.0.0.1:{}/postgres", self.port) }
+        Place::postgresql(format!("postgres://tracker@127.0.0.1:{}/postgres", self.port))
     }
 
     fn data(&self) -> String {
