@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{ReturnType, Signature};
 
 use super::check::Plan;
-use crate::paths::duration;
+use crate::paths::{duration, place_of};
 use crate::tokens;
 
 /// The whole function. The user's own stands inside under the same name.
@@ -23,8 +23,11 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
         // The type is asked by itself, so that the answer is told where it was written.
         ReturnType::Type(_, written) => {
             let outcome = plan.krate.item("MainOutcome");
-            let written =
-                if tokens::mentions(written.to_token_stream(), "impl") { quote!(_) } else { quote!(#written) };
+            let written = if tokens::mentions(written.to_token_stream(), "impl") {
+                quote_spanned!(place_of(written)=> _)
+            } else {
+                quote!(#written)
+            };
             quote!(async { <#written as #outcome>::into_result(#ident().await) })
         }
     };

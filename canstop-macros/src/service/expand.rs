@@ -9,7 +9,7 @@ use super::lint::Finding;
 use super::parameters::State;
 use crate::args::Ready;
 use crate::function::Function;
-use crate::paths::{duration, local, local_like, located, place_of};
+use crate::paths::{duration, local, place_of};
 
 /// The whole function: same name, attributes, visibility and generics as the user's, whose own
 /// stands inside under the same name, so that the compiler's messages speak of what they know.
@@ -166,11 +166,8 @@ fn line(function: &Function) -> TokenStream {
 /// a type that the caller chooses, what is missing is a bound, and `Clone` is the one to write.
 fn cloned(plan: &Plan, state: &State) -> TokenStream {
     let State { name, ty } = state;
-    if !state.is_named() {
-        let place = place_of(ty);
-        let name = local_like(name, place);
-        return quote_spanned!(located(place)=> ::core::clone::Clone::clone(&#name));
-    }
+    // A type that has no name is found out, and told of where it is written.
+    let ty = if state.is_named() { ty.to_token_stream() } else { quote_spanned!(place_of(ty)=> _) };
     if state.is_chosen(&plan.function.sig.generics) {
         return quote!(<#ty as ::core::clone::Clone>::clone(&#name));
     }

@@ -1,12 +1,13 @@
 //! What a service gives: nothing, a `Result`, or never anything.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound};
 
 use super::borrow;
 use crate::diag::Errors;
 use crate::function::{Function, is_never};
+use crate::paths::place_of;
 use crate::tokens;
 
 /// The `R` of the service's `Service<R>`.
@@ -55,9 +56,10 @@ impl Output {
         Self { ty, endless, promised }
     }
 
-    /// It as a type argument, where an `impl Trait` cannot stand.
+    /// It as a type argument, where an `impl Trait` cannot stand: that is found out, and told of where
+    /// it is written.
     pub(super) fn argument(&self) -> TokenStream {
-        if tokens::mentions(self.ty.clone(), "impl") { quote!(_) } else { self.ty.clone() }
+        if tokens::mentions(self.ty.clone(), "impl") { quote_spanned!(place_of(&self.ty)=> _) } else { self.ty.clone() }
     }
 
     /// A type that needs no function body to be known: an `impl Trait` would.

@@ -155,7 +155,7 @@ fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
     assert_eq!(outer.generics.params.len(), 2);
     assert!(outer.generics.where_clause.is_some());
     assert_contains(&expansion, "a::<T, N>(");
-    assert_contains(&expansion, "<T as ::core::clone::Clone>::clone(&t), ::core::clone::Clone::clone(&f)");
+    assert_contains(&expansion, "<T as ::core::clone::Clone>::clone(&t), <_ as ::core::clone::Clone>::clone(&f)");
     assert!(!contains(&expansion, "identified"));
     assert!(!contains(&expansion, "submit"));
 }
