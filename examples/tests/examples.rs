@@ -1,5 +1,7 @@
 //! Every example is started, stopped by a signal, and held to what its first paragraph says.
 //!
+//! But for `testing`: cargo builds it with its own tests, which check it, and not as a program.
+//!
 //! They listen on ports that the system chooses, so that these tests can run at once.
 
 #![cfg(unix)]
@@ -90,13 +92,6 @@ fn bound_services_begin_their_new_lives_together() {
     ended.has_in_order(&["users: ends", "session_cache: begins", "operator: that was all"]);
     let lives = |service: &str| ended.stdout.matches(&format!("{service}: begins")).count();
     assert_eq!((lives("replica"), lives("metrics")), (2, 1), "{ended}");
-    assert_eq!(ended.code, Some(0), "{ended}");
-}
-
-#[test]
-fn testing_sends_its_letters_outside_a_test_too() {
-    let ended = Program::new("testing").start().wait();
-    assert!(ended.stdout.contains("the server has received 2 letters"), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
