@@ -1,7 +1,6 @@
 //! Counters: one per thread, site and owner, so that counting a session shares no write.
 
-use std::sync::{Mutex, MutexGuard};
-
+use super::origin::Origin;
 use super::scope::Scope;
 use super::site::Site;
 use super::tally::Tally;
@@ -16,12 +15,14 @@ pub(crate) enum Kind {
     Blocking,
 }
 
-/// One thread's count of the sessions of one site that belong to one scope. Aligned to a cache line
-/// so that no other thread's writes slow it down.
+/// One thread's count of the sessions of one site that belong to one scope.
+///
+/// The tally has a cache line of its own, because a session that another thread has taken over reads the
+/// rest while this thread counts. The alignment leaves bits for an [`Origin`].
 ///
 /// Counters are never freed: what one counted must not be forgotten when its thread ends.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Counter {
     pub(crate) site: &'static Site,
     /// Where they are counted.
@@ -31,31 +32,7 @@ pub(crate) struct Counter {
     pub(crate) kind: Kind,
     /// Who counts. None for a body, which is only named.
     pub(super) thread: Option<&'static Thread>,
-    /// What it is called where a reference is too long, in the upper half; never zero.
-    pub(super) tag: u64,
     pub(super) tally: Tally,
-}
-
-/// All counters, by their tags less one.
-static ALL: Mutex<Vec<&'static Counter>> = Mutex::new(Vec::new());
-
-/// A snapshot of all counters.
-#[derive(Debug)]
-pub(super) struct Counters(Vec<&'static Counter>);
-
-impl Counters {
-    pub(super) fn new() -> Self {
-        Self(lock_all().clone())
-    }
-
-    /// The counter of this tag, whatever the lower half says.
-    pub(super) fn tagged(&self, tag: u64) -> Option<&'static Counter> {
-        self.0.get(((tag >> 32) as usize).checked_sub(1)?).copied()
-    }
-}
-
-fn lock_all() -> MutexGuard<'static, Vec<&'static Counter>> {
-    ALL.lock().expect("nothing panics while it holds the list of counters")
 }
 
 impl Counter {
@@ -65,12 +42,9 @@ impl Counter {
         kind: Kind,
         thread: Option<&'static Thread>,
     ) -> &'static Self {
-        let mut all = lock_all();
-        let number = u32::try_from(all.len() + 1).expect("fewer than four billion sites, owners and threads");
-        let (home, tag) = (scope.home(), u64::from(number) << 32);
-        let counter: &'static Self =
-            Box::leak(Box::new(Self { site, scope, home, kind, thread, tag, tally: Tally::new() }));
-        all.push(counter);
+        let home = scope.home();
+        let counter: &'static Self = Box::leak(Box::new(Self { site, scope, home, kind, thread, tally: Tally::new() }));
+        assert!(Origin::can_hold(counter), "canstop uses the upper bits of addresses, and this system does, too");
         counter
     }
 }

@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::thread::panicking;
 
 use super::counter::{Counter, Kind};
+use super::origin::Origin;
 use super::panics;
 use super::scope::Scope;
 use super::site::Site;
@@ -15,13 +16,12 @@ use super::thread::{self, Polling, Thread};
 use super::waiting;
 use crate::machine::Ending;
 
-/// A session's membership in its scope: sixteen bytes beside the future. Made when it is spawned, and
+/// A session's membership in its scope: eight bytes beside the future. Made when it is spawned, and
 /// [ended](Self::end) after the future is dropped.
 ///
 /// Packed, so that the future may use what alignment would waste.
 #[repr(C, packed(4))]
 pub(super) struct Membership {
-    counter: &'static Counter,
     standing: Standing,
 }
 
@@ -30,44 +30,44 @@ impl Membership {
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.tally.count_start();
-        Self { counter, standing: Standing::born(scope.supervisor.now()) }
+        Self { standing: Standing::fresh(Origin::new(counter, scope.supervisor.now())) }
+    }
+
+    #[inline]
+    fn counter(&self) -> &'static Counter {
+        match self.standing.get() {
+            Stands::Fresh(origin) => origin.counter(),
+            Stands::Entered(slot) => waiting::counter(slot),
+        }
     }
 
     /// Is it to be dropped?
     #[inline]
     pub(super) fn is_abandoned(&self, thread: &Thread) -> bool {
-        thread.handshake.is_watched() && self.counter.scope.is_abandoned()
+        thread.handshake.is_watched() && self.counter().scope.is_abandoned()
     }
 
     #[inline]
     pub(super) fn poll(&self, thread: &'static Thread, root_waker: *const Waker) -> Polling {
-        Polling::begin(thread, self.counter, self.standing.mark(), root_waker)
+        Polling::begin(thread, self.counter(), self.standing.mark(), root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
-        if let Stands::Born(born) = self.standing.get() {
-            self.standing = Standing::entered(waiting::enter(waker, self.counter, born, thread));
+        if let Stands::Fresh(origin) = self.standing.get() {
+            self.standing = Standing::entered(waiting::enter(waker, origin, thread));
             // What was said between the poll and now was said to nobody.
             if thread.handshake.may_have_been_missed() {
-                self.look_again(waker);
+                look_again(origin.counter(), waker);
             }
-        }
-    }
-
-    #[cold]
-    fn look_again(&self, waker: &Waker) {
-        let home = self.counter.home;
-        if home.is_told(home.generation()) || self.counter.scope.is_abandoned() {
-            waker.wake_by_ref();
         }
     }
 
     /// Reports what the session returned or did, if that was a failure.
     #[cold]
     pub(super) fn report(&self, ending: Ending) {
-        let Counter { site, home, .. } = self.counter;
+        let Counter { site, home, .. } = self.counter();
         home.supervisor.session_failed(SessionFailure { site, scope: home, ending });
     }
 
@@ -80,11 +80,11 @@ impl Membership {
     // Into the end of a session, and into its rare drop.
     #[inline(always)]
     fn leave(&self, thread: &'static Thread) {
+        let mut counter = self.counter();
         let is_watched = match self.standing.get() {
-            Stands::Born(_) => thread.handshake.is_watched(),
+            Stands::Fresh(_) => thread.handshake.is_watched(),
             Stands::Entered(slot) => waiting::leave(slot, thread),
         };
-        let mut counter = self.counter;
         if !counter.thread.is_some_and(|own| ptr::eq(own, thread)) {
             counter = thread::counter(counter.site, counter.home, counter.kind);
         }
@@ -93,6 +93,14 @@ impl Membership {
         if is_watched {
             counter.home.supervisor.sessions_changed();
         }
+    }
+}
+
+#[cold]
+fn look_again(counter: &'static Counter, waker: &Waker) {
+    let Counter { scope, home, .. } = counter;
+    if home.is_told(home.generation()) || scope.is_abandoned() {
+        waker.wake_by_ref();
     }
 }
 

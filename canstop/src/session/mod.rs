@@ -17,6 +17,7 @@ mod thread;
 mod atomics;
 mod tally;
 mod counter;
+mod origin;
 mod slots;
 mod handshake;
 mod leaving;

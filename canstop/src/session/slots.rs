@@ -5,9 +5,10 @@
 //! ever were sessions that waited at once.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use super::origin::SharedOrigin;
 use super::static_ref::StaticRef;
 
 /// A place for one session. It is all that one costs beside its task while it waits.
@@ -15,13 +16,13 @@ use super::static_ref::StaticRef;
 pub(super) struct Slot {
     /// The task, as its waker points at it; null in a free slot.
     pub(super) task: AtomicPtr<()>,
-    /// The tag of its counter, and when it was born.
-    pub(super) about: AtomicU64,
+    /// Where the session comes from.
+    pub(super) origin: SharedOrigin,
 }
 
 impl Slot {
     const fn new() -> Self {
-        Self { task: AtomicPtr::new(ptr::null_mut()), about: AtomicU64::new(0) }
+        Self { task: AtomicPtr::new(ptr::null_mut()), origin: SharedOrigin::none() }
     }
 }
 

@@ -11,10 +11,10 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::leaving;
+use super::origin::Birth;
 use super::retired::Retired;
 use super::scope::Scope;
 use super::site::Site;
-use super::standing::Mark;
 use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec, ServiceState};
 use crate::report;
 
@@ -156,7 +156,7 @@ impl Supervisor {
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
-            now: AtomicUsize::new(Mark::born(0).to_bits()),
+            now: AtomicUsize::new(Birth::at(0).to_bits()),
             scopes: Mutex::new(Vec::new()),
             retired: Retired::new(),
             services: Mutex::new(Vec::new()),
@@ -285,13 +285,13 @@ impl Supervisor {
     }
 
     #[inline]
-    pub(super) fn now(&self) -> Mark {
+    pub(super) fn now(&self) -> Birth {
         // Relaxed: an age may be a tick off.
-        Mark::from_bits(self.now.load(Ordering::Relaxed))
+        Birth::from_bits(self.now.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_now(&self, tick: u32) {
-        self.now.store(Mark::born(tick).to_bits(), Ordering::Relaxed);
+        self.now.store(Birth::at(tick).to_bits(), Ordering::Relaxed);
     }
 
     /// Lets the control plane count again. Many changes at once are one.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::counter::{Counter, Kind};
+use super::origin::Birth;
 use super::scope::Scope;
 use super::site::Site;
-use super::standing::Mark;
 use super::supervisor::Supervisor;
 use super::tally::Tally;
 use super::thread::{self, Seen};
@@ -119,15 +119,16 @@ impl Known {
     }
 
     /// Takes in that a thread polls one of them.
-    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, born_now: Mark) {
-        let entered = !seen.mark.is_born();
+    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, born_now: Birth) {
+        let born = seen.mark.born();
+        let entered = born.is_none();
         // A closure on the blocking pool holds its thread from its first moment.
         match since.or((self.counter.kind == Kind::Blocking).then_some(now)) {
             Some(since) => {
                 self.blocking += 1;
                 self.blocking_since = Some(self.blocking_since.map_or(since, |earlier| earlier.min(since)));
                 // One that stands in the table is at most as old as the oldest that does.
-                let age = if entered { self.oldest_entered } else { Some(seen.mark.age(born_now)) };
+                let age = born.map_or(self.oldest_entered, |born| born.age(born_now));
                 self.oldest_blocking = self.oldest_blocking.max(age);
                 self.blocking_unentered += u64::from(!entered);
             }
@@ -186,10 +187,10 @@ pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], n
             known.alive = known.alive.wrapping_add(counter.tally.started()).wrapping_sub(finished);
         }
     }
-    waiting::for_each(|entry| {
-        if let Some(known) = known.get_mut(&key(entry.counter)) {
+    waiting::for_each(|origin| {
+        if let Some(known) = known.get_mut(&key(origin.counter())) {
             known.entered += 1;
-            known.oldest_entered = known.oldest_entered.max(Some(entry.born.age(born_now)));
+            known.oldest_entered = known.oldest_entered.max(origin.born().age(born_now));
         }
     });
     let mut threads_are_held = false;

@@ -19,6 +19,7 @@ use super::atomics::{AtomicU64, Ordering};
 /// How many sessions one thread has started and finished. That thread is its only writer: a plain
 /// load and store, where a shared read-modify-write would cost tens of nanoseconds under contention.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Tally {
     started: AtomicU64,
     finished: AtomicU64,

@@ -21,11 +21,11 @@ use super::thread::look;
 use super::tracked::spawn_session;
 use crate::machine::{Generation, Owner, Place, ServiceId};
 
-static SITE: Site = Site::new(None, "tests.rs", 1, "", || "", None);
+pub(super) static SITE: Site = Site::new(None, "tests.rs", 1, "", || "", None);
 
 const LIFE: Generation = Generation(1);
 
-fn service() -> &'static Scope {
+pub(super) fn service() -> &'static Scope {
     let (supervisor, _inbox) = Supervisor::new();
     let place = Place { file: "tests.rs", line: 1 };
     let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, LIFE);

@@ -19,7 +19,7 @@ pin_project! {
     /// A session: the user's future, pinned in place, and its membership, dropped after it.
     ///
     /// An `async` block around the future would hold it twice. The second state costs no byte, as
-    /// it hides in the membership's reference.
+    /// it hides in the membership's word.
     #[project = TrackedProjection]
     #[project_replace = TrackedOwned]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -182,13 +182,14 @@ mod tests {
 
     static SUM: Mutex<u64> = Mutex::const_new(0);
 
-    /// The size of a future, and of the session around it. Neither is ever run.
-    fn sizes<F>(name: &'static str, _: impl FnOnce(TcpStream) -> F) -> (&'static str, usize, usize) {
-        (name, size_of::<F>(), size_of::<Tracked<F, Anything>>())
+    /// The size of a future, of the session around it, and what alignment lets that be larger. Neither is
+    /// ever run.
+    fn sizes<F>(name: &'static str, _: impl FnOnce(TcpStream) -> F) -> (&'static str, usize, usize, usize) {
+        (name, size_of::<F>(), size_of::<Tracked<F, Anything>>(), align_of::<F>().max(8))
     }
 
     #[test]
-    fn a_session_is_at_most_sixteen_bytes_larger_than_its_future() {
+    fn a_session_is_eight_bytes_larger_than_its_future() {
         let sizes = [
             sizes("echo", echo),
             sizes("connect and echo", |_| connect_and_echo()),
@@ -207,8 +208,8 @@ mod tests {
                 let _ = echo(socket).await;
             }),
         ];
-        for (name, future, session) in sizes {
-            assert!(session <= future + 16, "{name}: a future of {future} bytes makes a session of {session}");
+        for (name, future, session, more) in sizes {
+            assert!(session <= future + more, "{name}: a future of {future} bytes makes a session of {session}");
         }
         assert!(sizes[0].1 > 1_024, "the buffer is part of the future");
     }

@@ -11,15 +11,14 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::counter::{Counter, Counters};
+use super::counter::Counter;
 use super::leaving::{self, Watching};
+use super::origin::Origin;
 use super::scope::Scope;
 use super::slots::{self, Slot};
-use super::standing::Mark;
 use super::static_ref::StaticRef;
 use super::thread::Thread;
 
@@ -33,13 +32,13 @@ static TASK_VTABLE: StaticRef<RawWakerVTable> = StaticRef::none();
 ///
 /// If the waker is not a tokio task's: sessions are always spawned as tasks.
 #[inline]
-pub(super) fn enter(waker: &Waker, counter: &'static Counter, born: Mark, thread: &Thread) -> &'static Slot {
+pub(super) fn enter(waker: &Waker, origin: Origin, thread: &Thread) -> &'static Slot {
     if !TASK_VTABLE.is(waker.vtable()) {
         learn_vtable(waker);
     }
     let slot = thread.free_slots.take();
-    slot.about.store(counter.tag | born.to_bits() as u64, Ordering::Relaxed);
-    // Release: whoever finds the task finds what it is about.
+    slot.origin.store(origin);
+    // Release: whoever finds the task finds where it comes from.
     slot.task.store(waker.data().cast_mut(), Ordering::Release);
     slot
 }
@@ -61,26 +60,21 @@ pub(super) fn leave(slot: &'static Slot, thread: &Thread) -> bool {
     is_watched
 }
 
-/// What a slot says of its session.
-pub(super) struct Entry {
-    pub(super) counter: &'static Counter,
-    pub(super) born: Mark,
+/// The counter of the session that holds this slot.
+#[inline]
+pub(super) fn counter(slot: &'static Slot) -> &'static Counter {
+    slot.origin.load().expect("whoever holds a slot has said where it comes from").counter()
 }
 
-impl Entry {
-    fn of(slot: &Slot, counters: &Counters) -> Option<Self> {
-        if slot.task.load(Ordering::Acquire).is_null() {
-            return None;
-        }
-        let about = slot.about.load(Ordering::Relaxed);
-        Some(Self { counter: counters.tagged(about)?, born: Mark::from_bits(about as u32 as usize) })
-    }
+/// The session that stands in this slot, by where it comes from.
+fn found_in(slot: &Slot) -> Option<Origin> {
+    // Acquire, with the release in `enter`.
+    if slot.task.load(Ordering::Acquire).is_null() { None } else { slot.origin.load() }
 }
 
 /// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
-pub(super) fn for_each(found: impl FnMut(Entry)) {
-    let counters = Counters::new();
-    slots::batches().into_iter().flatten().filter_map(|slot| Entry::of(slot, &counters)).for_each(found);
+pub(super) fn for_each(found: impl FnMut(Origin)) {
+    slots::batches().into_iter().flatten().filter_map(found_in).for_each(found);
 }
 
 /// Fewer batches than this are not worth a task.
@@ -93,35 +87,33 @@ const BATCHES_PER_TASK: usize = 16;
 pub(crate) fn wake_all(scope: &'static Scope) {
     leaving::say_before_looking();
     let batches = slots::batches();
-    // Whoever enters from now on looks for itself, so no later counter is missed.
-    let counters = Arc::new(Counters::new());
     match scope.supervisor.data_plane() {
         Some(data_plane) if batches.len() > BATCHES_PER_TASK => {
             let tasks = data_plane.metrics().num_workers().max(1) * 4;
             for part in batches.chunks(batches.len().div_ceil(tasks)) {
-                let (part, counters) = (part.to_vec(), Arc::clone(&counters));
+                let part = part.to_vec();
                 // Whoever let them be watched may be content before all are woken.
                 let watching = Watching::on();
                 data_plane.spawn(async move {
                     let _watching = watching;
                     for batch in part {
-                        wake_batch(scope, batch, &counters);
+                        wake_batch(scope, batch);
                         // Others want to run too, those that were woken first of all.
                         tokio::task::yield_now().await;
                     }
                 });
             }
         }
-        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch, &counters)),
+        _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch)),
     }
 }
 
 #[expect(unsafe_code, reason = "a slot holds a task without a reference count")]
-fn wake_batch(scope: &'static Scope, batch: &'static [Slot], counters: &Counters) {
+fn wake_batch(scope: &'static Scope, batch: &'static [Slot]) {
     let (Some(vtable), Some(first)) = (TASK_VTABLE.load(Ordering::Relaxed), batch.first()) else { return };
     let _nobody_leaves = leaving::hold(first);
     for slot in batch {
-        let Some(Entry { counter, .. }) = Entry::of(slot, counters) else { continue };
+        let Some(counter) = found_in(slot).map(Origin::counter) else { continue };
         if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
             continue;
         }
