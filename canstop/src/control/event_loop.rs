@@ -15,9 +15,11 @@ use crate::session::{
     Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count, stop_watching_sessions,
 };
 
-/// While sessions are counted they are counted at least this often: one that ended just when the
-/// count began may not have said so.
-const RECOUNT_EVERY: Duration = Duration::from_millis(5);
+/// While sessions are counted they are counted this often as long as they go, and ever less often when
+/// nothing changes.
+const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
+/// But at least this often: one that ended just when the count began may not have said so.
+const RECOUNT_LATEST: Duration = Duration::from_millis(5);
 
 /// While more sessions than this are left, the end of one is not worth a count.
 const FEW: u64 = 256;
@@ -37,6 +39,9 @@ pub(crate) struct EventLoop {
     /// The machine has said that it is over, and whether it must be so at once.
     pub(super) over: Option<Over>,
     data_plane_gone: bool,
+    /// How many sessions the last count found.
+    alive: u64,
+    recount_after: Duration,
     /// How many groups of sessions the machine has heard of.
     known_groups: usize,
 }
@@ -65,6 +70,8 @@ impl EventLoop {
             in_run: Vec::new(),
             over: None,
             data_plane_gone: false,
+            alive: 0,
+            recount_after: RECOUNT_SOONEST,
             known_groups: 0,
         }
     }
@@ -120,7 +127,7 @@ impl EventLoop {
 
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
-        let recount = if self.state.watches_sessions() { RECOUNT_EVERY } else { Duration::from_secs(3_600) };
+        let recount = if self.state.watches_sessions() { self.recount_after } else { Duration::from_secs(3_600) };
         let asked = self.state.wake_at().map(|time| self.clock.instant(time));
         asked.map_or(now + recount, |asked| asked.min(now + recount))
     }
@@ -130,7 +137,10 @@ impl EventLoop {
     pub(super) fn happened(&mut self, event: Event) {
         let counts = count(self.supervisor);
         self.introduce_groups(&counts);
-        let alive: u64 = counts.iter().map(|count| count.alive).sum();
+        let alive = counts.iter().map(|count| count.alive).sum();
+        self.recount_after =
+            if alive == self.alive { (self.recount_after * 2).min(RECOUNT_LATEST) } else { RECOUNT_SOONEST };
+        self.alive = alive;
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
         self.step(Event::SessionsCounted(counts));
@@ -138,6 +148,11 @@ impl EventLoop {
             self.step(event);
         }
         self.fleet.publish(&self.state);
+    }
+
+    /// The sessions were told just now, and may be gone soon.
+    pub(super) fn recount_soon(&mut self) {
+        self.recount_after = RECOUNT_SOONEST;
     }
 
     /// Groups come up on the data plane, in the order of their numbers.

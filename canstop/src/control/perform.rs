@@ -20,7 +20,10 @@ impl EventLoop {
                 let edge = self.supervisor.edge();
                 edge.tell(edge.generation(), self.clock.instant(until));
             }
-            Action::WatchSessions => watch_sessions(),
+            Action::WatchSessions => {
+                watch_sessions();
+                self.recount_soon();
+            }
             Action::UnwatchSessions => stop_watching_sessions(),
             Action::BeginStop => self.ledger.open(self.supervisor),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
