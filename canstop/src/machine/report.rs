@@ -71,8 +71,9 @@ pub struct Straggler {
     pub owner: Option<String>,
     /// How many there are.
     pub count: u64,
-    /// How long the oldest has been there; known to a tenth of a second. `None` for sessions that
-    /// were never polled, because nobody was free to.
+    /// How long the oldest has been there; known to a tenth of a second. Of sessions that stand in the
+    /// queue it is a lower bound, and exact where sessions get their turn in the order of their spawns.
+    /// `None` for sessions on systems whose addresses have no free bits: those with 32 bits, and Android.
     pub oldest: Option<Duration>,
     /// What it does.
     pub activity: Activity,

@@ -80,7 +80,7 @@ pub struct SessionStatus {
     pub owner: Option<String>,
     /// How many there are.
     pub count: u64,
-    /// How long the oldest that waits has been there, to a tenth of a second.
+    /// How long the oldest of those that wait has been there, to a tenth of a second.
     pub oldest: Option<Duration>,
 }
 

@@ -30,6 +30,7 @@ mod body;
 mod observer;
 mod spawn;
 mod panics;
+mod starts;
 mod survey;
 #[cfg(test)]
 mod tests;

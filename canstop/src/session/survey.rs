@@ -10,6 +10,7 @@ use super::counter::{Counter, Kind};
 use super::origin::Birth;
 use super::scope::Scope;
 use super::site::Site;
+use super::starts::Starts;
 use super::supervisor::Supervisor;
 use super::tally::Tally;
 use super::thread::{self, Seen};
@@ -44,12 +45,20 @@ pub(crate) fn count(supervisor: &Supervisor) -> Vec<Count> {
     supervisor.scopes().into_iter().zip(finished).map(of_scope).collect()
 }
 
-/// Which polls have been going on, and since when.
+/// Sessions of one site and owner have one name.
+type Key = (usize, usize, Kind);
+
+fn key(counter: &'static Counter) -> Key {
+    (ptr::from_ref(counter.site).addr(), ptr::from_ref(counter.scope).addr(), counter.kind)
+}
+
+/// Which polls have been going on, and since when; and how many sessions were started by when.
 ///
-/// It looks at every thread once a tick. A poll that is seen in two looks holds its thread.
+/// It looks once a tick. A poll that is seen in two looks holds its thread.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     seen: HashMap<u32, (u64, Instant)>,
+    starts: HashMap<Key, Starts>,
 }
 
 impl Watch {
@@ -67,11 +76,32 @@ impl Watch {
             seen.insert(thread, (poll, since));
         }
         self.seen = seen;
+        self.note_starts(supervisor, now);
+    }
+
+    fn note_starts(&mut self, supervisor: &Supervisor, now: Instant) {
+        let mut started: HashMap<Key, u64> = HashMap::with_capacity(self.starts.len());
+        for scope in supervisor.scopes() {
+            for counter in scope.lock_counters().iter() {
+                *started.entry(key(counter)).or_default() += counter.tally.started();
+            }
+        }
+        // Of scopes that are over nothing is kept.
+        self.starts.retain(|key, _| started.contains_key(key));
+        for (key, started) in started {
+            self.starts.entry(key).or_default().note(now, started);
+        }
     }
 
     /// Since when this poll has been seen, if it was seen before.
     fn since(&self, seen: &Seen) -> Option<Instant> {
         self.seen.get(&seen.thread).filter(|(poll, _)| *poll == seen.poll).map(|&(_, since)| since)
+    }
+
+    /// How long session number `number` of this name has been there, at least.
+    fn age_of(&self, counter: &'static Counter, number: u64, now: Instant) -> Duration {
+        let by_when = self.starts.get(&key(counter)).and_then(|starts| starts.by_when(number));
+        by_when.map_or(Duration::ZERO, |when| now.duration_since(when))
     }
 }
 
@@ -90,6 +120,7 @@ pub(crate) struct Found {
 #[derive(Debug)]
 struct Known {
     counter: &'static Counter,
+    started: u64,
     alive: u64,
     /// Those in the table of those that wait.
     entered: u64,
@@ -107,6 +138,7 @@ impl Known {
     fn new(counter: &'static Counter) -> Self {
         Self {
             counter,
+            started: 0,
             alive: 0,
             entered: 0,
             oldest_entered: None,
@@ -140,7 +172,7 @@ impl Known {
     ///
     /// What stands in no table and on no thread is queued if threads are held up. If none is, it came
     /// or went while this was looked at, and waits like the others.
-    fn rows(&self, now: Instant, threads_are_held: bool) -> Vec<Found> {
+    fn rows(&self, watch: &Watch, now: Instant, threads_are_held: bool) -> Vec<Found> {
         let row = |count, oldest: Option<Duration>, activity| Found {
             kind: self.counter.kind,
             site: self.counter.site,
@@ -164,7 +196,9 @@ impl Known {
             rows.push(row(waiting, self.oldest_entered.map(age), Activity::Waiting));
         }
         if queued > 0 {
-            rows.push(row(queued, None, Activity::Queued));
+            // At least so old: see `starts`.
+            let oldest = watch.age_of(self.counter, self.started - queued + 1, now);
+            rows.push(row(queued, Some(oldest), Activity::Queued));
         }
         rows
     }
@@ -173,18 +207,17 @@ impl Known {
 /// Names what is alive among these owners' sessions, site by site.
 pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
     let born_now = supervisor.now();
-    let key = |counter: &'static Counter| {
-        (ptr::from_ref(counter.site).addr(), ptr::from_ref(counter.scope).addr(), counter.kind)
-    };
-    let mut known: HashMap<_, Known> = HashMap::new();
+    let mut known: HashMap<Key, Known> = HashMap::new();
     for scope in supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {
         let counters = scope.lock_counters().clone();
         // Finished first, as always.
         let finished: Vec<_> = counters.iter().map(|counter| counter.tally.finished()).collect();
         for (counter, finished) in counters.into_iter().zip(finished) {
             let known = known.entry(key(counter)).or_insert_with(|| Known::new(counter));
+            let started = counter.tally.started();
+            known.started += started;
             // One thread may have finished more than it started; their sum has not.
-            known.alive = known.alive.wrapping_add(counter.tally.started()).wrapping_sub(finished);
+            known.alive = known.alive.wrapping_add(started).wrapping_sub(finished);
         }
     }
     waiting::for_each(|origin| {
@@ -202,7 +235,7 @@ pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], n
     }
     let mut known: Vec<_> = known.into_values().filter(|known| known.alive > 0).collect();
     known.sort_by_key(|known| (known.counter.site.file, known.counter.site.line, known.counter.scope.owner));
-    known.iter().flat_map(|known| known.rows(now, threads_are_held)).collect()
+    known.iter().flat_map(|known| known.rows(watch, now, threads_are_held)).collect()
 }
 
 /// Since when the body of this scope has held a thread, if it does.

@@ -43,6 +43,16 @@ fn blocks(finished: &Finished, what: &[&str]) {
     assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
 }
 
+/// The row of one that never got a thread, and about as long ago.
+#[track_caller]
+fn queued_since_then(finished: &Finished, what: &[&str]) {
+    let mut parts = vec!["abandoned: ", "queued: no thread was free"];
+    parts.extend(what);
+    let row = finished.said(&parts);
+    let age = seconds_after(if row.contains(", oldest ") { ", oldest" } else { ", age" }, row);
+    assert!((0.7..1.5).contains(&age), "{row}\n{finished}");
+}
+
 fn a_blocked_worker_is_named_and_holds_up_no_other(flavor: &str) {
     let finished = terminate(start!("blocked", "one-worker", flavor));
     finished.exited(124).within(DEADLINE);
@@ -64,7 +74,7 @@ fn blocked_workers_are_named_and_so_is_who_never_got_one(flavor: &str) {
     finished.exited(124).within(DEADLINE);
     let site = place_of("blocked", "spawn_session!(blocks())");
     blocks(&finished, &["session at", &site, "blocked::all_workers"]);
-    finished.said(&["abandoned: ", "session at", &site, "queued: no thread was free"]);
+    queued_since_then(&finished, &["session at", &site]);
 }
 
 fn a_blocked_main_is_named(flavor: &str) {
@@ -90,7 +100,7 @@ fn blocking_sessions_are_named_whether_they_run_or_wait_for_the_pool(flavor: &st
     finished.exited(124).within(DEADLINE);
     let site = place_of("blocked", "spawn_blocking_session!(block)");
     blocks(&finished, &["blocking session at", &site, "blocked::blocking_sessions"]);
-    finished.said(&["abandoned: blocking session at", &site, "queued: no thread was free"]);
+    queued_since_then(&finished, &["blocking session at", &site]);
     finished.ended_with(&["2 abandoned, exit code 124"]);
 }
 
