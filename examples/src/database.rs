@@ -5,8 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::bail;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tokio::time::timeout;
 
 /// How long SQLite waits for somebody else's lock before it gives up.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,6 +28,26 @@ pub enum Database {
     Sqlite(SqliteConnectOptions),
     /// A server of PostgreSQL's.
     Postgres(PgConnectOptions),
+}
+
+impl Database {
+    /// A database that has not answered by then is taken for gone.
+    pub const ANSWER: Duration = Duration::from_secs(5);
+
+    /// Waits until it is open.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or has not answered in [time](Self::ANSWER). It is named, and so is the variable
+    /// that it comes from.
+    pub async fn opened<T>(&self, opening: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
+        let failure = match timeout(Self::ANSWER, opening).await {
+            Ok(Ok(open)) => return Ok(open),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {:?}", Self::ANSWER),
+        };
+        bail!("cannot use the database {self} of DATABASE_URL: {failure}")
+    }
 }
 
 impl FromStr for Database {

@@ -88,6 +88,25 @@ impl Program {
         self
     }
 
+    /// The same on a terminal of its own: what it draws there stands in its output. `None` where the
+    /// system has no `script` that makes one.
+    #[must_use]
+    pub fn on_a_terminal(self) -> Option<Self> {
+        Command::new("script").arg("--version").output().ok()?;
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let mut command = Command::new("script");
+        command.args(["-qec", &line.join(" "), "/dev/null"]);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Some(Self { command })
+    }
+
     /// Starts it.
     ///
     /// # Panics

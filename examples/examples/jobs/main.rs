@@ -21,7 +21,7 @@ mod worker;
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use canstop_examples::{Database, parse_duration};
 use clap::{Args, Parser, Subcommand, value_parser};
 use tracing_subscriber::EnvFilter;
@@ -82,8 +82,7 @@ async fn main() -> anyhow::Result<()> {
     let database: Database = database_url.parse().context("DATABASE_URL cannot be used")?;
     // Each worker may use two, for a job and for its lease.
     let connections = if let Command::Run(run) = &command { 2 * run.workers } else { 1 };
-    let table = Table::open(&database, connections).await;
-    let table = table.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
+    let table = database.opened(Table::open(&database, connections)).await?;
 
     match command {
         Command::Run(run) => {

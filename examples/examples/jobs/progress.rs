@@ -1,6 +1,6 @@
 //! How far the queue is, for those who watch.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use canstop::Lifecycle;
@@ -17,13 +17,14 @@ const REFRESH: Duration = Duration::from_millis(200);
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
+    /// Nothing is drawn before there is something to show.
     pub(crate) fn new() -> Self {
-        if !io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
-        }
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} to go");
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        Self(bar.with_style(style.expect("the template is well formed")))
+        Self(ProgressBar::hidden().with_style(style.expect("the template is well formed")))
+    }
+
+    fn draw(&self) {
+        self.0.set_draw_target(ProgressDrawTarget::stderr());
     }
 
     fn show(&self, stats: Stats) {
@@ -36,6 +37,8 @@ impl Progress {
 /// Shows how far the queue is. With `drain`, asks the program to stop when no job is left.
 #[canstop::service]
 pub(crate) async fn progress(lifecycle: Lifecycle, table: Table, progress: Progress, drain: bool) -> sqlx::Result<()> {
+    progress.show(table.stats().await?);
+    progress.draw();
     while !lifecycle.is_stopping() {
         let stats = table.stats().await?;
         progress.show(stats);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use canstop_examples::Database;
 use tokio::time::{sleep, timeout};
 
 use crate::event::Event;
@@ -11,8 +12,6 @@ use crate::store::{Connection, Store};
 /// The most events that one commit takes. While one is under way the next gathers, so batches are
 /// small when there is little to do, and grow with the load.
 pub(crate) const BATCH: usize = 1000;
-/// A database that has not answered by then is taken for gone. To write a batch twice does no harm.
-const ANSWER: Duration = Duration::from_secs(5);
 /// The pause after a failure: it doubles from the one to the other.
 const PAUSES: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
 
@@ -31,10 +30,11 @@ impl Batches {
     pub(crate) async fn write(&mut self, batch: &[Arc<Event>]) {
         let [mut pause, longest] = PAUSES;
         loop {
-            let failure = match timeout(ANSWER, self.try_to_write(batch)).await {
+            // To write a batch twice does no harm.
+            let failure = match timeout(Database::ANSWER, self.try_to_write(batch)).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {ANSWER:?}"),
+                Err(_) => format!("no answer within {:?}", Database::ANSWER),
             };
             self.connection = None;
             tracing::warn!("cannot write a batch of {}, trying again in {pause:?}: {failure}", batch.len());

@@ -29,7 +29,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use canstop_examples::Database;
 use clap::{Parser, value_parser};
 
@@ -58,8 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { listen, database_url, queue } = Arguments::parse();
     tracing_subscriber::fmt().init();
     let database: Database = database_url.parse().context("DATABASE_URL cannot be used")?;
-    let store = Store::open(database.clone()).await;
-    let store = store.map_err(|error| anyhow!("cannot use the database {database} of DATABASE_URL: {error}"))?;
+    let store = database.opened(Store::open(database.clone())).await?;
     tracing::info!("events go to {database}");
 
     let queue = Arc::new(Queue::new(queue as usize));

@@ -52,6 +52,22 @@ fn a_database_that_cannot_be_used_is_named_without_its_password() {
 }
 
 #[test]
+fn a_database_that_takes_connections_and_never_answers_is_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
+    let address = silent.local_addr().expect("it has an address");
+    let url = format!("postgres://me:secret@{address}/shop");
+    let programs = [("tracker", &[][..]), ("jobs", &["stats"])];
+    let running =
+        programs.map(|(program, arguments)| Program::new(program).args(arguments).env("DATABASE_URL", &url).start());
+    for program in running {
+        let ended = program.wait();
+        let said = format!("postgres://{address}/shop of DATABASE_URL: no answer within 5s");
+        assert!(ended.stderr.contains(&said) || ended.stdout.contains(&said), "{ended}");
+        assert_eq!(ended.code, Some(1), "{ended}");
+    }
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();

@@ -53,6 +53,27 @@ fn a_job_in_progress_is_finished_and_no_other_is_begun() {
 }
 
 #[test]
+fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
+    let place = Place::sqlite();
+    let arguments = ["run", "--drain", "--check-time", "1ms"];
+    enqueue(&place, 100);
+    let ended = command(&place, &arguments).start().wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(!ended.stderr.contains(" to go"), "{ended}");
+
+    let Some(on_a_terminal) = command(&place, &arguments).on_a_terminal() else {
+        println!("skipped: there is no `script`, which makes a terminal");
+        return;
+    };
+    enqueue(&place, 100);
+    let ended = on_a_terminal.start().wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let words = ended.stdout.split_whitespace();
+    let shown: Vec<_> = words.filter(|word| word.ends_with("/200")).collect();
+    assert!(shown.len() > 1 && shown.contains(&"200/200"), "{shown:?}: {ended}");
+}
+
+#[test]
 fn a_job_that_the_deadline_cuts_off_of_sqlite_is_done_once_by_the_next_process() {
     is_done_once_by_the_next_process(&Place::sqlite());
 }

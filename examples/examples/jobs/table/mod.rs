@@ -19,9 +19,6 @@ use uuid::Uuid;
 /// A job's row: id, account and cents.
 type JobRow = (i64, i64, i64);
 
-/// How long a worker waits for a connection before it takes the database for gone.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 #[derive(Clone)]
 pub(crate) enum Table {
     Sqlite(SqlitePool),
@@ -65,7 +62,7 @@ impl Table {
             Database::Postgres(options) => {
                 let mut first = options.connect().await?;
                 postgres::create_tables(&mut first).await?;
-                let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+                let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Database::ANSWER);
                 Ok(Table::Postgres(pool.connect_lazy_with(options.clone())))
             }
         }
