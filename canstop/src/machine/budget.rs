@@ -70,12 +70,17 @@ impl Budget {
         if level > 0 {
             return self.share;
         }
-        let edge_has = self.level_ends(0).since(self.drain_delay_ends);
+        let edge_has = self.level_ends(0).since(self.level_begins(0));
         if wanted > edge_has { edge_has.as_secs_f64() / wanted.as_secs_f64() } else { 1.0 }
     }
 
     pub(crate) fn drain_delay_ends(&self) -> Time {
         self.drain_delay_ends
+    }
+
+    /// At the latest.
+    pub(crate) fn level_begins(&self, level: usize) -> Time {
+        level.checked_sub(1).map_or(self.drain_delay_ends, |before| self.level_ends(before))
     }
 
     pub(crate) fn level_ends(&self, level: usize) -> Time {

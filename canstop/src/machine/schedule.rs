@@ -46,7 +46,8 @@ impl Schedule {
             let share = budget.share_of(level, slots.get(level).copied().unwrap_or_default());
             let later = plan.stop_order().stops_before(id).iter().filter(|other| levels[other.0] == level);
             let kept = later.map(|other| ends[other.0] - wants[other.0].mul_f64(share)).min();
-            ends[id.0] = kept.unwrap_or(ends[id.0]);
+            // Rounding must not put it before its step begins.
+            ends[id.0] = kept.map_or(ends[id.0], |kept| kept.max(budget.level_begins(level)));
         }
         Self { budget, levels, ends }
     }

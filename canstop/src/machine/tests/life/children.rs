@@ -1,6 +1,8 @@
 //! Children: each ends with the life that started it, and before it.
 
-use super::super::build::{Options, TERMINATE, added, at, ended, failed, ms, restart, service, sessions_of, stop};
+use super::super::build::{
+    Options, TERMINATE, added, allowance, at, ended, failed, ms, restart, service, sessions_of, stop,
+};
 use super::super::harness::{Watched, deeds, notices};
 use super::{cause, fate, is_over, running, start, starts, told};
 use crate::machine::action::{Abandoned, Action, Notice};
@@ -146,4 +148,25 @@ fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
     program.handle(TERMINATE);
     assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), []);
     assert_eq!(told(&program.handle(sessions_of(1, 0))), [0]);
+}
+
+/// Found by a random world: the steps of this grace are no whole nanoseconds.
+#[test]
+fn who_has_no_time_of_its_own_is_not_told_before_its_step_begins() {
+    let mut program = Watched::new(allowance(4_097, 0));
+    let services =
+        [service("db", &[]), service("cache", &[]), service("store", &["db"]), service("web", &["cache", "store"])];
+    program.all(services.map(added));
+    program.handle(Event::RunCalled);
+    let child_of_db = |name: &str, after: &[&str]| service(name, after).child_of(0, 1);
+    program.all([
+        added(child_of_db("db/log", &[])),
+        added(child_of_db("db/tick", &["log"]).grace(0)),
+        added(service("cache/log", &[]).child_of(1, 1)),
+    ]);
+    program.handle(TERMINATE);
+    for _ in 0..4 {
+        program.pass(ms(1_000));
+    }
+    assert_eq!(program.state.exit(), Exit::Abandoned);
 }
