@@ -22,7 +22,7 @@ const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
 const RECOUNT_LATEST: Duration = Duration::from_millis(5);
 
 /// While more sessions than this are left, the end of one is not worth a count.
-const FEW: u64 = 256;
+const FEW: u64 = 2_048;
 
 /// The control plane's state: the machine, and what it decides about.
 pub(crate) struct EventLoop {

@@ -78,7 +78,7 @@ pub(super) fn for_each(found: impl FnMut(Origin)) {
 }
 
 /// Fewer batches than this are not worth a task.
-const BATCHES_PER_TASK: usize = 16;
+const BATCHES_PER_TASK: usize = 4;
 
 /// Wakes every session that waits and belongs to this scope, or to a group under it.
 ///
