@@ -73,7 +73,8 @@ pub struct Straggler {
     pub count: u64,
     /// How long the oldest has been there; known to a tenth of a second. Of sessions that stand in the
     /// queue it is a lower bound, and exact where sessions get their turn in the order of their spawns.
-    /// `None` for sessions on systems whose addresses have no free bits: those with 32 bits, and Android.
+    /// `None` for sessions where addresses are not known to have free bits: on 32-bit systems, and on
+    /// others than Linux, macOS, Windows and FreeBSD.
     pub oldest: Option<Duration>,
     /// What it does.
     pub activity: Activity,

@@ -1,7 +1,7 @@
 //! Where a session was counted and when it was born, in one word.
 //!
 //! A reference to a counter leaves bits free: the lowest, because counters are aligned, and the highest,
-//! because no 64-bit system gives a program memory at an address that has one of them. They hold the
+//! because most 64-bit systems give a program no memory at an address that has one of them. They hold the
 //! birth. So a session carries eight bytes, and one operation leads from them to its counter.
 
 use std::ptr::{self, NonNull};
@@ -9,8 +9,23 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::counter::Counter;
 
-/// How many of the highest bits no address has. Android tags its addresses there.
-const HIGH: u32 = if cfg!(all(target_pointer_width = "64", not(target_os = "android"))) { 16 } else { 0 };
+/// How many of the highest bits no address has, where that is known: these processors and systems give
+/// out more only to those who ask for it. Android tags its addresses there, illumos maps files there.
+const HIGH: u32 = if cfg!(all(
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "powerpc64",
+        target_arch = "s390x"
+    ),
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "macos", target_os = "windows", target_os = "freebsd")
+)) {
+    16
+} else {
+    0
+};
 /// How many of the lowest bits no counter's address has.
 const LOW: u32 = align_of::<Counter>().trailing_zeros();
 /// Where a counter's address has its bits.
@@ -105,7 +120,7 @@ impl Birth {
         (upper << (LOW - 1) | lower) as u32
     }
 
-    /// How many ticks before `now` it was. None where a word has too few bits to tell.
+    /// How many ticks before `now` it was. None where a word has too few free bits to tell.
     pub(super) fn age(self, now: Self) -> Option<u32> {
         (HIGH > 0).then(|| now.tick().wrapping_sub(self.tick()) & ((1 << BITS) - 1))
     }
@@ -134,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_tick_takes_no_bit_of_an_address_and_comes_back() {
-        for tick in (0..BITS).map(|bit| 1 << bit).chain([0, 1_234_567, LAST]) {
+        for tick in (0..BITS).map(|bit| 1 << bit).chain([0, LAST / 3, LAST]) {
             let born = Birth::at(tick);
             assert_eq!((born.tick(), born.0 & ADDRESS, born.0 & 1), (tick, 0, 1));
         }
@@ -142,7 +157,8 @@ mod tests {
 
     #[test]
     fn an_age_is_right_when_the_ticks_have_begun_anew() {
-        assert_eq!(Birth::at(7).age(Birth::at(9)), Some(2));
-        assert_eq!(Birth::at(LAST).age(Birth::at(LAST + 2)), Some(2));
+        let two = (HIGH > 0).then_some(2);
+        assert_eq!(Birth::at(7).age(Birth::at(9)), two);
+        assert_eq!(Birth::at(LAST).age(Birth::at(LAST + 2)), two);
     }
 }
