@@ -8,6 +8,8 @@ use std::time::Duration;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+use crate::tokens;
+
 /// The path of the runtime crate: `::canstop`, or what `crate = path` says.
 pub(crate) struct Crate {
     path: TokenStream,
@@ -94,6 +96,13 @@ pub(crate) fn duration(duration: Duration) -> TokenStream {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let nanos = Literal::u64_unsuffixed(nanos);
     quote!(::core::time::Duration::from_nanos(#nanos))
+}
+
+/// A type as a type argument. One with an `impl Trait` in it cannot stand there: it is found out, and told
+/// of where it is written.
+pub(crate) fn type_argument(ty: impl ToTokens) -> TokenStream {
+    let ty = ty.to_token_stream();
+    if tokens::mentions(ty.clone(), "impl") { quote_spanned!(place_of(ty)=> _) } else { ty }
 }
 
 /// The first token's place: stable Rust cannot join spans.

@@ -62,8 +62,7 @@ impl Program {
         for name in ["RUST_LOG", "LISTEN", "DATABASE_URL", "QUEUE", "WORKERS", "CHECK_TIME", "LEASE"] {
             command.env_remove(name);
         }
-        command.env("NO_COLOR", "1").stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("NO_COLOR", "1");
         Self { command }
     }
 
@@ -103,7 +102,6 @@ impl Program {
                 None => command.env_remove(name),
             };
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Some(Self { command })
     }
 
@@ -114,6 +112,7 @@ impl Program {
     /// It cannot be started.
     #[must_use]
     pub fn start(mut self) -> Running {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the example starts");
         let (sender, lines) = channel();
         listen(child.stdout.take().expect("it is a pipe"), Stream::Stdout, sender.clone());

@@ -1,13 +1,12 @@
 //! The `fn main` that takes the async one's place.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::{ReturnType, Signature};
 
 use super::check::Plan;
-use crate::paths::{duration, place_of};
-use crate::tokens;
+use crate::paths::{duration, type_argument};
 
 /// The whole function. The user's own stands inside under the same name.
 pub(super) fn program(plan: &Plan) -> TokenStream {
@@ -23,11 +22,7 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
         // The type is asked by itself, so that the answer is told where it was written.
         ReturnType::Type(_, written) => {
             let outcome = plan.krate.item("MainOutcome");
-            let written = if tokens::mentions(written.to_token_stream(), "impl") {
-                quote_spanned!(place_of(written)=> _)
-            } else {
-                quote!(#written)
-            };
+            let written = type_argument(written);
             quote!(async { <#written as #outcome>::into_result(#ident().await) })
         }
     };

@@ -9,7 +9,7 @@ use super::lint::Finding;
 use super::parameters::State;
 use crate::args::Ready;
 use crate::function::Function;
-use crate::paths::{duration, local, place_of};
+use crate::paths::{duration, local, type_argument};
 
 /// The whole function: same name, attributes, visibility and generics as the user's, whose own
 /// stands inside under the same name, so that the compiler's messages speak of what they know.
@@ -166,8 +166,7 @@ fn line(function: &Function) -> TokenStream {
 /// a type that the caller chooses, what is missing is a bound, and `Clone` is the one to write.
 fn cloned(plan: &Plan, state: &State) -> TokenStream {
     let State { name, ty } = state;
-    // A type that has no name is found out, and told of where it is written.
-    let ty = if state.is_named() { ty.to_token_stream() } else { quote_spanned!(place_of(ty)=> _) };
+    let ty = type_argument(ty);
     if state.is_chosen(&plan.function.sig.generics) {
         return quote!(<#ty as ::core::clone::Clone>::clone(&#name));
     }

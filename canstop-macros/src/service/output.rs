@@ -1,13 +1,13 @@
 //! What a service gives: nothing, a `Result`, or never anything.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens as _, quote};
 use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound};
 
 use super::borrow;
 use crate::diag::Errors;
 use crate::function::{Function, is_never};
-use crate::paths::place_of;
+use crate::paths::type_argument;
 use crate::tokens;
 
 /// The `R` of the service's `Service<R>`.
@@ -56,10 +56,9 @@ impl Output {
         Self { ty, endless, promised }
     }
 
-    /// It as a type argument, where an `impl Trait` cannot stand: that is found out, and told of where
-    /// it is written.
+    /// It as a type argument.
     pub(super) fn argument(&self) -> TokenStream {
-        if tokens::mentions(self.ty.clone(), "impl") { quote_spanned!(place_of(&self.ty)=> _) } else { self.ty.clone() }
+        type_argument(&self.ty)
     }
 
     /// A type that needs no function body to be known: an `impl Trait` would.

@@ -57,7 +57,7 @@ impl Origin {
     }
 
     pub(super) fn born(self) -> Birth {
-        Birth(self.0.addr().get() & !ADDRESS)
+        Birth::of_word(self.0.addr().get())
     }
 
     /// As a word that may stand for something else, too, if that has its lowest bit clear.

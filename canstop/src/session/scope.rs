@@ -191,12 +191,14 @@ impl Scope {
     /// Has it, or a group under it, a session that has not ended?
     pub(super) fn has_sessions(&self) -> bool {
         let groups = self.groups();
-        let sum = |of: fn(&Tally) -> u64| -> u64 {
-            let own = |scope: &Self| scope.lock_counters().iter().map(|counter| of(&counter.tally)).sum::<u64>();
-            own(self) + groups.iter().map(|group| own(group)).sum::<u64>()
-        };
+        let sum = |of| self.sum(of) + groups.iter().map(|group| group.sum(of)).sum::<u64>();
         let finished = sum(Tally::finished);
         finished != sum(Tally::started)
+    }
+
+    /// What its counters come to. For what two such sums tell, see [`tally`](super::tally).
+    pub(super) fn sum(&self, of: fn(&Tally) -> u64) -> u64 {
+        self.lock_counters().iter().map(|counter| of(&counter.tally)).sum()
     }
 
     #[inline]

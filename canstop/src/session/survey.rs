@@ -32,15 +32,14 @@ pub(crate) struct Count {
 /// Counts every scope's sessions. If several scopes have none, there was one moment at which none of
 /// them had any: see [`super::tally`] for why both passes go over all of them.
 pub(crate) fn count(supervisor: &Supervisor) -> Vec<Count> {
-    let sum =
-        |scope: &Scope, of: fn(&Tally) -> u64| scope.lock_counters().iter().map(|counter| of(&counter.tally)).sum();
-    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| sum(scope, Tally::finished)).collect();
+    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| scope.sum(Tally::finished)).collect();
     // The lists are taken anew, so that what was added in between is not missed. Scopes are only
     // ever added at the end.
     let finished = finished.into_iter().chain(std::iter::repeat(0));
-    let of_scope = |(scope, finished)| {
-        let started: u64 = sum(scope, Tally::started);
-        Count { scope, alive: started - finished, finished }
+    let of_scope = |(scope, finished): (&'static Scope, u64)| Count {
+        scope,
+        alive: scope.sum(Tally::started) - finished,
+        finished,
     };
     supervisor.scopes().into_iter().zip(finished).map(of_scope).collect()
 }

@@ -10,7 +10,7 @@
 //! Free slots are kept by the threads ([`slots`]), and change hands in batches.
 
 use std::mem::ManuallyDrop;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -66,15 +66,16 @@ pub(super) fn counter(slot: &'static Slot) -> &'static Counter {
     slot.origin.load().expect("whoever holds a slot has said where it comes from").counter()
 }
 
-/// The session that stands in this slot, by where it comes from.
-fn found_in(slot: &Slot) -> Option<Origin> {
+/// The session that stands in this slot: its task, and where it comes from.
+fn found_in(slot: &Slot) -> Option<(NonNull<()>, Origin)> {
     // Acquire, with the release in `enter`.
-    if slot.task.load(Ordering::Acquire).is_null() { None } else { slot.origin.load() }
+    let task = NonNull::new(slot.task.load(Ordering::Acquire))?;
+    Some((task, slot.origin.load()?))
 }
 
 /// Calls `found` for every session that waits, as far as they can be seen: some may just leave.
 pub(super) fn for_each(found: impl FnMut(Origin)) {
-    slots::batches().into_iter().flatten().filter_map(found_in).for_each(found);
+    slots::batches().into_iter().flatten().filter_map(found_in).map(|(_, origin)| origin).for_each(found);
 }
 
 /// Fewer batches than this are not worth a task.
@@ -113,17 +114,14 @@ fn wake_batch(scope: &'static Scope, batch: &'static [Slot]) {
     let (Some(vtable), Some(first)) = (TASK_VTABLE.load(Ordering::Relaxed), batch.first()) else { return };
     let _nobody_leaves = leaving::hold(first);
     for slot in batch {
-        let Some(counter) = found_in(slot).map(Origin::counter) else { continue };
-        if !ptr::eq(counter.scope, scope) && !ptr::eq(counter.home, scope) {
-            continue;
-        }
-        let task = slot.task.load(Ordering::Acquire);
-        if !task.is_null() {
+        let Some((task, origin)) = found_in(slot) else { continue };
+        let counter = origin.counter();
+        if ptr::eq(counter.scope, scope) || ptr::eq(counter.home, scope) {
             // SAFETY: the pointer and the table are those of the waker with which the session was
             // polled. The session has not left its slot, and cannot while `_nobody_leaves` is held;
             // its task lives until it has. The reference that a waker owns is neither taken nor
             // given back: it is only woken by reference.
-            let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(task, vtable)) });
+            let waker = ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(task.as_ptr(), vtable)) });
             waker.wake_by_ref();
         }
     }

@@ -17,28 +17,26 @@ const REFRESH: Duration = Duration::from_millis(200);
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Nothing is drawn before there is something to show.
+    /// Nothing is drawn before there is something to [show](Self::show).
     pub(crate) fn new() -> Self {
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} to go");
         Self(ProgressBar::hidden().with_style(style.expect("the template is well formed")))
     }
 
-    fn draw(&self) {
-        self.0.set_draw_target(ProgressDrawTarget::stderr());
-    }
-
     fn show(&self, stats: Stats) {
         let Stats { queued, running, done } = stats;
+        let is_first = self.0.length().is_none();
         self.0.set_length((queued + running + done).cast_unsigned());
         self.0.set_position(done.cast_unsigned());
+        if is_first {
+            self.0.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 }
 
 /// Shows how far the queue is. With `drain`, asks the program to stop when no job is left.
 #[canstop::service]
 pub(crate) async fn progress(lifecycle: Lifecycle, table: Table, progress: Progress, drain: bool) -> sqlx::Result<()> {
-    progress.show(table.stats().await?);
-    progress.draw();
     while !lifecycle.is_stopping() {
         let stats = table.stats().await?;
         progress.show(stats);

@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let database = env::var("DATABASE_URL").unwrap_or_else(|_| "sqlite:tracker.db".to_owned());
     let database: Database = database.parse().context("DATABASE_URL cannot be used")?;
-    let store = Store::open(database).await.context("the database of DATABASE_URL cannot be used")?;
+    let store = database.opened(Store::open(database.clone())).await?;
     let queue = Arc::new(Queue::new(QUEUE));
     tokio::spawn(write(store.clone(), Arc::clone(&queue)));
 

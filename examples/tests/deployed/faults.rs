@@ -44,11 +44,7 @@ fn a_database_that_is_gone_for_five_seconds_under_load_loses_nothing() {
 fn a_database_that_comes_back_during_the_stop_loses_nothing() {
     let Some(server) = Server::start() else { return };
     let place = server.place();
-    let mut program = tracker(&place).start();
-    let load = Load::begin(&program.address(), "/events");
-    load.wait_for_created(500);
-    server.stop(Shutdown::Fast);
-    program.wait_for("cannot write");
+    let (mut program, load) = whose_database_is_gone(&server, &place);
     program.signal(Signal::Terminate);
     let promised = load.end();
     program.wait_for("stopping (SIGTERM)");
@@ -63,11 +59,7 @@ fn a_database_that_comes_back_during_the_stop_loses_nothing() {
 fn a_database_that_is_gone_during_the_stop_costs_what_the_report_names() {
     let Some(server) = Server::start() else { return };
     let place = server.place();
-    let mut program = tracker(&place).start();
-    let load = Load::begin(&program.address(), "/events");
-    load.wait_for_created(500);
-    server.stop(Shutdown::Fast);
-    program.wait_for("cannot write");
+    let (program, load) = whose_database_is_gone(&server, &place);
     let asked = Instant::now();
     let (promised, ended) = stop_under_load(program, load);
     assert!(asked.elapsed() < DEADLINE, "it took {:?}: {ended}", asked.elapsed());
@@ -174,6 +166,16 @@ fn ten_thousand_idle_connections_end_with_the_stop() {
 
 fn tracker(place: &Place) -> Program {
     Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url)
+}
+
+/// A tracker under load that has just noticed that its database is gone.
+fn whose_database_is_gone(server: &Server, place: &Place) -> (Running, Load) {
+    let mut program = tracker(place).start();
+    let load = Load::begin(&program.address(), "/events");
+    load.wait_for_created(500);
+    server.stop(Shutdown::Fast);
+    program.wait_for("cannot write");
+    (program, load)
 }
 
 /// Posts one event, which is accepted.
