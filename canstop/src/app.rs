@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
-use crate::machine::{Allowance, Ending, Event, Exit};
-use crate::registry::{AnyService, MainOutcome, Service, hand_over, registered_in};
+use crate::machine::{Allowance, Exit, ExitReason, Input};
+use crate::registry::{AnyService, MainOutput, Service, hand_over, registered_in};
 use crate::session::{Body, Message, Supervisor, install_hook, with_sources};
 
 /// Which of tokio's runtimes the data plane is.
@@ -128,7 +128,7 @@ impl App {
     pub fn run<F>(self, main: F) -> ExitCode
     where
         F: Future,
-        F::Output: MainOutcome,
+        F::Output: MainOutput,
     {
         match self.launch() {
             Ok((runtime, control)) => drive(runtime, control, main).into(),
@@ -165,7 +165,7 @@ impl App {
         if let Some(worker_threads) = self.worker_threads {
             builder.worker_threads(worker_threads);
         }
-        builder.enable_all().on_thread_start(|| supervisor.edge().adopt_thread());
+        builder.enable_all().on_thread_start(|| supervisor.root().adopt_thread());
         for configure in self.configure_runtime {
             configure(&mut builder);
         }
@@ -196,14 +196,14 @@ impl fmt::Debug for App {
 fn drive<F>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
 where
     F: Future,
-    F::Output: MainOutcome,
+    F::Output: MainOutput,
 {
     let ControlPlane { supervisor, drop_main, finished, exit } = control;
     {
-        let _edge = supervisor.edge().enter_data_plane();
+        let _edge = supervisor.root().enter_data_plane();
         runtime.block_on(async {
-            let ending = run_body(supervisor, main, drop_main.cancelled()).await;
-            supervisor.event(Event::MainEnded(ending));
+            let reason = run_body(supervisor, main, drop_main.cancelled()).await;
+            supervisor.event(Input::MainEnded(reason));
             // Nothing is ever sent: the other end is dropped when all is decided.
             let _ = finished.await;
         });
@@ -215,21 +215,21 @@ where
 }
 
 /// Runs the body of `main` until it ends or is to be dropped.
-async fn run_body<F>(supervisor: &'static Supervisor, main: F, drop_main: impl Future<Output = ()>) -> Ending
+async fn run_body<F>(supervisor: &'static Supervisor, main: F, drop_main: impl Future<Output = ()>) -> ExitReason
 where
     F: Future,
-    F::Output: MainOutcome,
+    F::Output: MainOutput,
 {
-    let name = supervisor.edge().body();
+    let name = supervisor.root().body();
     let body = pin!(Body::new(name, main));
     tokio::select! {
         biased;
         // No line of it runs any more once it is to be dropped.
-        () = drop_main => Ending::Dropped,
+        () = drop_main => ExitReason::Dropped,
         returned = body => match returned {
             Ok(returned) => match returned.into_result() {
-                Ok(()) => Ending::Done,
-                Err(error) => Ending::Failed(with_sources(&*error)),
+                Ok(()) => ExitReason::Done,
+                Err(error) => ExitReason::Failed(with_sources(&*error)),
             },
             Err(panic) => panic,
         },

@@ -10,7 +10,7 @@ use tracing::field::{DebugValue, DisplayValue};
 
 use crate::registry::Service;
 pub use crate::registry::{AnyService, Declared, Registration};
-pub use crate::session::{Anything, BlockingProbe, Probe, Site, function_of, observe};
+pub use crate::session::{BlockingOutputProbe, NotAResult, OutputProbe, Site, function_of, observe};
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where
 /// this crate is: were it told wrong, this one path would not be found, and not every other.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use canstop::testing::{Harness, Supervisor};
 use canstop::{
-    Activity, Cause, Ending, Event, Exit, Fate, Lifecycle, Restart, Service, ServiceState, Signal, StragglerKind,
-    spawn_session,
+    Activity, Cause, Event, Exit, ExitReason, Lifecycle, Restart, Service, ServiceOutcome, ServiceState, Signal,
+    StragglerKind, spawn_session,
 };
 
 const fn ms(milliseconds: u64) -> Duration {
@@ -47,9 +47,9 @@ fn story(events: &[Event], service: &str) -> Vec<String> {
 /// The order in which services went through something.
 fn order(events: &[Event], kind: &str) -> Vec<String> {
     let service = |event: &Event| match event {
-        Event::ServiceReady { service } | Event::ServiceTold { service } | Event::ServiceStarted { service, .. } => {
-            Some(service.clone())
-        }
+        Event::ServiceReady { service }
+        | Event::ServiceStopping { service }
+        | Event::ServiceStarted { service, .. } => Some(service.clone()),
         _ => None,
     };
     events.iter().filter(|event| event.kind() == kind).filter_map(service).collect()
@@ -59,7 +59,7 @@ fn order(events: &[Event], kind: &str) -> Vec<String> {
 async fn a_service_that_fails_three_times_heals(mut sup: Supervisor) {
     let handle = sup.start(failing(failures(3)));
     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { life: 4, .. })).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { run: 4, .. })).await;
     let status = handle.status();
     assert_eq!((status.state, status.restarts), (ServiceState::Ready, 3));
     assert_eq!(status.last_error.as_deref(), Some("connection refused"));
@@ -67,7 +67,7 @@ async fn a_service_that_fails_three_times_heals(mut sup: Supervisor) {
         .events()
         .iter()
         .filter_map(|event| match event {
-            Event::ServiceEnded { restart_in, ending: Ending::Failed(_), .. } => *restart_in,
+            Event::ServiceEnded { restart_in, reason: ExitReason::Failed(_), .. } => *restart_in,
             _ => None,
         })
         .collect();
@@ -81,7 +81,7 @@ fn the_same_seed_gives_the_same_pauses() {
     let pauses = |seed| {
         Harness::new().seed(seed).run(async |mut sup| {
             sup.start(failing(failures(4)));
-            sup.wait_for(|event| matches!(event, Event::ServiceStarted { life: 5, .. })).await;
+            sup.wait_for(|event| matches!(event, Event::ServiceStarted { run: 5, .. })).await;
             let _ = sup.stop().await;
             story(sup.events(), "failing")
         })
@@ -99,7 +99,7 @@ async fn one_failure_more_than_the_limit_is_the_programs(mut sup: Supervisor) {
     let failed = Cause::ServiceFailed { service: "failing".to_owned(), error: "connection refused".to_owned() };
     assert_eq!(report.cause, failed);
     assert_eq!(order(sup.events(), "service_started").iter().filter(|service| *service == "failing").count(), 3);
-    assert_eq!(other.wait().await, Fate::Stopped);
+    assert_eq!(other.wait().await, ServiceOutcome::Stopped);
 }
 
 #[canstop::test]
@@ -128,7 +128,7 @@ async fn dependencies_start_first_and_stop_last_and_branches_stop_side_by_side(m
     sup.advance(ms(1)).await;
     assert_eq!(order(sup.events(), "service_ready"), ["db", "cache", "writer", "http"]);
     assert_eq!(sup.stop().await.exit, Exit::Clean);
-    assert_eq!(order(sup.events(), "service_told"), ["http", "cache", "writer", "db"]);
+    assert_eq!(order(sup.events(), "service_stopping"), ["http", "cache", "writer", "db"]);
 }
 
 #[canstop::test]
@@ -140,7 +140,7 @@ async fn who_is_not_ready_in_time_is_named_and_what_started_is_stopped(mut sup: 
     let Cause::StartFailed(fault) = &report.cause else { panic!("{report}") };
     assert!(fault.contains("`cache`") && fault.contains("start_timeout of 2s"), "{fault}");
     assert_eq!(report.exit, Exit::Failed);
-    assert_eq!((db.wait().await, http.wait().await), (Fate::Stopped, Fate::NeverStarted));
+    assert_eq!((db.wait().await, http.wait().await), (ServiceOutcome::Stopped, ServiceOutcome::NeverStarted));
 }
 
 #[canstop::test(grace = "3s")]
@@ -188,7 +188,7 @@ async fn a_dependency_with_a_session_always_in_flight_does_not_hold_up_the_drain
 async fn one_that_flaps_delays_no_other(mut sup: Supervisor) {
     sup.start(failing(failures(u32::MAX)).name("flaps").backoff(ms(10), ms(10)).limit(u32::MAX, ms(1_000)));
     sup.start(failing(failures(1)).name("other").backoff(ms(500), ms(500)));
-    let restarted = |event: &Event| matches!(event, Event::ServiceStarted { service, life: 2 } if service == "other");
+    let restarted = |event: &Event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "other");
     let began = tokio::time::Instant::now();
     sup.wait_for(restarted).await;
     assert!(began.elapsed() <= ms(510), "{:?}", began.elapsed());
@@ -204,8 +204,8 @@ async fn a_child_stops_before_its_parent_and_each_life_starts_its_own(mut sup: S
     }));
     sup.wait_for(|event| matches!(event, Event::ServiceReady { service } if service == "shop/till")).await;
     parent.restart().await.unwrap();
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, life: 2 } if service == "shop/till")).await;
-    assert_eq!(order(sup.events(), "service_told"), ["shop/till", "shop/db", "shop"]);
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "shop/till")).await;
+    assert_eq!(order(sup.events(), "service_stopping"), ["shop/till", "shop/db", "shop"]);
     let shown = sup.status().to_string();
     assert!(shown.contains("\n  shop/till: ready for 0 ms, 1 restart"), "{shown}");
     let report = sup.stop().await;
@@ -236,7 +236,7 @@ async fn a_parent_that_fails_takes_its_children_with_it(mut sup: Supervisor) {
             Ok(())
         }
     }));
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, life: 2 } if service == "shop/till")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "shop/till")).await;
     let kinds: Vec<_> = sup.events().iter().map(|event| format!("{} {event}", event.kind())).collect();
     let at =
         |what: &str| kinds.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {kinds:#?}"));
@@ -268,7 +268,7 @@ async fn who_is_bound_is_restarted_in_order_and_who_is_only_after_goes_on(mut su
     sup.advance(ms(1)).await;
     db.restart().await.unwrap();
     sup.advance(ms(1)).await;
-    assert_eq!(order(sup.events(), "service_told"), ["http", "cache", "db"]);
+    assert_eq!(order(sup.events(), "service_stopping"), ["http", "cache", "db"]);
     let started = order(sup.events(), "service_started");
     assert_eq!(started[4..], ["db", "cache", "http"]);
     assert_eq!(metrics.status().restarts, 0);
@@ -279,7 +279,7 @@ async fn who_is_bound_is_restarted_in_order_and_who_is_only_after_goes_on(mut su
 async fn services_that_are_bound_both_ways_restart_as_one(mut sup: Supervisor) {
     sup.start(failing(failures(1)).name("leader").bound_to("follower").backoff(ms(500), ms(500)));
     let follower = sup.start(named("follower").bound_to("leader"));
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, life: 2 } if service == "leader")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "leader")).await;
     sup.advance(ms(1)).await;
     assert_eq!((follower.status().state, follower.status().restarts), (ServiceState::Ready, 1));
     assert_eq!(sup.stop().await.exit, Exit::Clean);
@@ -294,9 +294,9 @@ async fn stopping_a_dependency_stops_its_dependents_first_and_its_sessions_with_
     let http = sup.start(named("http").after("db"));
     sup.start(named("other"));
     sup.advance(ms(1)).await;
-    assert_eq!(db.stop().await, Fate::Stopped);
-    assert_eq!(http.status().state, ServiceState::Over(Fate::Stopped));
-    assert_eq!(order(sup.events(), "service_told"), ["http", "db"]);
+    assert_eq!(db.stop().await, ServiceOutcome::Stopped);
+    assert_eq!(http.status().state, ServiceState::Over(ServiceOutcome::Stopped));
+    assert_eq!(order(sup.events(), "service_stopping"), ["http", "db"]);
     assert_eq!(sup.status().sessions.len(), 0);
     // The name is free again.
     let db = sup.start(named("db"));
@@ -335,5 +335,5 @@ async fn a_service_that_was_made_once_says_that_it_cannot_be_restarted(mut sup: 
     let error = once.restart().await.unwrap_err().to_string();
     assert!(error.contains("`once` was made to run once"), "{error}");
     let _ = sup.stop().await;
-    assert_eq!(sup.start(polite()).wait().await, Fate::NeverStarted, "nobody is left to start it");
+    assert_eq!(sup.start(polite()).wait().await, ServiceOutcome::NeverStarted, "nobody is left to start it");
 }

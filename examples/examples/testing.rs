@@ -106,7 +106,7 @@ mod tests {
         let (sender, outbox) = letters(1);
         drop(sender);
         let mailer = sup.start(mailer(outbox, Arc::clone(&server)));
-        assert_eq!(mailer.wait().await, canstop::Fate::Done);
+        assert_eq!(mailer.wait().await, canstop::ServiceOutcome::Done);
         assert_eq!(server.received.load(Ordering::Relaxed), 1);
         let failures =
             sup.events().iter().filter(|event| matches!(event, Event::ServiceEnded { restart_in: Some(_), .. }));

@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// Anything else, zero, and what is longer than a day.
+/// NotAResult else, zero, and what is longer than a day.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();

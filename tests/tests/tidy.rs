@@ -12,7 +12,7 @@ const UNSAFE: [&str; 6] = [
     "canstop/src/control/exit.rs",
     "canstop/src/session/leaving.rs",
     "canstop/src/session/origin.rs",
-    "canstop/src/session/standing.rs",
+    "canstop/src/session/session_state.rs",
     "canstop/src/session/static_ref.rs",
     "canstop/src/session/waiting.rs",
 ];

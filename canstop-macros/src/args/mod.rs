@@ -25,7 +25,7 @@ use value::Value;
 
 /// The macro that an option is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Main,
     Service,
     Test,
@@ -33,7 +33,7 @@ pub(crate) enum Place {
     BlockingSession,
 }
 
-impl Place {
+impl Location {
     /// The macro as users write it.
     pub(crate) fn spelled(self) -> &'static str {
         match self {
@@ -71,8 +71,8 @@ macro_rules! options {
         }
 
         /// Every option, and where it may stand.
-        const TABLE: &[(Row, &[Place])] = &[
-            $((Row { name: $name, takes: $takes, form: $form }, &[$(Place::$place),*]),)*
+        const TABLE: &[(Row, &[Location])] = &[
+            $((Row { name: $name, takes: $takes, form: $form }, &[$(Location::$place),*]),)*
         ];
 
         impl Options {
@@ -116,11 +116,11 @@ options! {
 
 impl Options {
     /// Reads an attribute's arguments. What cannot be read is told, and is then as if absent.
-    pub(crate) fn read(arguments: TokenStream, place: Place, errors: &mut Errors) -> Self {
+    pub(crate) fn read(arguments: TokenStream, place: Location, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let example = match place {
-            Place::Main | Place::Test | Place::Session | Place::BlockingSession => r#"grace = "5s""#,
-            Place::Service => r#"name = "http""#,
+            Location::Main | Location::Test | Location::Session | Location::BlockingSession => r#"grace = "5s""#,
+            Location::Service => r#"name = "http""#,
         };
         for piece in tokens::split(arguments) {
             match Entry::read(&piece, example) {
@@ -132,7 +132,7 @@ impl Options {
     }
 
     /// Takes one option in.
-    pub(crate) fn set(&mut self, entry: &Entry, place: Place, errors: &mut Errors) {
+    pub(crate) fn set(&mut self, entry: &Entry, place: Location, errors: &mut Errors) {
         let name = entry.name();
         let Some((row, places)) = TABLE.iter().find(|(row, _)| row.name == name) else {
             errors.at(&entry.key, unknown(&name, place));
@@ -159,34 +159,34 @@ impl Options {
     }
 
     /// Whether an option of that name can stand in that macro.
-    pub(crate) fn knows(name: &str, place: Place) -> bool {
+    pub(crate) fn knows(name: &str, place: Location) -> bool {
         names(place).any(|known| known == name)
     }
 }
 
-fn names(place: Place) -> impl Iterator<Item = &'static str> {
+fn names(place: Location) -> impl Iterator<Item = &'static str> {
     let rows = TABLE.iter().filter(move |(_, places)| places.contains(&place));
     rows.map(|(row, _)| row.name)
 }
 
-fn unknown(name: &str, place: Place) -> String {
+fn unknown(name: &str, place: Location) -> String {
     if let Some(meant) = nearest(name, names(place)) {
         return format!("unknown option `{name}`; did you mean `{meant}`?");
     }
     let known: Vec<String> = names(place).map(|name| format!("`{name}`")).collect();
     let (known, spelled) = (known.join(", "), place.spelled());
     match place {
-        Place::Main | Place::Service | Place::Test => {
+        Location::Main | Location::Service | Location::Test => {
             format!("unknown option `{name}`; `{spelled}` takes {known}")
         }
-        Place::Session | Place::BlockingSession => format!(
+        Location::Session | Location::BlockingSession => format!(
             "unknown option `{name}`; `{spelled}` takes {known}, and a field goes after the work, \
              as in `{spelled}(work, {name} = ..)`"
         ),
     }
 }
 
-fn misplaced(name: &str, place: Place, places: &[Place]) -> String {
+fn misplaced(name: &str, place: Location, places: &[Location]) -> String {
     let homes: Vec<String> = places.iter().map(|home| format!("`{}`", home.spelled())).collect();
     let (homes, spelled) = (one_of(&homes), place.spelled());
     format!("`{name}` is an option of {homes}, not of `{spelled}`")

@@ -1,17 +1,17 @@
 //! The option reader, through the table.
 
-use super::{Options, Place, Ready, Restart, TABLE};
+use super::{Location, Options, Ready, Restart, TABLE};
 use crate::diag::Errors;
 use crate::testing::{faults, mutations, tokens};
 
-fn read(arguments: &str, place: Place) -> (Options, Vec<String>) {
+fn read(arguments: &str, place: Location) -> (Options, Vec<String>) {
     let mut errors = Errors::new();
     let options = Options::read(tokens(arguments), place, &mut errors);
     (options, errors.finish().map(|found| faults(&found)).unwrap_or_default())
 }
 
 #[track_caller]
-fn refuses(arguments: &str, place: Place, part: &str) {
+fn refuses(arguments: &str, place: Location, part: &str) {
     let (_, faults) = read(arguments, place);
     assert!(matches!(&faults[..], [only] if only.contains(part)), "{arguments}: {faults:#?}");
 }
@@ -31,11 +31,11 @@ fn every_row_shows_a_form_that_can_be_read() {
 fn the_options_of_the_design_are_read() {
     let main = r#"grace = "5s", drain_delay = "0s", flavor = "current_thread", services(a, b::c), link(lib_crate),
         crate = ::my::canstop,"#;
-    assert_eq!(read(main, Place::Main).1, Vec::<String>::new());
+    assert_eq!(read(main, Location::Main).1, Vec::<String>::new());
     let service = r#"name = "web", restart = "on-failure", backoff = "100ms..10s", limit = "5 in 30s", grace = "2s",
         start_timeout = "30s", ready = "started", after(db, a::b::<u8, u8>), manual, optional, cancel, blocking,
         allow(raw_spawn, blocking_call), crate = canstop"#;
-    let (options, faults) = read(service, Place::Service);
+    let (options, faults) = read(service, Location::Service);
     assert_eq!(faults, Vec::<String>::new());
     assert!(options.restart.is_some_and(|given| given.value == Restart::OnFailure));
     assert!(options.ready.is_some_and(|given| given.value == Ready::Started));
@@ -48,16 +48,16 @@ fn the_options_of_the_design_are_read() {
 
 #[test]
 fn an_unknown_option_gets_the_nearest_name_or_the_whole_list() {
-    refuses(r#"graec = "5s""#, Place::Service, "unknown option `graec`; did you mean `grace`?");
-    refuses(r#"colour = "red""#, Place::Main, "takes `grace`, `drain_delay`, `flavor`");
-    refuses("tied_to(x)", Place::Service, "unknown option `tied_to`");
-    refuses("id = 7", Place::Session, "`spawn_session!(work, id = ..)`");
+    refuses(r#"graec = "5s""#, Location::Service, "unknown option `graec`; did you mean `grace`?");
+    refuses(r#"colour = "red""#, Location::Main, "takes `grace`, `drain_delay`, `flavor`");
+    refuses("tied_to(x)", Location::Service, "unknown option `tied_to`");
+    refuses("id = 7", Location::Session, "`spawn_session!(work, id = ..)`");
 }
 
 #[test]
 fn an_option_of_another_macro_is_told_its_home() {
-    refuses(r#"flavor = "x""#, Place::Service, "is an option of `#[canstop::main]`, not of `#[canstop::service]`");
-    refuses("manual", Place::Session, "is an option of `#[canstop::service]`, not of `spawn_session!`");
+    refuses(r#"flavor = "x""#, Location::Service, "is an option of `#[canstop::main]`, not of `#[canstop::service]`");
+    refuses("manual", Location::Session, "is an option of `#[canstop::service]`, not of `spawn_session!`");
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn each_ill_typed_value_gets_its_mend() {
     ];
     for (arguments, part) in service {
         if part.is_empty() {
-            assert_eq!(read(arguments, Place::Service).1.len(), 2, "an unreadable first does not excuse a second");
+            assert_eq!(read(arguments, Location::Service).1.len(), 2, "an unreadable first does not excuse a second");
         } else {
-            refuses(arguments, Place::Service, part);
+            refuses(arguments, Location::Service, part);
         }
     }
     for (arguments, part) in [
@@ -126,13 +126,13 @@ fn each_ill_typed_value_gets_its_mend() {
         ("link(a::b)", "write `link(my_lib)`"),
         ("link()", "names nothing"),
     ] {
-        refuses(arguments, Place::Main, part);
+        refuses(arguments, Location::Main, part);
     }
 }
 
 #[test]
 fn all_faults_are_told_together_and_the_rest_is_kept() {
-    let (options, faults) = read(r#"graec = "1s", restart = "x", name = "web", limit = "5""#, Place::Service);
+    let (options, faults) = read(r#"graec = "1s", restart = "x", name = "web", limit = "5""#, Location::Service);
     assert_eq!(faults.len(), 3);
     assert_eq!(options.name.map(|given| given.value.0).as_deref(), Some("web"));
 }
@@ -143,7 +143,7 @@ fn no_arguments_however_odd_make_the_reader_panic() {
         r#"name = "web", restart = "always", backoff = "1s..2s", after(a, b::c), crate = ::c, allow(raw_spawn)"#;
     for odd in mutations(&tokens(service)) {
         let mut errors = Errors::new();
-        Options::read(odd, Place::Service, &mut errors);
+        Options::read(odd, Location::Service, &mut errors);
         errors.finish();
     }
 }

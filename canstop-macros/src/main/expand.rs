@@ -21,7 +21,7 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
         ReturnType::Default => quote!(#ident()),
         // The type is asked by itself, so that the answer is told where it was written.
         ReturnType::Type(_, written) => {
-            let outcome = plan.krate.item("MainOutcome");
+            let outcome = plan.krate.item("MainOutput");
             let written = type_argument(written);
             quote!(async { <#written as #outcome>::into_result(#ident().await) })
         }

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 
-use crate::args::{Options, Place};
+use crate::args::{Location, Options};
 use crate::diag::Errors;
 use crate::function::Function;
 
@@ -14,7 +14,7 @@ pub(super) struct Declaration {
 
 /// Reads the options first: a function that cannot be read must not hide what is wrong with them.
 pub(super) fn parse(arguments: TokenStream, item: &TokenStream, errors: &mut Errors) -> syn::Result<Declaration> {
-    let options = Options::read(arguments, Place::Main, errors);
-    let function = Function::read(item, Place::Main.spelled())?;
+    let options = Options::read(arguments, Location::Main, errors);
+    let function = Function::read(item, Location::Main.spelled())?;
     Ok(Declaration { options, function })
 }

@@ -20,7 +20,7 @@ fn the_body_runs_under_an_app() {
         r#"#[doc = "x"] fn main() -> ::std::process::ExitCode {
             #[instrument] async fn main() -> Result<(), E> { body() }
             ::canstop::App::new().link(::core::module_path!()).run(async {
-                <Result<(), E> as ::canstop::MainOutcome>::into_result(main().await)
+                <Result<(), E> as ::canstop::MainOutput>::into_result(main().await)
             })
         }"#,
     );

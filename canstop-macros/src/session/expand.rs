@@ -63,12 +63,12 @@ fn parenthesized(stream: TokenStream, place: Span) -> Group {
 fn observer(plan: &Plan, place: Span) -> TokenStream {
     let krate = &plan.krate;
     if plan.has_no_output {
-        let anything = krate.private("Anything");
+        let anything = krate.private("NotAResult");
         return quote!(|_| #anything);
     }
     let probe = krate.private(match plan.work {
-        Work::Future => "Probe",
-        Work::Closure => "BlockingProbe",
+        Work::Future => "OutputProbe",
+        Work::Closure => "BlockingOutputProbe",
     });
     let observe = krate.private("observe");
     let work = local("work", Span::call_site());

@@ -10,7 +10,7 @@ mod tests;
 
 use proc_macro2::TokenStream;
 
-use crate::args::Place;
+use crate::args::Location;
 use crate::diag::Errors;
 
 /// What is spawned.
@@ -23,10 +23,10 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    fn place(self) -> Place {
+    fn place(self) -> Location {
         match self {
-            Self::Future => Place::Session,
-            Self::Closure => Place::BlockingSession,
+            Self::Future => Location::Session,
+            Self::Closure => Location::BlockingSession,
         }
     }
 }

@@ -33,9 +33,9 @@ fn a_future_is_an_argument_as_it_was_written() {
         })).spawn(serve(socket), |work| {
             use ::canstop::private::observe::*;
             if false {
-                (&&::canstop::private::Probe::of(work)).output().is_known();
+                (&&::canstop::private::OutputProbe::of(work)).output().is_known();
             }
-            (&&&&&::canstop::private::Probe::of(work)).observer()
+            (&&&&&::canstop::private::OutputProbe::of(work)).observer()
         })",
     );
 }
@@ -68,7 +68,7 @@ fn a_closure_goes_to_the_blocking_pool() {
     let expansion = closure("\"hash\", move || hash(x), %x");
     assert_contains(&expansion, ".spawn_blocking_in(::canstop::private::tracing::info_span!(\"hash\", x = ");
     assert_contains(&expansion, ", move || hash(x), |work|");
-    assert_contains(&expansion, "::canstop::private::BlockingProbe::of(work)");
+    assert_contains(&expansion, "::canstop::private::BlockingOutputProbe::of(work)");
     assert_contains(&closure("f"), ".spawn_blocking(f, |work|");
 }
 

@@ -7,15 +7,15 @@ mod tests;
 
 use proc_macro2::TokenStream;
 
-use crate::args::{Options, Place};
+use crate::args::{Location, Options};
 use crate::diag::Errors;
 use crate::function::Function;
 
 /// The attribute, its arguments and its item: parse, check, expand.
 pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let options = Options::read(arguments, Place::Test, &mut errors);
-    let function = match Function::read(&item, Place::Test.spelled()) {
+    let options = Options::read(arguments, Location::Test, &mut errors);
+    let function = match Function::read(&item, Location::Test.spelled()) {
         Ok(function) => function,
         Err(error) => {
             errors.push(error);

@@ -17,9 +17,9 @@ fn main() {
     let quick = !options.is_empty();
     let many = if quick { 100_000 } else { 1_000_000 };
     let (rounds, long_rounds) = if quick { (21, 3) } else { (201, 11) };
-    let one_thread = Scene { name: "one thread", spawners: 1, each: 10_000, rounds };
-    let two_workers = Scene { name: "two workers", ..one_thread };
-    let both_spawn = Scene { name: "both spawn", spawners: 2, each: many, rounds: long_rounds };
+    let one_thread = StragglerNaming { name: "one thread", spawners: 1, each: 10_000, rounds };
+    let two_workers = StragglerNaming { name: "two workers", ..one_thread };
+    let both_spawn = StragglerNaming { name: "both spawn", spawners: 2, each: many, rounds: long_rounds };
 
     let columns = [
         supervised::run_beside(Flavor::CurrentThread, move |runtime| one_thread.columns(runtime).to_vec()),
@@ -37,7 +37,7 @@ fn main() {
 
 /// By how many the work is spawned, and how much of it, in how many rounds.
 #[derive(Clone, Copy)]
-struct Scene {
+struct StragglerNaming {
     name: &'static str,
     spawners: usize,
     each: usize,
@@ -51,7 +51,7 @@ struct Column {
     cells: Vec<String>,
 }
 
-impl Scene {
+impl StragglerNaming {
     fn columns(self, runtime: &Handle) -> [Column; 2] {
         Shape::ALL.map(|shape| {
             let contestants = ways::all().into_iter().map(|way| self.contestant(runtime, shape, way));

@@ -15,7 +15,7 @@ pub enum Arguments {
 /// What [`child`](crate::child) puts before the arguments of a part.
 pub(crate) const PART: &str = "--part";
 
-/// Reads them. Ends the process at an option that the benchmark does not have, and where nobody asked
+/// Reads them. MainChannels the process at an option that the benchmark does not have, and where nobody asked
 /// for a benchmark: `cargo test --benches` runs it too.
 pub fn read(known: &[&str]) -> Arguments {
     let mut given: Vec<_> = env::args().skip(1).collect();

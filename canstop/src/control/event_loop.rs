@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::clock::Clock;
-use super::fleet::Fleet;
-use super::ledger::Ledger;
-use super::thread::{Ends, Settings};
-use crate::machine::{Event, Jitter, Owner, Phase, Report, Signal, State};
-use crate::report::{self, Teller};
+use super::drain_stats::DrainStats;
+use super::service_table::ServiceTable;
+use super::thread::{MainChannels, Settings};
+use crate::machine::{Input, Jitter, Owner, Phase, Report, Signal, State};
+use crate::report::{self, Reporter};
 use crate::session::{
     Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count, stop_watching_sessions,
 };
@@ -29,11 +29,11 @@ pub(crate) struct EventLoop {
     pub(super) supervisor: &'static Supervisor,
     pub(super) clock: Clock,
     pub(super) state: State,
-    pub(super) fleet: Fleet,
-    pub(super) ledger: Ledger,
+    pub(super) services: ServiceTable,
+    pub(super) drain_stats: DrainStats,
     pub(super) watch: Watch,
-    pub(super) teller: Teller,
-    pub(super) ends: Ends,
+    pub(super) reporter: Reporter,
+    pub(super) ends: MainChannels,
     /// Who waits in `run()`.
     pub(super) in_run: Vec<oneshot::Sender<Report>>,
     /// The machine has said that it is over, and whether it must be so at once.
@@ -56,16 +56,21 @@ pub(crate) enum Over {
 }
 
 impl EventLoop {
-    pub(crate) fn new(supervisor: &'static Supervisor, settings: &Settings, teller: Teller, ends: Ends) -> Self {
+    pub(crate) fn new(
+        supervisor: &'static Supervisor,
+        settings: &Settings,
+        reporter: Reporter,
+        ends: MainChannels,
+    ) -> Self {
         let clock = Clock::start();
         Self {
             supervisor,
             clock,
             state: State::new(settings.allowance, Jitter::seeded(settings.seed)),
-            fleet: Fleet::default(),
-            ledger: Ledger::default(),
+            services: ServiceTable::default(),
+            drain_stats: DrainStats::default(),
             watch: Watch::default(),
-            teller,
+            reporter,
             ends,
             in_run: Vec::new(),
             over: None,
@@ -94,30 +99,30 @@ impl EventLoop {
                 biased;
                 signal = next_signal() => {
                     self.read_what_is_there(inbox);
-                    self.happened(Event::Signal(signal));
+                    self.happened(Input::Signal(signal));
                 }
                 Some(message) = inbox.messages.recv() => self.read(message),
-                Some(failure) = inbox.failures.recv() => self.tell_failure(failure),
-                () = sleep_until(wake_at) => self.happened(Event::Wake),
+                Some(failure) = inbox.failures.recv() => self.report_failure(failure),
+                () = sleep_until(wake_at) => self.happened(Input::Wake),
                 now = tick.tick() => self.watch.tick(self.supervisor, self.clock.began(), now),
-                () = self.supervisor.wait_for_change(), if counts => self.happened(Event::Wake),
+                () = self.supervisor.wait_for_change(), if counts => self.happened(Input::Wake),
             }
         }
     }
 
     /// Goes on reading what the data plane says while it is taken down, until it is gone or `limit`.
-    pub(super) async fn see_data_plane_off(&mut self, inbox: &mut Inbox, limit: Duration) {
+    pub(super) async fn await_runtime_shutdown(&mut self, inbox: &mut Inbox, limit: Duration) {
         let limit = sleep_until(Instant::now() + limit);
         tokio::pin!(limit);
         while !self.data_plane_gone {
             tokio::select! {
-                Some(failure) = inbox.failures.recv() => self.tell_failure(failure),
+                Some(failure) = inbox.failures.recv() => self.report_failure(failure),
                 Some(message) = inbox.messages.recv() => self.read(message),
                 () = &mut limit => break,
             }
         }
         while let Ok(failure) = inbox.failures.try_recv() {
-            self.tell_failure(failure);
+            self.report_failure(failure);
         }
     }
 
@@ -134,7 +139,7 @@ impl EventLoop {
 
     /// Tells the machine, and does what it says. The sessions are counted first, so that it never
     /// judges by an old count.
-    pub(super) fn happened(&mut self, event: Event) {
+    pub(super) fn happened(&mut self, event: Input) {
         let counts = count(self.supervisor);
         self.introduce_groups(&counts);
         let alive = counts.iter().map(|count| count.alive).sum();
@@ -143,11 +148,11 @@ impl EventLoop {
         self.alive = alive;
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
-        self.step(Event::SessionsCounted(counts));
-        if !matches!(event, Event::Wake) {
+        self.step(Input::SessionsCounted(counts));
+        if !matches!(event, Input::Wake) {
             self.step(event);
         }
-        self.fleet.publish(&self.state);
+        self.services.publish(&self.state);
     }
 
     /// The sessions were told just now, and may be gone soon.
@@ -163,11 +168,11 @@ impl EventLoop {
                 continue;
             }
             self.known_groups = number + 1;
-            self.step(Event::GroupAdded { home: scope.home().owner, grace });
+            self.step(Input::GroupAdded { home: scope.home().owner, grace });
         }
     }
 
-    fn step(&mut self, event: Event) {
+    fn step(&mut self, event: Input) {
         let now = self.clock.now();
         let actions = self.state.handle(now, event);
         for action in actions {
@@ -188,7 +193,7 @@ impl EventLoop {
 
     fn read(&mut self, message: Message) {
         match message {
-            Message::Event(event) => self.happened(event),
+            Message::Input(event) => self.happened(event),
             Message::Add(new) => self.add(new),
             Message::Run(done) => {
                 if self.state.phase() >= Phase::TearingDown {
@@ -196,11 +201,11 @@ impl EventLoop {
                     return;
                 }
                 self.in_run.push(done);
-                self.happened(Event::RunCalled);
+                self.happened(Input::RunCalled);
             }
             Message::Restart { id, before, asked_in } => {
-                let _ = asked_in.send(self.state.services()[id.0].generation);
-                self.happened(Event::RestartService { id, before });
+                let _ = asked_in.send(self.state.services()[id.0].run);
+                self.happened(Input::RestartService { id, before });
             }
             Message::DataPlaneGone => self.data_plane_gone = true,
         }
@@ -209,17 +214,17 @@ impl EventLoop {
     fn add(&mut self, new: NewService) {
         let spec = new.spec.clone();
         if new.by_user {
-            self.happened(Event::MainListens);
+            self.happened(Input::MainListens);
         }
-        self.fleet.add(self.supervisor, self.state.number_for(&spec.name), new);
-        self.happened(Event::ServiceAdded(spec));
+        self.services.add(self.supervisor, self.state.number_for(&spec.name), new);
+        self.happened(Input::ServiceAdded(spec));
     }
 
-    fn tell_failure(&self, SessionFailure { site, scope, ending }: SessionFailure) {
-        let Site { name, file, line, module, function, .. } = *site;
-        let place = format!("{file}:{line}");
-        let owner = (scope.owner != Owner::Edge).then(|| scope.name.clone());
+    fn report_failure(&self, SessionFailure { site, scope, reason }: SessionFailure) {
+        let Site { name, module, function, .. } = *site;
+        let location = site.location();
+        let owner = (scope.owner != Owner::Root).then(|| scope.name.clone());
         let function = function();
-        self.say(report::Event::SessionFailed { name, place, function, module, owner, ending }, false);
+        self.say(report::Event::SessionFailed { name, location, function, module, owner, reason }, false);
     }
 }

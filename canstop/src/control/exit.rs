@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::machine::Exit;
 
-/// Ends the process after `delay`, whatever else it waits for by then: a destructor of a static, an
+/// MainChannels the process after `delay`, whatever else it waits for by then: a destructor of a static, an
 /// `atexit` handler, a lock on stderr.
 ///
 /// A process without a thread to spare for this is ended at once.
-pub(super) fn light_fuse(delay: Duration, exit: Exit) {
+pub(super) fn arm_exit_watchdog(delay: Duration, exit: Exit) {
     let burn = move || {
         thread::sleep(delay);
         end_at_once(exit);
@@ -19,9 +19,9 @@ pub(super) fn light_fuse(delay: Duration, exit: Exit) {
     }
 }
 
-/// Ends the process as `std::process::exit` does, running `atexit` handlers, with a fuse lit.
+/// MainChannels the process as `std::process::exit` does, running `atexit` handlers, with a fuse lit.
 pub(super) fn end_process(exit: Exit) -> ! {
-    light_fuse(Duration::from_millis(40), exit);
+    arm_exit_watchdog(Duration::from_millis(40), exit);
     std::process::exit(exit.code().into())
 }
 

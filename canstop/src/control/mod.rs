@@ -8,8 +8,8 @@
 mod signals;
 mod clock;
 mod exit;
-mod fleet;
-mod ledger;
+mod service_table;
+mod drain_stats;
 mod event_loop;
 mod perform;
 mod thread;
@@ -17,5 +17,5 @@ mod thread;
 #[cfg(feature = "testing")]
 pub(crate) use event_loop::EventLoop;
 #[cfg(feature = "testing")]
-pub(crate) use thread::Ends;
+pub(crate) use thread::MainChannels;
 pub(crate) use thread::{ControlPlane, DATA_PLANE_LIMIT, Settings, launch};

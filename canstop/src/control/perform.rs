@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
+use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
-use super::ledger::Scene;
 use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
-use crate::report::{Event, Teller};
+use crate::report::{Event, Reporter};
 use crate::session::{Scope, Supervisor, stop_watching_sessions, watch_sessions};
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
-            Action::Start { id, generation } => self.fleet.begin(id, generation),
-            Action::TellService { id, generation, until } => {
-                self.fleet.scope(id).tell(generation, self.clock.instant(until));
+            Action::Start { id, run } => self.services.begin(id, run),
+            Action::StopService { id, run, until } => {
+                self.services.scope(id).tell(run, self.clock.instant(until));
             }
-            Action::TellEdge { until } => {
-                let edge = self.supervisor.edge();
-                edge.tell(edge.generation(), self.clock.instant(until));
+            Action::StopRoot { until } => {
+                let edge = self.supervisor.root();
+                edge.tell(edge.run_id(), self.clock.instant(until));
             }
             Action::WatchSessions => {
                 watch_sessions();
                 self.recount_soon();
             }
             Action::UnwatchSessions => stop_watching_sessions(),
-            Action::BeginStop => self.ledger.open(self.supervisor),
+            Action::BeginStop => self.drain_stats.open(self.supervisor),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
-            Action::Cancel { id, generation } => self.fleet.abort(id, generation),
+            Action::Cancel { id, run } => self.services.abort(id, run),
             Action::DropMain => self.ends.drop_main.cancel(),
             Action::ReturnFromRun => {
                 for done in std::mem::take(&mut self.in_run) {
@@ -49,36 +49,35 @@ impl EventLoop {
     fn abandon(&mut self, abandoned: &Abandoned) {
         self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
-        let given_up = |scope: &&Scope| abandoned.sessions.iter().any(|&(owner, _)| owner == scope.owner);
-        self.supervisor.scopes().into_iter().filter(given_up).for_each(Scope::abandon_sessions);
-        for &(id, generation) in &abandoned.services {
-            self.fleet.abort(id, generation);
+        let is_abandoned = |scope: &&Scope| abandoned.sessions.iter().any(|&(owner, _)| owner == scope.owner);
+        self.supervisor.scopes().into_iter().filter(is_abandoned).for_each(Scope::abandon_sessions);
+        for &(id, run) in &abandoned.services {
+            self.services.abort(id, run);
         }
     }
 
     /// Before they are named: one that ends meanwhile must not count as drained and abandoned.
     fn close_books(&mut self, abandoned: &Abandoned) {
         let owners: Vec<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
-        self.ledger.close(self.supervisor, &owners);
+        self.drain_stats.close(self.supervisor, &owners);
     }
 
     fn name_stragglers(&mut self, left: &Abandoned, urgent: bool) {
         let now = tokio::time::Instant::now();
-        let scene = Scene { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
-        let stragglers = scene.name(left, |id, generation| self.fleet.life_began(id, generation));
-        self.ledger.enter(stragglers, |event| say(self.supervisor, &self.teller, event, urgent));
+        let naming =
+            StragglerNaming { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
+        let stragglers = naming.name(left, |id, run| self.services.run_began(id, run));
+        self.drain_stats.enter(stragglers, |event| say(self.supervisor, &self.reporter, event, urgent));
     }
 
     fn tell(&self, notice: Notice) {
         let name = |ServiceId(id): ServiceId| self.state.services()[id].spec.name.clone();
         let event = match notice {
-            Notice::ServiceStarted { id, generation } => {
-                Event::ServiceStarted { service: name(id), life: generation.0 }
-            }
+            Notice::ServiceStarted { id, run } => Event::ServiceStarted { service: name(id), run: run.0 },
             Notice::ServiceReady { id } => Event::ServiceReady { service: name(id) },
-            Notice::ServiceTold { id } => Event::ServiceTold { service: name(id) },
-            Notice::ServiceEnded { id, ending, restart_in } => {
-                Event::ServiceEnded { service: name(id), ending, restart_in }
+            Notice::ServiceStopping { id } => Event::ServiceStopping { service: name(id) },
+            Notice::ServiceEnded { id, reason, restart_in } => {
+                Event::ServiceEnded { service: name(id), reason, restart_in }
             }
             Notice::ServiceLost { id } => Event::ServiceLost { service: name(id) },
             Notice::ServiceRefused { id, fault } => Event::ServiceRefused { service: name(id), fault },
@@ -97,16 +96,16 @@ impl EventLoop {
 
     /// Says an event to those who read the stream, and to the log.
     pub(crate) fn say(&self, event: Event, urgent: bool) {
-        say(self.supervisor, &self.teller, event, urgent);
+        say(self.supervisor, &self.reporter, event, urgent);
     }
 
     /// Says the last line, and waits until all is said. Says whether it is.
-    pub(super) fn tell_the_end(&self, urgent: bool, limit: Duration) -> bool {
-        if self.ledger.untold() > 0 {
-            self.say(Event::MoreAbandoned { rows: self.ledger.untold() }, urgent);
+    pub(super) fn report_end(&self, urgent: bool, limit: Duration) -> bool {
+        if self.drain_stats.untold() > 0 {
+            self.say(Event::MoreAbandoned { rows: self.drain_stats.untold() }, urgent);
         }
         self.say(Event::stopped(&self.report()), urgent);
-        self.teller.flush(limit)
+        self.reporter.flush(limit)
     }
 
     /// Writes the report to stderr without its lock, which somebody may hold for ever.
@@ -120,30 +119,30 @@ impl EventLoop {
         let duration = self.state.stop_requested().map(|requested| self.clock.now().since(requested));
         let services = self.state.services().iter().map(|service| ServiceReport {
             name: service.spec.name.clone(),
-            fate: match service.stage {
-                Stage::Over(fate) => Some(fate),
+            outcome: match service.stage {
+                Stage::Over(outcome) => Some(outcome),
                 _ => None,
             },
-            restarts: service.generation.0.saturating_sub(1),
+            restarts: service.run.0.saturating_sub(1),
             last_error: service.last_error.clone(),
         });
         Report {
             cause: self.state.cause().cloned().unwrap_or(Cause::Finished),
             duration: duration.unwrap_or_default(),
-            drained: self.ledger.drained(self.supervisor),
+            drained: self.drain_stats.drained(self.supervisor),
             failed_sessions: self.supervisor.failed_sessions(),
-            stragglers: self.ledger.stragglers().to_vec(),
+            stragglers: self.drain_stats.stragglers().to_vec(),
             services: services.collect(),
             exit: self.state.exit(),
         }
     }
 }
 
-fn say(supervisor: &Supervisor, teller: &Teller, event: Event, urgent: bool) {
+fn say(supervisor: &Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
     supervisor.publish(&event);
     if urgent {
-        teller.tell_urgently(event);
+        reporter.tell_urgently(event);
     } else {
-        teller.tell(event);
+        reporter.tell(event);
     }
 }

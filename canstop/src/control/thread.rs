@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::event_loop::{EventLoop, Over};
-use super::exit::{end_process, light_fuse};
+use super::exit::{arm_exit_watchdog, end_process};
 use super::signals::Signals;
 use crate::machine::{Allowance, Exit};
-use crate::report::Teller;
+use crate::report::Reporter;
 use crate::session::{Inbox, Supervisor};
 
 /// How long the data plane may take to drop what it holds, once all is decided.
@@ -45,7 +45,7 @@ impl Settings {
 
 /// The control plane's ends of what it shares with the main thread.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct MainChannels {
     /// Cancelled: the body of `main` is to be dropped.
     pub(crate) drop_main: CancellationToken,
     /// Dropped: everything is decided, and the data plane may go.
@@ -53,8 +53,8 @@ pub(crate) struct Ends {
     exit: mpsc::Sender<Exit>,
 }
 
-impl Ends {
-    /// Ends for a supervisor whose main thread is a test.
+impl MainChannels {
+    /// MainChannels for a supervisor whose main thread is a test.
     #[cfg(feature = "testing")]
     pub(crate) fn of_test() -> Self {
         Self { drop_main: CancellationToken::new(), finished: None, exit: mpsc::channel().0 }
@@ -80,7 +80,7 @@ pub(crate) fn launch(settings: Settings) -> io::Result<ControlPlane> {
     let drop_main = CancellationToken::new();
     let (finish, finished) = oneshot::channel();
     let (exit_sender, exit) = mpsc::channel();
-    let ends = Ends { drop_main: drop_main.clone(), finished: Some(finish), exit: exit_sender };
+    let ends = MainChannels { drop_main: drop_main.clone(), finished: Some(finish), exit: exit_sender };
     let (listening, listens) = mpsc::channel();
     thread::Builder::new()
         .name("canstop".to_owned())
@@ -96,7 +96,7 @@ fn control(
     supervisor: &'static Supervisor,
     settings: Settings,
     mut inbox: Inbox,
-    ends: Ends,
+    ends: MainChannels,
     listening: &mpsc::Sender<io::Result<()>>,
 ) {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
@@ -104,13 +104,13 @@ fn control(
         Err(error) => return drop(listening.send(Err(error))),
     };
     runtime.block_on(async {
-        let begun = Teller::start().and_then(|teller| Ok((teller, Signals::listen()?)));
-        let (teller, mut signals) = match begun {
+        let begun = Reporter::start().and_then(|reporter| Ok((reporter, Signals::listen()?)));
+        let (reporter, mut signals) = match begun {
             Ok(begun) => begun,
             Err(error) => return drop(listening.send(Err(error))),
         };
         let _ = listening.send(Ok(()));
-        let mut event_loop = EventLoop::new(supervisor, &settings, teller, ends);
+        let mut event_loop = EventLoop::new(supervisor, &settings, reporter, ends);
         match event_loop.run(async || signals.next().await, &mut inbox).await {
             Over::Finished => finish(&mut event_loop, &mut inbox).await,
             Over::Forced => force(&event_loop),
@@ -123,27 +123,27 @@ fn control(
 async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox) {
     let exit = event_loop.state.exit();
     drop(event_loop.ends.finished.take());
-    event_loop.see_data_plane_off(inbox, SEE_OFF_LIMIT).await;
-    let told = event_loop.tell_the_end(false, TELL_LIMIT);
+    event_loop.await_runtime_shutdown(inbox, SEE_OFF_LIMIT).await;
+    let stop_by = event_loop.report_end(false, TELL_LIMIT);
     // From here on the main thread's way is its own: it may have more to do after `App::run`.
-    if told && event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
+    if stop_by && event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
         return;
     }
-    end_badly(event_loop, told)
+    force_exit(event_loop, stop_by)
 }
 
 /// Somebody asked twice.
 fn force(event_loop: &EventLoop) -> ! {
-    let told = event_loop.tell_the_end(true, TELL_LIMIT);
-    end_badly(event_loop, told)
+    let stop_by = event_loop.report_end(true, TELL_LIMIT);
+    force_exit(event_loop, stop_by)
 }
 
-/// Ends the process from this thread. If telling hangs, in a subscriber or behind a lock, the report
+/// MainChannels the process from this thread. If telling hangs, in a subscriber or behind a lock, the report
 /// is written past it, with a fuse lit.
-fn end_badly(event_loop: &EventLoop, told: bool) -> ! {
+fn force_exit(event_loop: &EventLoop, stop_by: bool) -> ! {
     let exit = event_loop.state.exit();
-    if !told {
-        light_fuse(RETELL_LIMIT, exit);
+    if !stop_by {
+        arm_exit_watchdog(RETELL_LIMIT, exit);
         event_loop.write_report();
     }
     end_process(exit)

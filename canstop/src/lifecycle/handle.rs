@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::stopping::{RunUntilStopping, Stopping};
-use crate::machine::{Event, Generation, Owner};
+use crate::machine::{Input, Owner, RunId};
 use crate::session::{EnteredScope, Scope, current_scope, expect_scope};
 
 /// A service's first parameter: how it hears that it should stop, and how it is heard.
@@ -31,12 +31,12 @@ use crate::session::{EnteredScope, Scope, current_scope, expect_scope};
 #[derive(Clone)]
 pub struct Lifecycle {
     scope: &'static Scope,
-    generation: Generation,
+    run: RunId,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(scope: &'static Scope, generation: Generation) -> Self {
-        Self { scope, generation }
+    pub(crate) fn new(scope: &'static Scope, run: RunId) -> Self {
+        Self { scope, run }
     }
 
     pub(crate) fn scope(&self) -> &'static Scope {
@@ -44,8 +44,8 @@ impl Lifecycle {
     }
 
     /// Which life of its service it belongs to.
-    pub(crate) fn generation(&self) -> Generation {
-        self.generation
+    pub(crate) fn run_id(&self) -> RunId {
+        self.run
     }
 
     /// The lifecycle of the service, session or `main` whose code calls this. A handler that another
@@ -73,10 +73,10 @@ impl Lifecycle {
     }
 
     fn of(scope: &'static Scope) -> Self {
-        if scope.owner == Owner::Edge {
+        if scope.owner == Owner::Root {
             scope.supervisor.main_listens();
         }
-        Self { scope, generation: scope.generation() }
+        Self { scope, run: scope.run_id() }
     }
 
     /// Completes when it is time to stop. The future owns what it needs, so it fits axum's
@@ -86,14 +86,14 @@ impl Lifecycle {
     ///
     /// Cancel safe: a stop that was requested once stays so.
     pub fn stopping(&self) -> Stopping {
-        Stopping::new(self.scope, self.generation)
+        Stopping::new(self.scope, self.run)
     }
 
     /// Is it time to stop? One relaxed load, cheap enough for a busy loop.
     #[inline]
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.scope.is_told(self.generation)
+        self.scope.is_stopping(self.run)
     }
 
     /// Runs a future until it is done, `Some`, or a stop is requested, `None`.
@@ -115,7 +115,7 @@ impl Lifecycle {
     /// Saying it again changes nothing, nor does saying it in `main`.
     pub fn ready(&self) {
         if let Owner::Service(id) = self.scope.owner {
-            self.scope.supervisor.event(Event::ServiceReady { id, generation: self.generation });
+            self.scope.supervisor.event(Input::ServiceReady { id, run: self.run });
         }
     }
 
@@ -141,7 +141,7 @@ impl Lifecycle {
 
     /// Asks the whole program to stop. The reason is told, and stands in the last line.
     pub fn shutdown(&self, reason: impl Into<String>) {
-        self.scope.supervisor.event(Event::ShutdownRequested { reason: reason.into() });
+        self.scope.supervisor.event(Input::ShutdownRequested { reason: reason.into() });
     }
 
     /// Lets a thread that is not the data plane's call `tokio::spawn`, `spawn_session!` and

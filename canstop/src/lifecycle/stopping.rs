@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::machine::Generation;
+use crate::machine::RunId;
 use crate::session::{Scope, is_polled_directly};
 
 /// Completes when the program, or the service it was made for, is asked to stop.
@@ -17,26 +17,26 @@ use crate::session::{Scope, is_polled_directly};
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Stopping {
     scope: &'static Scope,
-    generation: Generation,
+    run: RunId,
     /// Only where the waker is not the session's own.
     registered: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Stopping {
-    pub(super) fn new(scope: &'static Scope, generation: Generation) -> Self {
-        Self { scope, generation, registered: None }
+    pub(super) fn new(scope: &'static Scope, run: RunId) -> Self {
+        Self { scope, run, registered: None }
     }
 
     #[inline]
-    fn is_told(&self) -> bool {
-        self.scope.is_told(self.generation)
+    fn is_stopping(&self) -> bool {
+        self.scope.is_stopping(self.run)
     }
 
     /// Whoever tells a scope wakes its body, and every session of it that waits. So where those are polled
     /// by their own task, and not by a combinator with wakers of its own, there is nothing to register.
     #[inline]
     fn is_woken_anyway(&self, cx: &Context<'_>) -> bool {
-        is_polled_directly(self.scope, cx.waker()) && self.scope.generation() == self.generation
+        is_polled_directly(self.scope, cx.waker()) && self.scope.run_id() == self.run
     }
 
     /// Registers, or looks at what came of that.
@@ -45,7 +45,7 @@ impl Stopping {
         let scope = self.scope;
         let registered = self.registered.get_or_insert_with(|| Box::pin(scope.token().cancelled_owned()));
         // A life that ended before the token was taken has been told under another token.
-        if registered.as_mut().poll(cx).is_ready() || self.is_told() { Poll::Ready(()) } else { Poll::Pending }
+        if registered.as_mut().poll(cx).is_ready() || self.is_stopping() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -54,7 +54,7 @@ impl Future for Stopping {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_told() {
+        if self.is_stopping() {
             return Poll::Ready(());
         }
         if self.registered.is_none() && self.is_woken_anyway(cx) {
@@ -66,7 +66,7 @@ impl Future for Stopping {
 
 impl fmt::Debug for Stopping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stopping").field("is_stopping", &self.is_told()).finish_non_exhaustive()
+        f.debug_struct("Stopping").field("is_stopping", &self.is_stopping()).finish_non_exhaustive()
     }
 }
 
@@ -97,7 +97,7 @@ impl<F: Future> Future for RunUntilStopping<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         // A loop that always finds its next connection ready must still hear the stop.
-        if !*this.polled && this.stopping.is_told() {
+        if !*this.polled && this.stopping.is_stopping() {
             return Poll::Ready(None);
         }
         *this.polled = true;
@@ -121,18 +121,18 @@ mod tests {
 
     use super::*;
     use crate::lifecycle::Lifecycle;
-    use crate::machine::{Owner, Place, ServiceId};
+    use crate::machine::{Location, Owner, ServiceId};
     use crate::session::{Body, Supervisor, stop_watching_sessions, watch_sessions};
 
-    const LIFE: Generation = Generation(1);
+    const LIFE: RunId = RunId(1);
 
     fn service(number: usize) -> &'static Scope {
         let (supervisor, _inbox) = Supervisor::new();
         let scope = supervisor.new_scope(
             Owner::Service(ServiceId(number)),
             "service",
-            Place { file: "stopping.rs", line: 1 },
-            Generation::default(),
+            Location { file: "stopping.rs", line: 1 },
+            RunId::default(),
         );
         scope.begin(LIFE);
         scope

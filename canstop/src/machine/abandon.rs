@@ -4,7 +4,7 @@ use super::action::{Abandoned, Action};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
-use super::service::{Fate, Stage};
+use super::service::{ServiceOutcome, Stage};
 use super::state::{Main, State};
 use super::time::Time;
 
@@ -12,9 +12,9 @@ impl State {
     /// Leaves behind whatever has used up its time.
     pub(super) fn abandon_overdue(&mut self, now: Time) {
         let mut abandoned = Abandoned::default();
-        if self.phase >= Phase::Stopping(0) && now >= self.edge_ends() {
+        if self.phase >= Phase::Stopping(0) && now >= self.front_ends() {
             self.abandon_main(&mut abandoned);
-            self.abandon_sessions(Owner::Edge, &mut abandoned);
+            self.abandon_sessions(Owner::Root, &mut abandoned);
         }
         for id in self.ids() {
             if self.time_ends(id).is_some_and(|ends| now >= ends) {
@@ -50,12 +50,12 @@ impl State {
         if !self.service(id).is_running() {
             return;
         }
-        abandoned.services.push((id, self.service(id).generation));
+        abandoned.services.push((id, self.service(id).run));
         self.exit = self.exit.max(Exit::Abandoned);
         if self.service(id).is_to_restart() && self.stop.is_none() {
             self.begin_pause(now, id);
         } else {
-            self.service_mut(id).stage = Stage::Over(Fate::Abandoned);
+            self.service_mut(id).stage = Stage::Over(ServiceOutcome::Abandoned);
         }
     }
 

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use super::cause::{Cause, Signal};
-use super::event::Ending;
 use super::exit::Exit;
-use super::id::{Generation, Owner, ServiceId};
+use super::id::{Owner, RunId, ServiceId};
+use super::input::ExitReason;
 use super::time::Time;
 
 /// One thing to do. Actions are performed in the order in which they were decided.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     /// Begin this life of a service.
-    Start { id: ServiceId, generation: Generation },
+    Start { id: ServiceId, run: RunId },
     /// Let a life, and the sessions that belong to it, hear that it should stop, and by when.
-    TellService { id: ServiceId, generation: Generation, until: Time },
+    StopService { id: ServiceId, run: RunId, until: Time },
     /// Let `main`, and the sessions that belong to nobody in particular, hear it.
-    TellEdge { until: Time },
+    StopRoot { until: Time },
     /// From now on, whoever ends a session says so, and sessions are counted.
     WatchSessions,
     /// That is no longer needed.
@@ -26,7 +26,7 @@ pub(crate) enum Action {
     /// The time of these is up: name them, then drop their futures.
     Abandon(Abandoned),
     /// Drop a service's future without a word: it asked to be cancelled.
-    Cancel { id: ServiceId, generation: Generation },
+    Cancel { id: ServiceId, run: RunId },
     /// Drop the body of `main` at its next `.await`.
     DropMain,
     /// Let `run()` return in `main`.
@@ -43,7 +43,7 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Abandoned {
     pub(crate) main: bool,
-    pub(crate) services: Vec<(ServiceId, Generation)>,
+    pub(crate) services: Vec<(ServiceId, RunId)>,
     pub(crate) sessions: Vec<(Owner, u64)>,
 }
 
@@ -58,18 +58,18 @@ impl Abandoned {
 pub(crate) enum Notice {
     ServiceStarted {
         id: ServiceId,
-        generation: Generation,
+        run: RunId,
     },
     ServiceReady {
         id: ServiceId,
     },
-    ServiceTold {
+    ServiceStopping {
         id: ServiceId,
     },
     /// A life ended, and it is the last one unless a restart is announced with it.
     ServiceEnded {
         id: ServiceId,
-        ending: Ending,
+        reason: ExitReason,
         restart_in: Option<Duration>,
     },
     /// An optional service failed too often; the program goes on without it.

@@ -70,8 +70,8 @@ impl Budget {
         if level > 0 {
             return self.share;
         }
-        let edge_has = self.level_ends(0).since(self.level_begins(0));
-        if wanted > edge_has { edge_has.as_secs_f64() / wanted.as_secs_f64() } else { 1.0 }
+        let front_has = self.level_ends(0).since(self.level_begins(0));
+        if wanted > front_has { front_has.as_secs_f64() / wanted.as_secs_f64() } else { 1.0 }
     }
 
     pub(crate) fn drain_delay_ends(&self) -> Time {

@@ -8,9 +8,9 @@ pub(crate) struct ServiceId(pub(crate) usize);
 ///
 /// A completion carries it, so that a late message about an earlier life cannot end a later one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Generation(pub(crate) u32);
+pub(crate) struct RunId(pub(crate) u32);
 
-impl Generation {
+impl RunId {
     #[must_use]
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -21,7 +21,7 @@ impl Generation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Owner {
     /// Nobody in particular: `main`, or a task that another library spawned.
-    Edge,
+    Root,
     /// The service whose code, or whose session, spawned it.
     Service(ServiceId),
     /// A group of sessions with a grace of their own, numbered in the order in which groups were

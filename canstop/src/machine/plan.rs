@@ -26,7 +26,7 @@ struct Node {
     after: Vec<ServiceId>,
     /// Those whose restart restarts it.
     bound_to: Vec<ServiceId>,
-    binds: Vec<ServiceId>,
+    bound_dependents: Vec<ServiceId>,
     /// Those it starts after, and stops before: the former and the latter, but for those that are bound
     /// to it as well. They are a group, and have no order among themselves.
     needs: Vec<ServiceId>,
@@ -87,7 +87,7 @@ impl Plan {
             children: Vec::new(),
             after: Vec::new(),
             bound_to: Vec::new(),
-            binds: Vec::new(),
+            bound_dependents: Vec::new(),
             needs: Vec::new(),
         };
         self.nodes.get(id).unwrap_or(&ALONE)
@@ -105,7 +105,7 @@ impl Plan {
     }
 
     /// Those that are bound to it as it is to them.
-    pub(crate) fn mates(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
+    pub(crate) fn bound_peers(&self, id: ServiceId) -> impl Iterator<Item = ServiceId> {
         let Node { bound_to, needs, .. } = self.node(id);
         bound_to.iter().copied().filter(|bound_to| !needs.contains(bound_to))
     }
@@ -116,7 +116,7 @@ impl Plan {
 
     /// Everybody who is restarted when this one is, and not itself.
     pub(crate) fn restarts_with(&self, id: ServiceId) -> Vec<ServiceId> {
-        let mut found = reachable(id, |at| &self.node(at).binds);
+        let mut found = reachable(id, |at| &self.node(at).bound_dependents);
         found.retain(|&other| other != id);
         found
     }
@@ -127,7 +127,7 @@ impl Plan {
     }
 
     /// The ancestor that nobody started but `main`.
-    pub(crate) fn root(&self, id: ServiceId) -> ServiceId {
+    pub(crate) fn outermost(&self, id: ServiceId) -> ServiceId {
         std::iter::successors(Some(id), |&id| self.node(id).parent).last().unwrap_or(id)
     }
 }
@@ -135,14 +135,14 @@ impl Plan {
 fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<String>) {
     let mut names = HashMap::new();
     for Entry { spec, .. } in services.iter().filter(|entry| entry.is_known) {
-        match names.insert(&spec.name, spec.place) {
-            Some(other) if other == spec.place => faults.push(format!(
+        match names.insert(&spec.name, spec.location) {
+            Some(other) if other == spec.location => faults.push(format!(
                 "{spec} is started twice; one that takes nothing but a `Lifecycle` starts by itself, unless its \
                  attribute says `manual`; if there are to be two, give one another name (`.name(..)`)"
             )),
             Some(other) => faults.push(format!(
                 "two services are called `{}`: {other} and {}; give one another name (`name = \"..\"` or `.name(..)`)",
-                spec.name, spec.place
+                spec.name, spec.location
             )),
             None => {}
         }
@@ -198,7 +198,7 @@ fn find_needs(nodes: &mut [Node]) {
 fn find_reverse(nodes: &mut [Node]) {
     for id in (0..nodes.len()).map(ServiceId) {
         let Node { parent, bound_to, .. } = nodes[id.0].clone();
-        bound_to.iter().for_each(|bound_to| nodes[bound_to.0].binds.push(id));
+        bound_to.iter().for_each(|bound_to| nodes[bound_to.0].bound_dependents.push(id));
         parent.iter().for_each(|parent| nodes[parent.0].children.push(id));
     }
 }
@@ -229,14 +229,15 @@ impl fmt::Display for Faults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::id::Generation;
-    use super::super::spec::{Parent, Place, Reference, ServiceSpec};
+    use super::super::id::RunId;
+    use super::super::location::Location;
+    use super::super::spec::{Parent, Reference, ServiceSpec};
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(5);
 
     fn spec(line: u32, name: &str, after: &[&str]) -> ServiceSpec {
-        let mut spec = ServiceSpec::new(name, Place { file: "main.rs", line });
+        let mut spec = ServiceSpec::new(name, Location { file: "main.rs", line });
         spec.after = named(after);
         spec
     }
@@ -250,7 +251,7 @@ mod tests {
     }
 
     fn child(line: u32, parent: usize, name: &str, after: &[&str]) -> ServiceSpec {
-        let parent = Parent { id: ServiceId(parent), generation: Generation(1) };
+        let parent = Parent { id: ServiceId(parent), run: RunId(1) };
         ServiceSpec { parent: Some(parent), ..spec(line, name, after) }
     }
 
@@ -262,7 +263,7 @@ mod tests {
     fn a_dependency_stops_after_its_dependents_and_a_parent_after_its_children() {
         let plan = check(&[spec(1, "db", &[]), spec(2, "http", &["db"]), child(3, 1, "http/tls", &["db"])]).unwrap();
         assert_eq!(plan.stop_order().all(), [2, 1, 0].map(ServiceId));
-        assert_eq!(plan.root(ServiceId(2)), ServiceId(1));
+        assert_eq!(plan.outermost(ServiceId(2)), ServiceId(1));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::cause::Cause;
 use super::exit::Exit;
-use super::service::Fate;
+use super::location::Location;
+use super::service::ServiceOutcome;
 
 /// How a stop went. Shown as text it is what canstop itself says at the end.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub struct ServiceReport {
     /// Its name.
     pub name: String,
     /// How it ended; `None` while it has not.
-    pub fate: Option<Fate>,
+    pub outcome: Option<ServiceOutcome>,
     /// How often it was started again.
     pub restarts: u32,
     /// The error or panic it had last.
@@ -64,7 +65,7 @@ pub struct Straggler {
     /// A service's name, a session's own name if it has one, or `main`.
     pub name: Option<String>,
     /// Where in the source it comes from, as `file:line`.
-    pub place: Option<String>,
+    pub location: Option<Location>,
     /// The function around it.
     pub function: Option<String>,
     /// The service that a session belongs to.

@@ -47,7 +47,7 @@ impl Default for RestartPolicy {
 /// What to do about a life that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Verdict {
+pub(crate) enum RestartDecision {
     /// It is done, and meant to be.
     Done,
     /// Start it again, after the pause for this many restarts in a row.
@@ -67,7 +67,7 @@ pub(crate) struct History {
 
 impl History {
     /// Judges a life that began at `began` and ended now.
-    pub(crate) fn judge(&mut self, policy: &RestartPolicy, began: Time, now: Time, failed: bool) -> Verdict {
+    pub(crate) fn judge(&mut self, policy: &RestartPolicy, began: Time, now: Time, failed: bool) -> RestartDecision {
         if now.since(began) > policy.limit.window {
             self.attempt = 0;
         }
@@ -80,14 +80,14 @@ impl History {
             }
             let too_many = self.failures.len() > policy.limit.failures as usize;
             if policy.restart == Restart::Never || too_many {
-                return Verdict::GiveUp;
+                return RestartDecision::GiveUp;
             }
         } else if policy.restart != Restart::Always {
-            return Verdict::Done;
+            return RestartDecision::Done;
         }
         let attempt = self.attempt;
         self.attempt = attempt.saturating_add(1);
-        Verdict::RestartAfter { attempt }
+        RestartDecision::RestartAfter { attempt }
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
     fn the_failure_after_the_limit_within_the_window_is_one_too_many() {
         let mut history = History::default();
         let policy = policy(Restart::OnFailure);
-        assert_eq!(history.judge(&policy, at(0), at(1), true), Verdict::RestartAfter { attempt: 0 });
-        assert_eq!(history.judge(&policy, at(1), at(2), true), Verdict::RestartAfter { attempt: 1 });
-        assert_eq!(history.judge(&policy, at(2), at(3), true), Verdict::GiveUp);
+        assert_eq!(history.judge(&policy, at(0), at(1), true), RestartDecision::RestartAfter { attempt: 0 });
+        assert_eq!(history.judge(&policy, at(1), at(2), true), RestartDecision::RestartAfter { attempt: 1 });
+        assert_eq!(history.judge(&policy, at(2), at(3), true), RestartDecision::GiveUp);
     }
 
     #[test]
@@ -121,16 +121,16 @@ mod tests {
         let mut history = History::default();
         let policy = policy(Restart::OnFailure);
         for n in 0..100 {
-            let verdict = history.judge(&policy, at(n * 11), at((n + 1) * 11), true);
-            assert_eq!(verdict, Verdict::RestartAfter { attempt: 0 });
+            let decision = history.judge(&policy, at(n * 11), at((n + 1) * 11), true);
+            assert_eq!(decision, RestartDecision::RestartAfter { attempt: 0 });
         }
     }
 
     #[test]
     fn never_gives_up_at_the_first_failure_and_ok_is_done() {
         let policy = policy(Restart::Never);
-        assert_eq!(History::default().judge(&policy, at(0), at(1), true), Verdict::GiveUp);
-        assert_eq!(History::default().judge(&policy, at(0), at(1), false), Verdict::Done);
+        assert_eq!(History::default().judge(&policy, at(0), at(1), true), RestartDecision::GiveUp);
+        assert_eq!(History::default().judge(&policy, at(0), at(1), false), RestartDecision::Done);
     }
 
     #[test]
@@ -138,8 +138,8 @@ mod tests {
         let mut history = History::default();
         let policy = policy(Restart::Always);
         for attempt in 0..50 {
-            let verdict = history.judge(&policy, at(1), at(1), false);
-            assert_eq!(verdict, Verdict::RestartAfter { attempt });
+            let decision = history.judge(&policy, at(1), at(1), false);
+            assert_eq!(decision, RestartDecision::RestartAfter { attempt });
         }
     }
 }

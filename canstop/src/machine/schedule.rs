@@ -70,8 +70,8 @@ impl Schedule {
 fn levels(plan: &Plan, services: usize) -> Vec<usize> {
     let mut levels = vec![0; services];
     for &id in plan.stop_order().all() {
-        let root = plan.root(id);
-        let above = |other: &ServiceId| levels[other.0] + usize::from(plan.root(*other) != root);
+        let root = plan.outermost(id);
+        let above = |other: &ServiceId| levels[other.0] + usize::from(plan.outermost(*other) != root);
         levels[id.0] = plan.stop_order().stops_after(id).iter().map(above).max().unwrap_or(0);
     }
     levels

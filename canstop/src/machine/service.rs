@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::id::{Generation, Owner};
+use super::id::{Owner, RunId};
 use super::restart::History;
 use super::spec::ServiceSpec;
 use super::time::Time;
@@ -17,12 +17,12 @@ pub(crate) enum Stage {
     /// A life is over, and the next one begins after a pause.
     BackingOff { until: Time },
     /// It is over for good.
-    Over(Fate),
+    Over(ServiceOutcome),
 }
 
 /// What is wanted of a service while the program runs. A later one outweighs an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wish {
+pub(crate) enum Request {
     /// A new life, not before then: its handle asked for it, or one that it is bound to gets one.
     Restart { not_before: Time },
     /// Its end: its parent's life is over, and the next one starts its own.
@@ -34,7 +34,7 @@ pub(crate) enum Wish {
 /// How a service ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum ServiceOutcome {
     /// It returned by itself, and that was all it had to do.
     Done,
     /// It was told to stop, and did.
@@ -57,12 +57,12 @@ pub(crate) struct Service {
     pub(crate) spec: ServiceSpec,
     pub(crate) stage: Stage,
     /// The present life, or the last one.
-    pub(crate) generation: Generation,
+    pub(crate) run: RunId,
     /// The last life of a service that had this number before.
-    pub(crate) before: Generation,
+    pub(crate) before: RunId,
     /// Until when the present life, and its sessions, were told that they have time to stop.
-    pub(crate) told: Option<Time>,
-    pub(crate) wish: Option<Wish>,
+    pub(crate) stop_by: Option<Time>,
+    pub(crate) request: Option<Request>,
     pub(crate) history: History,
     pub(crate) first_began: Option<Time>,
     pub(crate) was_ready: bool,
@@ -72,14 +72,14 @@ pub(crate) struct Service {
 
 impl Service {
     /// A service in the place of one whose last life was `before`.
-    pub(crate) fn planned(spec: ServiceSpec, before: Generation) -> Self {
+    pub(crate) fn planned(spec: ServiceSpec, before: RunId) -> Self {
         Self {
             spec,
             stage: Stage::Planned,
-            generation: before,
+            run: before,
             before,
-            told: None,
-            wish: None,
+            stop_by: None,
+            request: None,
             history: History::default(),
             first_began: None,
             was_ready: false,
@@ -100,7 +100,7 @@ impl Service {
     /// heals.
     pub(crate) fn lets_dependents_start(&self) -> bool {
         match self.stage {
-            Stage::Over(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            Stage::Over(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
             _ => self.was_ready,
         }
     }
@@ -108,20 +108,20 @@ impl Service {
     /// May those that are bound to it be started?
     pub(crate) fn lets_bound_start(&self) -> bool {
         match self.stage {
-            Stage::Running { ready, .. } => ready && self.wish.is_none(),
-            Stage::Over(fate) => matches!(fate, Fate::Done | Fate::Lost),
+            Stage::Running { ready, .. } => ready && self.request.is_none(),
+            Stage::Over(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
             Stage::Planned | Stage::BackingOff { .. } => false,
         }
     }
 
     /// Is it wanted to end for good?
     pub(crate) fn is_to_end(&self) -> bool {
-        self.wish >= Some(Wish::EndWithParent)
+        self.request >= Some(Request::EndWithParent)
     }
 
     /// Is it wanted to begin a new life?
     pub(crate) fn is_to_restart(&self) -> bool {
-        matches!(self.wish, Some(Wish::Restart { .. }))
+        matches!(self.request, Some(Request::Restart { .. }))
     }
 
     /// Does it wait to be started, for the first time or again?
@@ -139,8 +139,8 @@ impl Service {
     /// If it waits to be started, it waits no longer.
     pub(crate) fn never_starts_again(&mut self) {
         match self.stage {
-            Stage::Planned => self.stage = Stage::Over(Fate::NeverStarted),
-            Stage::BackingOff { .. } => self.stage = Stage::Over(Fate::Stopped),
+            Stage::Planned => self.stage = Stage::Over(ServiceOutcome::NeverStarted),
+            Stage::BackingOff { .. } => self.stage = Stage::Over(ServiceOutcome::Stopped),
             Stage::Running { .. } | Stage::Over(_) => {}
         }
     }
@@ -152,14 +152,14 @@ pub(crate) struct Group {
     pub(crate) home: Owner,
     pub(crate) grace: Duration,
     /// Until when it has time, once its home was told to stop.
-    pub(crate) told: Option<Time>,
+    pub(crate) stop_by: Option<Time>,
     pub(crate) sessions: Sessions,
 }
 
 impl Group {
     /// When what is left of it is given up.
     pub(crate) fn time_ends(&self) -> Option<Time> {
-        self.told.filter(|_| !self.sessions.are_drained())
+        self.stop_by.filter(|_| !self.sessions.are_drained())
     }
 }
 

@@ -4,7 +4,8 @@ use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
-use super::id::{Generation, ServiceId};
+use super::id::{RunId, ServiceId};
+use super::location::Location;
 use super::restart::RestartPolicy;
 
 /// When a service counts as ready, so that those after it may start.
@@ -16,19 +17,6 @@ pub enum Ready {
     /// As soon as it was started.
     #[default]
     Started,
-}
-
-/// A place in the user's source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    pub(crate) file: &'static str,
-    pub(crate) line: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
 }
 
 /// What a service's `after` or `bound_to` names.
@@ -53,7 +41,7 @@ impl fmt::Display for Reference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     pub(crate) id: ServiceId,
-    pub(crate) generation: Generation,
+    pub(crate) run: RunId,
 }
 
 /// Everything the machine needs to know about a service.
@@ -61,7 +49,7 @@ pub(crate) struct Parent {
 pub(crate) struct ServiceSpec {
     /// Its whole path: a child's begins with its parent's.
     pub(crate) name: String,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// The function that made it, where it is known.
     pub(crate) identity: Option<TypeId>,
     /// Whose child it is; it ends with that life.
@@ -79,10 +67,10 @@ pub(crate) struct ServiceSpec {
 }
 
 impl ServiceSpec {
-    pub(crate) fn new(name: impl Into<String>, place: Place) -> Self {
+    pub(crate) fn new(name: impl Into<String>, location: Location) -> Self {
         Self {
             name: name.into(),
-            place,
+            location,
             identity: None,
             parent: None,
             after: Vec::new(),
@@ -108,6 +96,6 @@ impl ServiceSpec {
 
 impl fmt::Display for ServiceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({})", self.name, self.place)
+        write!(f, "`{}` ({})", self.name, self.location)
     }
 }

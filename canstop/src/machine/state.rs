@@ -24,9 +24,9 @@ use super::action::{Action, Notice};
 use super::backoff::Jitter;
 use super::budget::Allowance;
 use super::cause::{Cause, Signal};
-use super::event::{Ending, Event};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
+use super::input::{ExitReason, Input};
 use super::phase::Phase;
 use super::plan::Plan;
 use super::schedule::Schedule;
@@ -77,7 +77,7 @@ pub(crate) struct State {
     pub(super) main: Main,
     pub(super) plan: Plan,
     pub(super) services: Vec<Service>,
-    pub(super) edge_sessions: Sessions,
+    pub(super) root_sessions: Sessions,
     pub(super) groups: Vec<Group>,
     pub(super) stop: Option<Stop>,
     pub(super) first_signal: Option<Time>,
@@ -96,7 +96,7 @@ impl State {
             main: Main::SettingUp,
             plan: Plan::default(),
             services: Vec::new(),
-            edge_sessions: Sessions::default(),
+            root_sessions: Sessions::default(),
             groups: Vec::new(),
             stop: None,
             first_signal: None,
@@ -108,24 +108,24 @@ impl State {
 
     /// Takes note of what happened, and says what to do about it.
     #[must_use]
-    pub(crate) fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+    pub(crate) fn handle(&mut self, now: Time, event: Input) -> Vec<Action> {
         if self.phase == Phase::Finished {
             return Vec::new();
         }
         match event {
-            Event::Wake => {}
-            Event::Signal(signal) => self.signal(now, signal),
-            Event::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
-            Event::MainListens => self.main_listens(),
-            Event::ServiceAdded(spec) => self.add(*spec),
-            Event::GroupAdded { home, grace } => self.add_group(now, home, grace),
-            Event::RunCalled => self.run_called(now),
-            Event::MainEnded(ending) => self.main_ended(now, ending),
-            Event::ServiceReady { id, generation } => self.service_ready(id, generation),
-            Event::ServiceEnded { id, generation, ending } => self.service_ended(now, id, generation, ending),
-            Event::StopService { id, before } => self.want_stop(id, before),
-            Event::RestartService { id, before } => self.want_restart(now, id, before),
-            Event::SessionsCounted(counts) => self.sessions_counted(&counts),
+            Input::Wake => {}
+            Input::Signal(signal) => self.signal(now, signal),
+            Input::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
+            Input::MainListens => self.main_listens(),
+            Input::ServiceAdded(spec) => self.add(*spec),
+            Input::GroupAdded { home, grace } => self.add_group(now, home, grace),
+            Input::RunCalled => self.run_called(now),
+            Input::MainEnded(reason) => self.main_ended(now, reason),
+            Input::ServiceReady { id, run } => self.service_ready(id, run),
+            Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
+            Input::StopService { id, before } => self.request_service_stop(id, before),
+            Input::RestartService { id, before } => self.request_service_restart(now, id, before),
+            Input::SessionsCounted(counts) => self.sessions_counted(&counts),
         }
         if !self.phase.is_stopping() {
             self.supervise(now);
@@ -136,7 +136,7 @@ impl State {
         std::mem::take(&mut self.actions)
     }
 
-    /// When to send [`Event::Wake`] if nothing else happens before.
+    /// When to send [`Input::Wake`] if nothing else happens before.
     pub(crate) fn wake_at(&self) -> Option<Time> {
         match self.phase {
             Phase::Finished => None,
@@ -178,13 +178,13 @@ impl State {
     }
 
     /// `main` that returns without having called `run()` is as good as one that calls it last.
-    fn main_ended(&mut self, now: Time, ending: Ending) {
+    fn main_ended(&mut self, now: Time, reason: ExitReason) {
         let was = self.main;
         if matches!(was, Main::Ended | Main::Abandoned) {
             return;
         }
         self.main = Main::Ended;
-        if let Some(error) = ending.error() {
+        if let Some(error) = reason.error() {
             let error = error.to_owned();
             self.exit = self.exit.max(Exit::Failed);
             self.tell(Notice::MainFailed { error: error.clone() });
@@ -199,7 +199,7 @@ impl State {
     fn sessions_counted(&mut self, counts: &[(Owner, u64)]) {
         for &(owner, alive) in counts {
             match owner {
-                Owner::Edge => self.edge_sessions.alive = alive,
+                Owner::Root => self.root_sessions.alive = alive,
                 Owner::Service(ServiceId(id)) => {
                     if let Some(service) = self.services.get_mut(id) {
                         service.sessions.alive = alive;
@@ -266,7 +266,7 @@ impl State {
             services: self
                 .ids()
                 .filter(|&id| self.service(id).is_running())
-                .map(|id| (id, self.service(id).generation))
+                .map(|id| (id, self.service(id).run))
                 .collect(),
             sessions: self
                 .owners()
@@ -279,12 +279,12 @@ impl State {
 
     pub(super) fn owners(&self) -> impl Iterator<Item = Owner> + use<> {
         let groups = (0..self.groups.len()).map(Owner::Group);
-        std::iter::once(Owner::Edge).chain(self.ids().map(Owner::Service)).chain(groups)
+        std::iter::once(Owner::Root).chain(self.ids().map(Owner::Service)).chain(groups)
     }
 
     pub(super) fn sessions(&self, owner: Owner) -> Sessions {
         match owner {
-            Owner::Edge => self.edge_sessions,
+            Owner::Root => self.root_sessions,
             Owner::Service(id) => self.service(id).sessions,
             Owner::Group(group) => self.groups[group].sessions,
         }
@@ -292,7 +292,7 @@ impl State {
 
     pub(super) fn sessions_mut(&mut self, owner: Owner) -> &mut Sessions {
         match owner {
-            Owner::Edge => &mut self.edge_sessions,
+            Owner::Root => &mut self.root_sessions,
             Owner::Service(id) => &mut self.service_mut(id).sessions,
             Owner::Group(group) => &mut self.groups[group].sessions,
         }
@@ -321,7 +321,7 @@ impl State {
 
     /// When what is left of a service is given up, once it was told to stop.
     pub(super) fn time_ends(&self, id: ServiceId) -> Option<Time> {
-        self.service(id).told.filter(|_| !self.is_itself_drained(id))
+        self.service(id).stop_by.filter(|_| !self.is_itself_drained(id))
     }
 }
 

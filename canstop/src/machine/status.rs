@@ -1,6 +1,6 @@
 //! How a service stands, for people and programs that ask.
 
-use super::service::{Fate, Service, Stage};
+use super::service::{Service, ServiceOutcome, Stage};
 
 /// Where in its life a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,18 +17,18 @@ pub enum ServiceState {
     /// It was told to stop, for good or for a new life, and has not ended.
     Stopping,
     /// It is over for good.
-    Over(Fate),
+    Over(ServiceOutcome),
 }
 
 impl Service {
     pub(crate) fn state(&self) -> ServiceState {
         match self.stage {
             Stage::Planned => ServiceState::Waiting,
-            Stage::Running { .. } if self.told.is_some() => ServiceState::Stopping,
+            Stage::Running { .. } if self.stop_by.is_some() => ServiceState::Stopping,
             Stage::Running { ready: true, .. } => ServiceState::Ready,
             Stage::Running { ready: false, .. } => ServiceState::Starting,
             Stage::BackingOff { .. } => ServiceState::BackingOff,
-            Stage::Over(fate) => ServiceState::Over(fate),
+            Stage::Over(outcome) => ServiceState::Over(outcome),
         }
     }
 }

@@ -39,7 +39,7 @@ impl State {
         self.phase = Phase::DrainDelay;
         self.shorten_what_was_told();
         if self.main == Main::SettingUp {
-            let mut edge = self.family(Owner::Edge).into_iter();
+            let mut edge = self.family(Owner::Root).into_iter();
             if edge.all(|owner| self.sessions(owner).alive == 0) {
                 self.actions.push(Action::DropMain);
             } else {
@@ -55,9 +55,9 @@ impl State {
         for (id, service) in self.services.iter_mut().enumerate() {
             let id = ServiceId(id);
             let until = stop.schedule.ends(id);
-            if service.told.is_some_and(|told| told > until) {
-                service.told = Some(until);
-                self.actions.push(Action::TellService { id, generation: service.generation, until });
+            if service.stop_by.is_some_and(|stop_by| stop_by > until) {
+                service.stop_by = Some(until);
+                self.actions.push(Action::StopService { id, run: service.run, until });
             }
         }
     }
@@ -87,7 +87,7 @@ impl State {
         self.say_what_is_waited_for(now);
     }
 
-    /// Ends the present step if it is over, and enters the next one.
+    /// MainChannels the present step if it is over, and enters the next one.
     fn ends_step(&mut self, now: Time) -> bool {
         let Some(stop) = &self.stop else { return false };
         let budget = stop.schedule.budget();
@@ -101,8 +101,8 @@ impl State {
                     return false;
                 }
                 self.phase = Phase::Stopping(0);
-                self.actions.push(Action::TellEdge { until: self.edge_ends() });
-                self.tell_groups(now, Owner::Edge);
+                self.actions.push(Action::StopRoot { until: self.front_ends() });
+                self.tell_groups(now, Owner::Root);
             }
             Phase::Stopping(level) => {
                 // The last one is for whatever came late, too.
@@ -131,7 +131,7 @@ impl State {
     }
 
     /// Until when the edge's sessions and the body of `main` are waited for.
-    pub(super) fn edge_ends(&self) -> Time {
+    pub(super) fn front_ends(&self) -> Time {
         self.stop.as_ref().map_or(Time::default(), |stop| stop.schedule.budget().level_ends(0))
     }
 
@@ -150,20 +150,20 @@ impl State {
                 if self.is_to_end(id) {
                     self.service_mut(id).never_starts_again();
                 }
-                if self.is_untold(id) {
+                if self.is_not_stopping(id) {
                     self.tell_service(now, id);
                 }
             }
         }
     }
 
-    fn is_untold(&self, id: ServiceId) -> bool {
-        self.service(id).told.is_none() && !self.is_itself_drained(id)
+    fn is_not_stopping(&self, id: ServiceId) -> bool {
+        self.service(id).stop_by.is_none() && !self.is_itself_drained(id)
     }
 
     /// Is there something to do about its stop?
     fn awaits_stop(&self, id: ServiceId) -> bool {
-        self.is_untold(id) || self.service(id).waits_to_start() && self.is_to_end(id)
+        self.is_not_stopping(id) || self.service(id).waits_to_start() && self.is_to_end(id)
     }
 
     /// Does it end for good, alone or with the program?
@@ -174,7 +174,7 @@ impl State {
     /// Is something left of those that stop before it? While the program runs, they count if they are to
     /// stop as well: a new life disturbs only those that are bound to it.
     pub(super) fn is_needed(&self, id: ServiceId) -> bool {
-        let stops = |other| self.stop.is_some() || self.service(other).wish.is_some();
+        let stops = |other| self.stop.is_some() || self.service(other).request.is_some();
         self.plan.stop_order().stops_after(id).iter().any(|&other| stops(other) && !self.is_drained(other))
     }
 
@@ -187,38 +187,38 @@ impl State {
     fn tell_service(&mut self, now: Time, id: ServiceId) {
         let until = self.time_from(id, now);
         let service = self.service_mut(id);
-        service.told = Some(until);
-        let generation = service.generation;
+        service.stop_by = Some(until);
+        let run = service.run;
         let runs = service.is_running();
         let cancel = service.spec.cancel;
-        self.actions.push(Action::TellService { id, generation, until });
+        self.actions.push(Action::StopService { id, run, until });
         self.tell_groups(now, Owner::Service(id));
         if runs {
-            self.tell(Notice::ServiceTold { id });
+            self.tell(Notice::ServiceStopping { id });
         }
         if runs && cancel {
-            self.actions.push(Action::Cancel { id, generation });
+            self.actions.push(Action::Cancel { id, run });
         }
     }
 
     /// Takes in sessions with a grace of their own; their home may have been told already.
     pub(super) fn add_group(&mut self, now: Time, home: Owner, grace: Duration) {
-        let told = self.home_has_until(home).map(|until| until.min(now + grace));
-        self.groups.push(Group { home, grace, told, sessions: Sessions::default() });
+        let stop_by = self.home_has_until(home).map(|until| until.min(now + grace));
+        self.groups.push(Group { home, grace, stop_by, sessions: Sessions::default() });
     }
 
     fn tell_groups(&mut self, now: Time, home: Owner) {
         let Some(until) = self.home_has_until(home) else { return };
         for group in self.groups.iter_mut().filter(|group| group.home == home) {
-            group.told = Some(until.min(now + group.grace));
+            group.stop_by = Some(until.min(now + group.grace));
         }
     }
 
     /// Until when the owner of a group has time, once it was told to stop.
     fn home_has_until(&self, home: Owner) -> Option<Time> {
         match home {
-            Owner::Edge => (self.phase >= Phase::Stopping(0)).then(|| self.edge_ends()),
-            Owner::Service(id) => self.services.get(id.0).and_then(|service| service.told),
+            Owner::Root => (self.phase >= Phase::Stopping(0)).then(|| self.front_ends()),
+            Owner::Service(id) => self.services.get(id.0).and_then(|service| service.stop_by),
             Owner::Group(_) => None,
         }
     }
@@ -237,11 +237,11 @@ impl State {
 
     /// Is everything gone that should be by the end of this level?
     fn is_drained_up_to(&self, level: usize) -> bool {
-        self.edge_is_drained() && self.ids().all(|id| self.level(id) > level || self.is_drained(id))
+        self.root_is_drained() && self.ids().all(|id| self.level(id) > level || self.is_drained(id))
     }
 
-    fn edge_is_drained(&self) -> bool {
-        self.are_sessions_drained(Owner::Edge) && !matches!(self.main, Main::SettingUp | Main::Listening)
+    fn root_is_drained(&self) -> bool {
+        self.are_sessions_drained(Owner::Root) && !matches!(self.main, Main::SettingUp | Main::Listening)
     }
 
     fn tear_down(&mut self) {
@@ -276,10 +276,10 @@ impl State {
         let remaining = stop.schedule.budget().deadline().since(now);
         let left = self.left();
         // Who was not told yet is not waited for.
-        let is_told = |home| self.home_has_until(home).is_some();
+        let is_stopping = |home| self.home_has_until(home).is_some();
         let home = |owner| if let Owner::Group(group) = owner { self.groups[group].home } else { owner };
-        let services = left.services.iter().map(|&(id, _)| id).filter(|&id| is_told(Owner::Service(id)));
-        let sessions = left.sessions.iter().filter(|&&(owner, _)| is_told(home(owner)));
+        let services = left.services.iter().map(|&(id, _)| id).filter(|&id| is_stopping(Owner::Service(id)));
+        let sessions = left.sessions.iter().filter(|&&(owner, _)| is_stopping(home(owner)));
         self.tell(Notice::Waiting {
             remaining,
             services: services.collect(),
@@ -293,7 +293,7 @@ impl State {
         let budget = stop.schedule.budget();
         let step_ends = match self.phase {
             Phase::DrainDelay => budget.drain_delay_ends(),
-            Phase::Stopping(_) | Phase::TearingDown if !self.edge_is_drained() => self.edge_ends(),
+            Phase::Stopping(_) | Phase::TearingDown if !self.root_is_drained() => self.front_ends(),
             _ => budget.deadline(),
         };
         let services_end = self.ids().filter_map(|id| self.time_ends(id));

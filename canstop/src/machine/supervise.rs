@@ -2,11 +2,11 @@
 
 use super::action::{Action, Notice};
 use super::cause::Cause;
-use super::id::{Generation, Owner, ServiceId};
+use super::id::{Owner, RunId, ServiceId};
 use super::names::Entry;
 use super::phase::Phase;
 use super::plan::Plan;
-use super::service::{Fate, Group, Service, Sessions, Stage};
+use super::service::{Group, Service, ServiceOutcome, Sessions, Stage};
 use super::spec::{Ready, ServiceSpec};
 use super::state::State;
 use super::time::Time;
@@ -23,13 +23,13 @@ impl State {
     /// into its plan.
     ///
     /// That says nothing about `main`: registered services are added before its body begins. Where
-    /// `main` itself starts one, the shell says so with [`Event::MainListens`](super::event::Event).
+    /// `main` itself starts one, the shell says so with [`Input::MainListens`](super::input::Input).
     pub(super) fn add(&mut self, spec: ServiceSpec) {
         let id = self.number_for(&spec.name);
-        let before = self.services.get(id.0).map_or(Generation::default(), |gone| gone.generation);
+        let before = self.services.get(id.0).map_or(RunId::default(), |gone| gone.run);
         let mut service = Service::planned(spec, before);
         if self.phase.is_stopping() {
-            service.stage = Stage::Over(Fate::NeverStarted);
+            service.stage = Stage::Over(ServiceOutcome::NeverStarted);
         }
         if id.0 < self.services.len() {
             self.services[id.0] = service;
@@ -41,7 +41,7 @@ impl State {
             match self.check_plan(Some(id)) {
                 Ok(plan) => self.plan = plan,
                 Err(fault) => {
-                    self.service_mut(id).stage = Stage::Over(Fate::Refused);
+                    self.service_mut(id).stage = Stage::Over(ServiceOutcome::Refused);
                     self.tell(Notice::ServiceRefused { id, fault });
                 }
             }
@@ -52,8 +52,8 @@ impl State {
     /// that are left of lives that are over, keep their numbers, but nobody can name them any more.
     fn check_plan(&self, new: Option<ServiceId>) -> Result<Plan, String> {
         let is_known = |id| match self.service(id).stage {
-            Stage::Over(Fate::Refused) => false,
-            Stage::Over(_) => self.has_its_parent(id) || !self.is_drained(id),
+            Stage::Over(ServiceOutcome::Refused) => false,
+            Stage::Over(_) => self.parent_run_alive(id) || !self.is_drained(id),
             _ => true,
         };
         let entries: Vec<_> =
@@ -83,12 +83,12 @@ impl State {
             return;
         }
         // Stops come first: what is not to be there any longer is not started again.
-        self.pass_on_wishes();
-        self.watch_sessions(self.is_any_wish_open());
-        self.stop_those(now, |state, id| state.service(id).wish.is_some());
+        self.pass_on_requests();
+        self.watch_sessions(self.any_request_open());
+        self.stop_those(now, |state, id| state.service(id).request.is_some());
         self.start_what_may(now);
         self.fail_late_start(now);
-        self.watch_sessions(self.is_any_wish_open());
+        self.watch_sessions(self.any_request_open());
         // No body of `main` runs by now: it waits in `run()`, or it is over.
         if self.services.iter().all(Service::is_over) {
             self.request_stop(now, Cause::Finished);
@@ -106,7 +106,7 @@ impl State {
         let service = self.service(id);
         let needs_are_met = || {
             let mut needs = self.plan.needs(id).iter();
-            service.wish.is_none() && needs.all(|&need| self.service(need).lets_dependents_start())
+            service.request.is_none() && needs.all(|&need| self.service(need).lets_dependents_start())
         };
         match service.stage {
             Stage::Planned => needs_are_met() && self.bound_needs_are_up(id),
@@ -122,18 +122,18 @@ impl State {
 
     fn start(&mut self, now: Time, id: ServiceId) {
         let service = self.service_mut(id);
-        let generation = service.generation.next();
+        let run = service.run.next();
         let ready = service.spec.ready == Ready::Started;
-        service.generation = generation;
+        service.run = run;
         service.stage = Stage::Running { began: now, ready };
-        service.wish = service.wish.filter(|_| !service.is_to_restart());
-        service.told = None;
+        service.request = service.request.filter(|_| !service.is_to_restart());
+        service.stop_by = None;
         service.sessions = Sessions::default();
         service.first_began.get_or_insert(now);
         service.was_ready |= ready;
         self.groups_begin_anew(id);
-        self.actions.push(Action::Start { id, generation });
-        self.tell(Notice::ServiceStarted { id, generation });
+        self.actions.push(Action::Start { id, run });
+        self.tell(Notice::ServiceStarted { id, run });
         if ready {
             self.tell(Notice::ServiceReady { id });
         }
@@ -142,12 +142,12 @@ impl State {
     /// What its groups of sessions were told was told to an earlier life.
     fn groups_begin_anew(&mut self, id: ServiceId) {
         for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
-            group.told = None;
+            group.stop_by = None;
         }
     }
 
-    pub(super) fn service_ready(&mut self, id: ServiceId, of: Generation) {
-        let Some(service) = self.services.get_mut(id.0).filter(|service| service.generation == of) else {
+    pub(super) fn service_ready(&mut self, id: ServiceId, of: RunId) {
+        let Some(service) = self.services.get_mut(id.0).filter(|service| service.run == of) else {
             return;
         };
         if let Stage::Running { ready: ready @ false, .. } = &mut service.stage {
@@ -160,7 +160,7 @@ impl State {
     /// When a service that never was ready has used up its start timeout.
     fn start_times_out(&self, id: ServiceId) -> Option<Time> {
         let service = self.service(id);
-        let waits = !service.was_ready && !service.is_over() && service.told.is_none();
+        let waits = !service.was_ready && !service.is_over() && service.stop_by.is_none();
         service.first_began.filter(|_| waits).map(|began| began + service.spec.start_timeout)
     }
 

@@ -4,10 +4,10 @@
 //! what is wrong with it is told there. [`Service`]'s own constructors ask the same of a closure, of
 //! which the user wrote nothing.
 
-use super::outcome::Outcome;
+use super::output::ServiceOutput;
 use super::service::{Body, BoxFuture, Service, boxed, only_once};
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Place, ServiceSpec};
+use crate::machine::{Location, ServiceSpec};
 use crate::session::Factory;
 
 /// What a function with `#[canstop::service]` must be.
@@ -33,10 +33,10 @@ use crate::session::Factory;
 pub struct ServiceFunction;
 
 impl ServiceFunction {
-    /// A service function gives `()`, `!`, or a `Result` of these: see [`Outcome`].
+    /// A service function gives `()`, `!`, or a `Result` of these: see [`ServiceOutput`].
     #[must_use]
-    pub fn returning<R: Outcome>(name: &'static str, file: &'static str, line: u32) -> Declared<R> {
-        Declared { spec: ServiceSpec::new(name, Place { file, line }), erase: Body::erase }
+    pub fn returning<R: ServiceOutput>(name: &'static str, file: &'static str, line: u32) -> Declared<R> {
+        Declared { spec: ServiceSpec::new(name, Location { file, line }), erase: Body::erase }
     }
 
     /// Its future may run on any of the runtime's threads, for as long as the program does.

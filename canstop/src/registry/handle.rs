@@ -7,17 +7,17 @@ use std::fmt;
 use tokio::sync::{oneshot, watch};
 
 use super::status::{ServiceStatus, status_of};
-use crate::machine::{Event, Fate, Place, ServiceState};
-use crate::session::{Message, Standing, Supervisor};
+use crate::machine::{Input, Location, ServiceOutcome, ServiceState};
+use crate::session::{Message, ServiceSnapshot, Supervisor};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.
 #[derive(Clone)]
 pub struct ServiceHandle {
     pub(super) supervisor: &'static Supervisor,
     pub(super) name: String,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) restartable: bool,
-    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) snapshot: watch::Receiver<ServiceSnapshot>,
 }
 
 impl ServiceHandle {
@@ -32,9 +32,9 @@ impl ServiceHandle {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn wait(&self) -> Fate {
-        let Err(fate) = self.wait_for(|_| None::<Infallible>).await;
-        fate
+    pub async fn wait(&self) -> ServiceOutcome {
+        let Err(outcome) = self.wait_for(|_| None::<Infallible>).await;
+        outcome
     }
 
     /// Stops the service, and waits until it is over, with its sessions and its children. Those that
@@ -43,9 +43,9 @@ impl ServiceHandle {
     /// # Cancel safety
     ///
     /// Once polled, the service stops whether this is awaited to its end or not.
-    pub async fn stop(&self) -> Fate {
-        if let Ok((id, before)) = self.wait_for(|standing| Some((standing.id?, standing.before))).await {
-            self.supervisor.event(Event::StopService { id, before });
+    pub async fn stop(&self) -> ServiceOutcome {
+        if let Ok((id, before)) = self.wait_for(|snapshot| Some((snapshot.id?, snapshot.before))).await {
+            self.supervisor.event(Input::StopService { id, before });
         }
         self.wait().await
     }
@@ -69,16 +69,16 @@ impl ServiceHandle {
         if !self.restartable {
             return Err(error(RestartErrorKind::MadeOnce));
         }
-        let over = |fate| error(RestartErrorKind::Over(fate));
-        let known = |standing: &Standing| Some((standing.id?, standing.before));
+        let over = |outcome| error(RestartErrorKind::Over(outcome));
+        let known = |snapshot: &ServiceSnapshot| Some((snapshot.id?, snapshot.before));
         let (id, before) = self.wait_for(known).await.map_err(over)?;
         // What stands here may be a moment old: the control plane knows which life is to end.
-        let (asked_in, life) = oneshot::channel();
+        let (asked_in, run) = oneshot::channel();
         self.supervisor.send(Message::Restart { id, before, asked_in });
-        let life = life.await;
-        let begun_anew = |standing: &Standing| {
-            let is_new = life.as_ref().is_ok_and(|life| standing.life > *life);
-            (is_new && standing.state == ServiceState::Ready).then_some(())
+        let run = run.await;
+        let begun_anew = |snapshot: &ServiceSnapshot| {
+            let is_new = run.as_ref().is_ok_and(|run| snapshot.run > *run);
+            (is_new && snapshot.state == ServiceState::Ready).then_some(())
         };
         self.wait_for(begun_anew).await.map_err(over)
     }
@@ -87,29 +87,29 @@ impl ServiceHandle {
     /// blocked.
     #[must_use]
     pub fn status(&self) -> ServiceStatus {
-        status_of(&self.name, self.place, &self.standing.borrow())
+        status_of(&self.name, self.location, &self.snapshot.borrow())
     }
 
     /// Waits until what the control plane says of the service has something to give, or it is over.
-    async fn wait_for<T>(&self, what: impl Fn(&Standing) -> Option<T>) -> Result<T, Fate> {
-        let mut standing = self.standing.clone();
+    async fn wait_for<T>(&self, what: impl Fn(&ServiceSnapshot) -> Option<T>) -> Result<T, ServiceOutcome> {
+        let mut snapshot = self.snapshot.clone();
         loop {
             {
-                let known = standing.borrow_and_update();
-                if let Some(fate) = known.is_over() {
-                    return Err(fate);
+                let known = snapshot.borrow_and_update();
+                if let Some(outcome) = known.is_over() {
+                    return Err(outcome);
                 }
                 if let Some(found) = what(&known) {
                     return Ok(found);
                 }
             }
-            if standing.changed().await.is_err() {
+            if snapshot.changed().await.is_err() {
                 // The supervisor is gone: what had not ended by then was left behind.
-                let known = standing.borrow();
+                let known = snapshot.borrow();
                 return Err(match known.state {
-                    ServiceState::Over(fate) => fate,
-                    _ if known.id.is_none() => Fate::NeverStarted,
-                    _ => Fate::Abandoned,
+                    ServiceState::Over(outcome) => outcome,
+                    _ if known.id.is_none() => ServiceOutcome::NeverStarted,
+                    _ => ServiceOutcome::Abandoned,
                 });
             }
         }
@@ -132,16 +132,16 @@ pub struct RestartError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RestartErrorKind {
     MadeOnce,
-    Over(Fate),
+    Over(ServiceOutcome),
 }
 
 impl RestartError {
     /// How the service ended, if that is why.
     #[must_use]
-    pub fn fate(&self) -> Option<Fate> {
+    pub fn outcome(&self) -> Option<ServiceOutcome> {
         match self.kind {
             RestartErrorKind::MadeOnce => None,
-            RestartErrorKind::Over(fate) => Some(fate),
+            RestartErrorKind::Over(outcome) => Some(outcome),
         }
     }
 }
@@ -155,8 +155,8 @@ impl fmt::Display for RestartError {
                 "service `{service}` was made to run once and cannot be restarted; make it with `Service::new`, or let \
                  its state be `Clone` and its `restart` not \"never\""
             ),
-            RestartErrorKind::Over(fate) => {
-                write!(f, "service `{service}` is over ({fate:?}) and cannot be restarted; start it anew")
+            RestartErrorKind::Over(outcome) => {
+                write!(f, "service `{service}` is over ({outcome:?}) and cannot be restarted; start it anew")
             }
         }
     }

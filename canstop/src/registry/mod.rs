@@ -1,6 +1,6 @@
 //! What shall run: services, how they are made, and those that register themselves.
 
-mod outcome;
+mod output;
 mod dependency;
 mod parameter;
 mod service;
@@ -15,7 +15,7 @@ pub use declared::{Declared, ServiceFunction};
 pub use dependency::Dependency;
 pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};
-pub use outcome::{MainOutcome, Outcome};
+pub use output::{MainOutput, ServiceOutput};
 pub use parameter::{LifecycleParameter, RestartState};
 pub use registered::{MakesService, Registration};
 pub use service::{AnyService, Service};

@@ -2,7 +2,6 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::dependency::Dependency;
-use super::outcome::{Outcome, ending_of};
+use super::output::{ServiceOutput, reason_of};
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Backoff, Ending, Generation, Limit, Place, Ready, Restart, ServiceSpec};
+use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Restart, RunId, ServiceSpec};
 use crate::session::{Factory, Scope};
 
 pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
@@ -61,7 +60,7 @@ pub(super) fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
     move |argument| (call.take().expect("a service that runs once is not started twice"))(argument)
 }
 
-impl<R: Outcome> Service<R> {
+impl<R: ServiceOutput> Service<R> {
     /// A service whose body is made anew for each of its lives.
     #[track_caller]
     pub fn new<F, Fut>(name: &'static str, mut factory: F) -> Self
@@ -106,46 +105,46 @@ impl<R: Outcome> Service<R> {
 
     #[track_caller]
     fn with(name: &'static str, restartable: bool, body: Body<R>) -> Self {
-        let location = Location::caller();
-        let place = Place { file: location.file(), line: location.line() };
-        Self::made(ServiceSpec::new(name, place), restartable, body, Body::erase)
+        let location = std::panic::Location::caller();
+        let location = Location { file: location.file(), line: location.line() };
+        Self::made(ServiceSpec::new(name, location), restartable, body, Body::erase)
     }
 }
 
-impl<R: Outcome> Body<R> {
+impl<R: ServiceOutput> Body<R> {
     pub(super) fn erase(self) -> Factory {
         match self {
-            Body::Async(mut body) => Box::new(move |scope, generation| {
-                let life = body(Lifecycle::new(scope, generation));
-                Box::pin(async move { ending_of(Ok(life.await)) })
+            Body::Async(mut body) => Box::new(move |scope, run| {
+                let run = body(Lifecycle::new(scope, run));
+                Box::pin(async move { reason_of(Ok(run.await)) })
             }),
             Body::Blocking(body) => {
                 let body = Arc::new(Mutex::new(body));
-                Box::new(move |scope, generation| Box::pin(live_on_own_thread(Arc::clone(&body), scope, generation)))
+                Box::new(move |scope, run| Box::pin(live_on_own_thread(Arc::clone(&body), scope, run)))
             }
         }
     }
 }
 
 /// A life on a thread of its own. Dropping the future leaves the thread behind.
-async fn live_on_own_thread<R: Outcome>(
+async fn live_on_own_thread<R: ServiceOutput>(
     body: Arc<Mutex<BlockingBody<R>>>,
     scope: &'static Scope,
-    generation: Generation,
-) -> Ending {
+    run: RunId,
+) -> ExitReason {
     let (ended, end) = oneshot::channel();
-    let life = move || {
-        let lifecycle = Lifecycle::new(scope, generation);
+    let run = move || {
+        let lifecycle = Lifecycle::new(scope, run);
         let _guard = lifecycle.enter();
         // A life that panicked leaves its body poisoned and otherwise as any caught panic does.
         let mut body = body.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let ending = ending_of(scope.body().run(|| body(lifecycle.clone())));
+        let reason = reason_of(scope.body().run(|| body(lifecycle.clone())));
         drop(body);
-        let _ = ended.send(ending);
+        let _ = ended.send(reason);
     };
-    match std::thread::Builder::new().name(scope.name.clone()).spawn(life) {
-        Ok(_) => end.await.unwrap_or(Ending::Dropped),
-        Err(error) => Ending::Failed(format!("cannot start its thread: {error}")),
+    match std::thread::Builder::new().name(scope.name.clone()).spawn(run) {
+        Ok(_) => end.await.unwrap_or(ExitReason::Dropped),
+        Err(error) => ExitReason::Failed(format!("cannot start its thread: {error}")),
     }
 }
 

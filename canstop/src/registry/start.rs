@@ -6,7 +6,7 @@ use super::handle::ServiceHandle;
 use super::service::{AnyService, Service};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Owner, Parent, Report};
-use crate::session::{Message, NewService, Scope, Standing, Supervisor, expect_scope};
+use crate::session::{Message, NewService, Scope, ServiceSnapshot, Supervisor, expect_scope};
 
 /// Starts a service: at [`run`](run()) if the program is still setting up, else as soon as what it
 /// needs is ready.
@@ -23,10 +23,10 @@ pub fn start<R>(service: Service<R>) -> ServiceHandle {
 /// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory } = service;
-    let (sender, standing) = watch::channel(Standing::new());
-    let (name, place, restartable) = (spec.name.clone(), spec.place, spec.restartable);
-    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, standing: sender, by_user }));
-    ServiceHandle { supervisor, name, place, restartable, standing }
+    let (sender, snapshot) = watch::channel(ServiceSnapshot::new());
+    let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
+    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, snapshot: sender, by_user }));
+    ServiceHandle { supervisor, name, location, restartable, snapshot }
 }
 
 impl Lifecycle {
@@ -67,7 +67,7 @@ impl Lifecycle {
             return hand_over(home.supervisor, service, true);
         };
         service.spec.name = format!("{}/{}", home.name, service.spec.name);
-        service.spec.parent = Some(Parent { id, generation: self.generation() });
+        service.spec.parent = Some(Parent { id, run: self.run_id() });
         hand_over(home.supervisor, service, false)
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::machine::{Fate, Owner, Place, ServiceId, ServiceState};
+use crate::machine::{Location, Owner, ServiceId, ServiceOutcome, ServiceState};
 use crate::report::Rounded;
-use crate::session::{Known, Scope, Standing, Supervisor, Watch, expect_scope, survey};
+use crate::session::{Known, Scope, ServiceSnapshot, Supervisor, Watch, expect_scope, snapshot_sessions};
 
 /// Every service and every site with live sessions, as they stand at this moment.
 ///
@@ -55,7 +55,7 @@ pub struct ServiceStatus {
     /// Its name; a child's begins with its parent's.
     pub name: String,
     /// Where in the source it comes from, as `file:line`.
-    pub place: String,
+    pub location: Location,
     /// Where in its life it is.
     pub state: ServiceState,
     /// For how long it has been there.
@@ -73,7 +73,7 @@ pub struct SessionStatus {
     /// Their name, if they have one.
     pub name: Option<&'static str>,
     /// Where they are spawned, as `file:line`.
-    pub place: String,
+    pub location: Location,
     /// The function around it.
     pub function: &'static str,
     /// The service that they belong to; `None` is the edge.
@@ -88,7 +88,7 @@ impl Status {
     pub(crate) fn of(supervisor: &'static Supervisor) -> Self {
         let services = supervisor.services();
         let tree = tree(&services, None).into_iter();
-        let status = |known: &Known| status_of(&known.name, known.place, &known.standing.borrow());
+        let status = |known: &Known| status_of(&known.name, known.location, &known.snapshot.borrow());
         Self { services: tree.map(|ServiceId(id)| status(&services[id])).collect(), sessions: sessions(supervisor) }
     }
 }
@@ -100,14 +100,14 @@ fn tree(services: &[Known], parent: Option<ServiceId>) -> Vec<ServiceId> {
     children.flat_map(|id| std::iter::once(id).chain(tree(services, Some(id)))).collect()
 }
 
-pub(super) fn status_of(name: &str, place: Place, standing: &Standing) -> ServiceStatus {
+pub(super) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapshot) -> ServiceStatus {
     ServiceStatus {
         name: name.to_owned(),
-        place: place.to_string(),
-        state: standing.state,
-        since: standing.since.elapsed(),
-        restarts: standing.life.0.saturating_sub(1),
-        last_error: standing.last_error.clone(),
+        location,
+        state: snapshot.state,
+        since: snapshot.since.elapsed(),
+        restarts: snapshot.run.0.saturating_sub(1),
+        last_error: snapshot.last_error.clone(),
     }
 }
 
@@ -116,13 +116,14 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
     let owners: Vec<_> = scopes.iter().map(|scope| scope.owner).collect();
     let home = |owner| scopes.iter().find(|scope| scope.owner == owner).copied().map(Scope::home);
     // Who holds a thread is only known to who watches them all the time.
-    let found = survey(supervisor, &Watch::default(), &owners, Instant::now());
+    let found = snapshot_sessions(supervisor, &Watch::default(), &owners, Instant::now());
     let mut sessions: Vec<SessionStatus> = Vec::new();
     for found in found {
-        let owner = home(found.owner).filter(|home| home.owner != Owner::Edge).map(|home| home.name.clone());
-        let place = format!("{}:{}", found.site.file, found.site.line);
-        let row =
-            sessions.iter_mut().find(|row| row.place == place && row.owner == owner && row.name == found.site.name);
+        let owner = home(found.owner).filter(|home| home.owner != Owner::Root).map(|home| home.name.clone());
+        let location = found.site.location();
+        let row = sessions
+            .iter_mut()
+            .find(|row| row.location == location && row.owner == owner && row.name == found.site.name);
         match row {
             Some(row) => {
                 row.count += found.count;
@@ -130,7 +131,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
             }
             None => sessions.push(SessionStatus {
                 name: found.site.name,
-                place,
+                location,
                 function: (found.site.function)(),
                 owner,
                 count: found.count,
@@ -177,7 +178,7 @@ impl fmt::Display for SessionStatus {
         if let Some(name) = self.name {
             write!(f, " `{name}`")?;
         }
-        write!(f, " at {} in {}", self.place, self.function)?;
+        write!(f, " at {} in {}", self.location, self.function)?;
         match self.oldest {
             Some(age) => write!(f, ", oldest {}", Rounded(age)),
             None => Ok(()),
@@ -193,21 +194,21 @@ impl fmt::Display for ServiceState {
             ServiceState::Ready => f.write_str("ready"),
             ServiceState::BackingOff => f.write_str("backing off"),
             ServiceState::Stopping => f.write_str("stopping"),
-            ServiceState::Over(fate) => write!(f, "over ({fate})"),
+            ServiceState::Over(outcome) => write!(f, "over ({outcome})"),
         }
     }
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for ServiceOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Fate::Done => "done",
-            Fate::Stopped => "stopped",
-            Fate::Failed => "failed",
-            Fate::Lost => "lost",
-            Fate::Abandoned => "abandoned",
-            Fate::NeverStarted => "never started",
-            Fate::Refused => "refused",
+            ServiceOutcome::Done => "done",
+            ServiceOutcome::Stopped => "stopped",
+            ServiceOutcome::Failed => "failed",
+            ServiceOutcome::Lost => "lost",
+            ServiceOutcome::Abandoned => "abandoned",
+            ServiceOutcome::NeverStarted => "never started",
+            ServiceOutcome::Refused => "refused",
         })
     }
 }

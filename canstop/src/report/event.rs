@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::show::Rounded;
-use crate::machine::{Cause, Ending, Exit, Report, Signal, Straggler};
+use super::display::Rounded;
+use crate::machine::{Cause, Exit, ExitReason, Location, Report, Signal, Straggler};
 
 #[doc = include_str!("../../docs/events.md")]
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub enum Event {
         /// The service's name; a child's begins with its parent's.
         service: String,
         /// Which of its lives, from 1.
-        life: u32,
+        run: u32,
     },
     /// A service is ready: those that need it may start.
     ServiceReady {
@@ -23,7 +23,7 @@ pub enum Event {
         service: String,
     },
     /// A service was told to stop, for good or for a new life.
-    ServiceTold {
+    ServiceStopping {
         /// The service's name; a child's begins with its parent's.
         service: String,
     },
@@ -32,7 +32,7 @@ pub enum Event {
         /// The service's name; a child's begins with its parent's.
         service: String,
         /// How it ended.
-        ending: Ending,
+        reason: ExitReason,
         /// When the next one begins.
         restart_in: Option<Duration>,
     },
@@ -54,7 +54,7 @@ pub enum Event {
         /// Its own name, if it has one.
         name: Option<&'static str>,
         /// Where it was spawned, as `file:line`.
-        place: String,
+        location: Location,
         /// The function that spawned it.
         function: &'static str,
         /// The module of that.
@@ -62,7 +62,7 @@ pub enum Event {
         /// The service that it belonged to.
         owner: Option<String>,
         /// How it ended.
-        ending: Ending,
+        reason: ExitReason,
     },
     /// The body of `main` returned an error or panicked.
     MainFailed {
@@ -136,7 +136,7 @@ impl Event {
         match self {
             Event::ServiceStarted { .. } => "service_started",
             Event::ServiceReady { .. } => "service_ready",
-            Event::ServiceTold { .. } => "service_told",
+            Event::ServiceStopping { .. } => "service_stopping",
             Event::ServiceEnded { .. } => "service_ended",
             Event::ServiceLost { .. } => "service_lost",
             Event::ServiceRefused { .. } => "service_refused",
@@ -157,12 +157,12 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::ServiceStarted { service, life: 1 } => write!(f, "service `{service}` started"),
-            Event::ServiceStarted { service, life } => write!(f, "service `{service}` restarted, life {life}"),
+            Event::ServiceStarted { service, run: 1 } => write!(f, "service `{service}` started"),
+            Event::ServiceStarted { service, run } => write!(f, "service `{service}` restarted, run {run}"),
             Event::ServiceReady { service } => write!(f, "service `{service}` is ready"),
-            Event::ServiceTold { service } => write!(f, "service `{service}` is told to stop"),
-            Event::ServiceEnded { service, ending, restart_in } => {
-                write!(f, "service `{service}` {ending}")?;
+            Event::ServiceStopping { service } => write!(f, "stopping service `{service}`"),
+            Event::ServiceEnded { service, reason, restart_in } => {
+                write!(f, "service `{service}` {reason}")?;
                 match restart_in {
                     Some(Duration::ZERO) => f.write_str("; it is restarted"),
                     Some(pause) => write!(f, "; it is restarted in {}", Rounded(*pause)),
@@ -173,16 +173,16 @@ impl fmt::Display for Event {
                 write!(f, "optional service `{service}` failed too often; going on without it")
             }
             Event::ServiceRefused { service, fault } => write!(f, "service `{service}` was not started: {fault}"),
-            Event::SessionFailed { name, place, function, owner, ending, .. } => {
+            Event::SessionFailed { name, location, function, owner, reason, .. } => {
                 f.write_str("session ")?;
                 if let Some(name) = name {
                     write!(f, "`{name}` ")?;
                 }
-                write!(f, "at {place} in {function}")?;
+                write!(f, "at {location} in {function}")?;
                 if let Some(owner) = owner {
                     write!(f, " of service `{owner}`")?;
                 }
-                write!(f, " {ending}")
+                write!(f, " {reason}")
             }
             Event::MainFailed { error } => write!(f, "main failed: {error}"),
             Event::StopRequested { cause, grace } => write!(f, "stopping ({cause}), within {}", Rounded(*grace)),
@@ -225,13 +225,13 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ending::Done => f.write_str("is done"),
-            Ending::Failed(error) => write!(f, "failed: {error}"),
-            Ending::Panicked(panic) => write!(f, "panicked: {panic}"),
-            Ending::Dropped => f.write_str("was dropped"),
+            ExitReason::Done => f.write_str("is done"),
+            ExitReason::Failed(error) => write!(f, "failed: {error}"),
+            ExitReason::Panicked(panic) => write!(f, "panicked: {panic}"),
+            ExitReason::Dropped => f.write_str("was dropped"),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! How it is told: what is said, on which way, and when nobody listens.
 
-mod show;
+mod display;
 mod event;
-mod telling;
-mod teller;
+mod emit;
+mod reporter;
 
+pub(crate) use display::Rounded;
 pub use event::Event;
-pub(crate) use show::Rounded;
-pub(crate) use teller::Teller;
+pub(crate) use reporter::Reporter;

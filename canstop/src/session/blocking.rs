@@ -4,11 +4,11 @@ use tokio::task::JoinHandle;
 
 use super::counter::Kind;
 use super::membership::Membership;
-use super::observer::Observer;
+use super::output::OutputObserver;
 use super::scope::expect_scope;
 use super::site::Site;
 use super::thread::this_thread;
-use crate::machine::Ending;
+use crate::machine::ExitReason;
 
 /// Runs a closure on the blocking pool, as a session.
 ///
@@ -22,7 +22,7 @@ pub(super) fn spawn_blocking_session<F, T, O>(site: &'static Site, closure: F, o
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
-    O: Observer<T> + Send + 'static,
+    O: OutputObserver<T> + Send + 'static,
 {
     let scope = expect_scope("`spawn_blocking_session!`");
     let membership = Membership::begin(site, scope, Kind::Blocking);
@@ -32,7 +32,7 @@ where
         let _polling = membership.poll(this_thread(), std::ptr::null());
         let output = closure();
         if let Some(error) = observer.error(&output) {
-            membership.report(Ending::Failed(error));
+            membership.report(ExitReason::Failed(error));
         }
         output
     })

@@ -10,10 +10,10 @@ use pin_project_lite::pin_project;
 use super::counter::{Counter, Kind};
 use super::panics::panic_text;
 use super::scope::Scope;
+use super::session_state::Mark;
 use super::site::Site;
-use super::standing::Mark;
 use super::thread::{Polling, this_thread};
-use crate::machine::{Ending, Owner};
+use crate::machine::{ExitReason, Owner};
 
 /// What a body is called while a thread runs it.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +23,10 @@ impl BodyName {
     /// Names the body of this scope. Made once per scope, and never freed.
     pub(super) fn new(scope: &'static Scope) -> Self {
         let kind = match scope.owner {
-            Owner::Edge => Kind::Main,
+            Owner::Root => Kind::Main,
             Owner::Service(_) | Owner::Group(_) => Kind::Service,
         };
-        let site = Site::new(None, scope.place.file, scope.place.line, "", || "", None);
+        let site = Site::new(None, scope.location.file, scope.location.line, "", || "", None);
         Self(Counter::leak(Box::leak(Box::new(site)), scope, kind, None))
     }
 
@@ -35,14 +35,14 @@ impl BodyName {
     /// # Errors
     ///
     /// The panic.
-    pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, Ending> {
+    pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> Result<T, ExitReason> {
         self.run_by(ptr::null(), body)
     }
 
     /// `waker` is that of the body's task, if the scope knows it.
-    fn run_by<T>(self, waker: *const Waker, body: impl FnOnce() -> T) -> Result<T, Ending> {
+    fn run_by<T>(self, waker: *const Waker, body: impl FnOnce() -> T) -> Result<T, ExitReason> {
         let _polling = Polling::begin(this_thread(), self.0, Mark::BODY, waker);
-        catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Ending::Panicked(panic_text(&*payload)))
+        catch_unwind(AssertUnwindSafe(body)).map_err(|payload| ExitReason::Panicked(panic_text(&*payload)))
     }
 }
 
@@ -84,7 +84,7 @@ impl<F> Body<F> {
 }
 
 impl<F: Future> Future for Body<F> {
-    type Output = Result<F::Output, Ending>;
+    type Output = Result<F::Output, ExitReason>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let body = self.project();

@@ -9,12 +9,12 @@ use super::counter::{Counter, Kind};
 use super::origin::Origin;
 use super::panics;
 use super::scope::Scope;
+use super::session_state::{SessionState, Stage};
 use super::site::Site;
-use super::standing::{Standing, Stands};
 use super::supervisor::SessionFailure;
 use super::thread::{self, Polling, Thread};
 use super::waiting;
-use crate::machine::Ending;
+use crate::machine::ExitReason;
 
 /// A session's membership in its scope: eight bytes beside the future. Made when it is spawned, and
 /// [ended](Self::end) after the future is dropped.
@@ -22,7 +22,7 @@ use crate::machine::Ending;
 /// Packed, so that the future may use what alignment would waste.
 #[repr(C, packed(4))]
 pub(super) struct Membership {
-    standing: Standing,
+    snapshot: SessionState,
 }
 
 impl Membership {
@@ -30,14 +30,14 @@ impl Membership {
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.tally.count_start();
-        Self { standing: Standing::fresh(Origin::new(counter, scope.supervisor.now())) }
+        Self { snapshot: SessionState::fresh(Origin::new(counter, scope.supervisor.now())) }
     }
 
     #[inline]
     fn counter(&self) -> &'static Counter {
-        match self.standing.get() {
-            Stands::Fresh(origin) => origin.counter(),
-            Stands::Entered(slot) => waiting::counter(slot),
+        match self.snapshot.get() {
+            Stage::Fresh(origin) => origin.counter(),
+            Stage::Entered(slot) => waiting::counter(slot),
         }
     }
 
@@ -49,14 +49,14 @@ impl Membership {
 
     #[inline]
     pub(super) fn poll(&self, thread: &'static Thread, root_waker: *const Waker) -> Polling {
-        Polling::begin(thread, self.counter(), self.standing.mark(), root_waker)
+        Polling::begin(thread, self.counter(), self.snapshot.mark(), root_waker)
     }
 
     /// Enters the table of those that wait, if it is not there yet.
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
-        if let Stands::Fresh(origin) = self.standing.get() {
-            self.standing = Standing::entered(waiting::enter(waker, origin, thread));
+        if let Stage::Fresh(origin) = self.snapshot.get() {
+            self.snapshot = SessionState::entered(waiting::enter(waker, origin, thread));
             // What was said between the poll and now was said to nobody.
             if thread.handshake.may_have_been_missed() {
                 look_again(origin.counter(), waker);
@@ -66,9 +66,9 @@ impl Membership {
 
     /// Reports what the session returned or did, if that was a failure.
     #[cold]
-    pub(super) fn report(&self, ending: Ending) {
+    pub(super) fn report(&self, reason: ExitReason) {
         let Counter { site, home, .. } = self.counter();
-        home.supervisor.session_failed(SessionFailure { site, scope: home, ending });
+        home.supervisor.session_failed(SessionFailure { site, scope: home, reason });
     }
 
     /// The session has come to its end, on this thread.
@@ -81,9 +81,9 @@ impl Membership {
     #[inline(always)]
     fn leave(&self, thread: &'static Thread) {
         let mut counter = self.counter();
-        let is_watched = match self.standing.get() {
-            Stands::Fresh(_) => thread.handshake.is_watched(),
-            Stands::Entered(slot) => waiting::leave(slot, thread),
+        let is_watched = match self.snapshot.get() {
+            Stage::Fresh(_) => thread.handshake.is_watched(),
+            Stage::Entered(slot) => waiting::leave(slot, thread),
         };
         if !counter.thread.is_some_and(|own| ptr::eq(own, thread)) {
             counter = thread::counter(counter.site, counter.home, counter.kind);
@@ -99,7 +99,7 @@ impl Membership {
 #[cold]
 fn look_again(counter: &'static Counter, waker: &Waker) {
     let Counter { scope, home, .. } = counter;
-    if home.is_told(home.generation()) || scope.is_abandoned() {
+    if home.is_stopping(home.run_id()) || scope.is_abandoned() {
         waker.wake_by_ref();
     }
 }
@@ -111,7 +111,7 @@ impl Drop for Membership {
         // Seen here and not caught: a panic passes through as it would without canstop. A blocking
         // destructor or one that panics is the session's own.
         if panicking() {
-            self.report(Ending::Panicked(panics::last_panic()));
+            self.report(ExitReason::Panicked(panics::last_panic()));
         }
         self.leave(thread::this_thread());
     }

@@ -11,7 +11,7 @@
 mod static_ref;
 mod site;
 mod supervisor;
-mod retired;
+mod scope_pool;
 mod scope;
 mod thread;
 mod atomics;
@@ -21,30 +21,30 @@ mod origin;
 mod slots;
 mod handshake;
 mod leaving;
-mod standing;
+mod session_state;
 mod waiting;
 mod membership;
 mod tracked;
 mod blocking;
 mod body;
-mod observer;
+mod output;
 mod spawn;
 mod panics;
 mod starts;
-mod survey;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use observer::{Anything, BlockingProbe, Probe, observe};
+pub use output::{BlockingOutputProbe, NotAResult, OutputProbe, observe};
 pub use site::{Site, function_of};
 pub use spawn::Session;
 
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
-pub(crate) use observer::with_sources;
-pub(crate) use panics::{ending_of_dropped, install_hook};
+pub(crate) use output::with_sources;
+pub(crate) use panics::{install_hook, reason_of_dropped};
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
-pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, SessionFailure, Standing, Supervisor};
-pub(crate) use survey::{Count, Found, TICK, Watch, body_blocks_since, count, survey};
+pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count, snapshot_sessions};
+pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, ServiceSnapshot, SessionFailure, Supervisor};
 pub(crate) use thread::is_polled_directly;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
-use crate::machine::Ending;
+use crate::machine::ExitReason;
 
 thread_local! {
     /// The last panic of this thread, as a person would want to read it.
@@ -52,8 +52,8 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
 
 /// How something ended that was dropped before it returned: by a panic of its own destructors, or
 /// quietly.
-pub(crate) fn ending_of_dropped() -> Ending {
-    if std::thread::panicking() { Ending::Panicked(last_panic()) } else { Ending::Dropped }
+pub(crate) fn reason_of_dropped() -> ExitReason {
+    if std::thread::panicking() { ExitReason::Panicked(last_panic()) } else { ExitReason::Dropped }
 }
 
 fn payload_text(payload: &dyn Any) -> &str {

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::BodyName;
 use super::counter::Counter;
-use super::supervisor::{Supervisor, edge_of_current_runtime};
+use super::supervisor::{Supervisor, root_of_current_runtime};
 use super::tally::Tally;
 use super::thread::{self, Belonging, replace_belonging};
 use super::waiting;
-use crate::machine::{Generation, Owner, Place};
+use crate::machine::{Location, Owner, RunId};
 
 /// A service, or the edge: what sessions belong to and are counted under.
 ///
@@ -27,13 +27,13 @@ pub(crate) struct Scope {
     /// What a group of sessions with a grace of their own stands under, and that grace.
     group: Option<(&'static Scope, Duration)>,
     pub(crate) name: String,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// What its body is called while a thread runs it.
     body: OnceLock<BodyName>,
     /// The present life.
-    generation: AtomicU32,
+    run: AtomicU32,
     /// The last life that was told to stop; every earlier one was too.
-    told: AtomicU32,
+    stop_by: AtomicU32,
     /// Its sessions are to be dropped at their next poll.
     abandoned: AtomicBool,
     /// What changes with each life.
@@ -57,18 +57,18 @@ impl Scope {
         supervisor: &'static Supervisor,
         owner: Owner,
         name: String,
-        place: Place,
-        generation: Generation,
+        location: Location,
+        run: RunId,
     ) -> Self {
         Self {
             supervisor,
             owner,
             group: None,
             name,
-            place,
+            location,
             body: OnceLock::new(),
-            generation: AtomicU32::new(generation.0),
-            told: AtomicU32::new(0),
+            run: AtomicU32::new(run.0),
+            stop_by: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
             life: Mutex::new(Life::default()),
             counters: Mutex::new(Vec::new()),
@@ -79,7 +79,7 @@ impl Scope {
     /// The scope of a group number `group` under `home`. Its sessions hear what the home hears, and
     /// what they spawn belongs there.
     pub(super) fn new_group(home: &'static Scope, group: usize, grace: Duration) -> Self {
-        let scope = Self::new(home.supervisor, Owner::Group(group), home.name.clone(), home.place, home.generation());
+        let scope = Self::new(home.supervisor, Owner::Group(group), home.name.clone(), home.location, home.run_id());
         Self { group: Some((home, grace)), ..scope }
     }
 
@@ -109,15 +109,15 @@ impl Scope {
     }
 
     #[inline]
-    pub(crate) fn generation(&self) -> Generation {
-        Generation(self.generation.load(Ordering::Relaxed))
+    pub(crate) fn run_id(&self) -> RunId {
+        RunId(self.run.load(Ordering::Relaxed))
     }
 
     /// Begins the next life, which has not been told anything yet.
-    pub(crate) fn begin(&self, generation: Generation) {
+    pub(crate) fn begin(&self, run: RunId) {
         let mut life = self.lock_life();
         let before = std::mem::take(&mut *life);
-        self.generation.store(generation.0, Ordering::Relaxed);
+        self.run.store(run.0, Ordering::Relaxed);
         drop(life);
         // A waker may be the last thing that holds its task.
         drop(before);
@@ -127,13 +127,13 @@ impl Scope {
     ///
     /// The flag is raised before anybody is woken, and whoever is about to wait looks at it again
     /// once it can be woken: so nobody sleeps through it.
-    pub(crate) fn tell(&'static self, generation: Generation, until: Instant) {
+    pub(crate) fn tell(&'static self, run: RunId, until: Instant) {
         let token = {
             let mut life = self.lock_life();
             life.until = Some(until);
             life.token.clone()
         };
-        self.told.fetch_max(generation.0, Ordering::Release);
+        self.stop_by.fetch_max(run.0, Ordering::Release);
         token.cancel();
         if let Some(body) = self.lock_life().body.clone() {
             body.wake();
@@ -155,8 +155,8 @@ impl Scope {
 
     /// Was this life told to stop? One relaxed load: what follows from it is ordered by the wake.
     #[inline]
-    pub(crate) fn is_told(&self, generation: Generation) -> bool {
-        self.told.load(Ordering::Relaxed) >= generation.0
+    pub(crate) fn is_stopping(&self, run: RunId) -> bool {
+        self.stop_by.load(Ordering::Relaxed) >= run.0
     }
 
     pub(crate) fn until(&self) -> Option<Instant> {
@@ -171,7 +171,7 @@ impl Scope {
     /// Gives its sessions up: each is dropped where it is polled next, and now is when.
     pub(crate) fn abandon_sessions(&'static self) {
         self.abandoned.store(true, Ordering::Release);
-        self.supervisor.watch_given_up(self);
+        self.supervisor.watch_abandoned(self);
         waiting::wake_all(self);
     }
 
@@ -238,7 +238,7 @@ impl fmt::Debug for Scope {
 pub(crate) fn current_scope() -> Option<&'static Scope> {
     match thread::current() {
         Some(counter) => Some(counter.home),
-        None => edge_of_current_runtime(),
+        None => root_of_current_runtime(),
     }
 }
 

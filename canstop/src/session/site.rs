@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::machine::Location;
+
 /// A `spawn_session!` in the source: one `static` each, made by the macro.
 #[derive(Debug)]
 pub struct Site {
@@ -33,6 +35,10 @@ impl Site {
         grace: Option<Duration>,
     ) -> Self {
         Self { name, file, line, module, function, grace, index: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        Location { file: self.file, line: self.line }
     }
 
     /// The site's number, or zero before its first use.

@@ -9,7 +9,7 @@ use tracing::Span;
 use tracing::instrument::Instrument;
 
 use super::blocking::spawn_blocking_session;
-use super::observer::Observer;
+use super::output::OutputObserver;
 use super::site::Site;
 use super::tracked::spawn_session;
 
@@ -53,7 +53,7 @@ impl Session {
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
-        O: Observer<F::Output> + Send + 'static,
+        O: OutputObserver<F::Output> + Send + 'static,
     {
         let observer = observer(&future);
         spawn_session(self.0, future, observer)
@@ -70,7 +70,7 @@ impl Session {
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
-        O: Observer<F::Output> + Send + 'static,
+        O: OutputObserver<F::Output> + Send + 'static,
     {
         let observer = observer(&future);
         spawn_session(self.0, future.instrument(span), observer)
@@ -89,7 +89,7 @@ impl Session {
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
-        O: Observer<T> + Send + 'static,
+        O: OutputObserver<T> + Send + 'static,
     {
         let observer = observer(&closure);
         spawn_blocking_session(self.0, closure, observer)
@@ -106,7 +106,7 @@ impl Session {
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
-        O: Observer<T> + Send + 'static,
+        O: OutputObserver<T> + Send + 'static,
     {
         let observer = observer(&closure);
         spawn_blocking_session(self.0, move || span.in_scope(closure), observer)

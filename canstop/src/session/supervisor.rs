@@ -12,29 +12,31 @@ use tokio::time::Instant;
 
 use super::leaving;
 use super::origin::Birth;
-use super::retired::Retired;
 use super::scope::Scope;
+use super::scope_pool::ScopePool;
 use super::site::Site;
-use crate::machine::{Ending, Event, Fate, Generation, Owner, Place, Report, ServiceId, ServiceSpec, ServiceState};
+use crate::machine::{
+    ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
+};
 use crate::report;
 
 /// One life of a service: the future of its body.
-pub(crate) type LifeFuture = Pin<Box<dyn Future<Output = Ending> + Send>>;
+pub(crate) type RunFuture = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
 
 /// Makes the lives of a service. It is called on the data plane, since it runs the user's `Clone`.
-pub(crate) type Factory = Box<dyn FnMut(&'static Scope, Generation) -> LifeFuture + Send>;
+pub(crate) type Factory = Box<dyn FnMut(&'static Scope, RunId) -> RunFuture + Send>;
 
 /// What the data plane tells the control plane.
 pub(crate) enum Message {
     /// Something happened.
-    Event(Event),
+    Input(Input),
     /// A service to take in.
     Add(NewService),
     /// `run()` was called; the report goes there when all is drained.
     Run(oneshot::Sender<Report>),
     /// A service is to begin a new life, and who asks wants to know in which it was. `before` as in
-    /// [`Event::RestartService`].
-    Restart { id: ServiceId, before: Generation, asked_in: oneshot::Sender<Generation> },
+    /// [`Input::RestartService`].
+    Restart { id: ServiceId, before: RunId, asked_in: oneshot::Sender<RunId> },
     /// The data plane is gone: every future is dropped, or given up.
     DataPlaneGone,
 }
@@ -44,20 +46,20 @@ pub(crate) struct NewService {
     pub(crate) spec: Box<ServiceSpec>,
     pub(crate) factory: Factory,
     /// Where its handle looks.
-    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) snapshot: watch::Sender<ServiceSnapshot>,
     /// `main`, or code that it began, gave it over; registered services come by themselves.
     pub(crate) by_user: bool,
 }
 
 /// How a service stands, as its handle and everybody else may know.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct ServiceSnapshot {
     /// `None` until the control plane has taken it in.
     pub(crate) id: Option<ServiceId>,
     /// The last life that was not this service's.
-    pub(crate) before: Generation,
+    pub(crate) before: RunId,
     /// The present life, or the last one.
-    pub(crate) life: Generation,
+    pub(crate) run: RunId,
     pub(crate) state: ServiceState,
     /// Since when it has been in this state.
     pub(crate) since: Instant,
@@ -66,12 +68,12 @@ pub(crate) struct Standing {
     pub(crate) last_error: Option<String>,
 }
 
-impl Standing {
+impl ServiceSnapshot {
     pub(crate) fn new() -> Self {
         Self {
             id: None,
-            before: Generation::default(),
-            life: Generation::default(),
+            before: RunId::default(),
+            run: RunId::default(),
             state: ServiceState::Waiting,
             since: Instant::now(),
             drained: false,
@@ -80,9 +82,9 @@ impl Standing {
     }
 
     /// How it ended, if it and all that belongs to it have.
-    pub(crate) fn is_over(&self) -> Option<Fate> {
+    pub(crate) fn is_over(&self) -> Option<ServiceOutcome> {
         match self.state {
-            ServiceState::Over(fate) if self.drained => Some(fate),
+            ServiceState::Over(outcome) if self.drained => Some(outcome),
             _ => None,
         }
     }
@@ -92,9 +94,9 @@ impl Standing {
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) name: String,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     pub(crate) parent: Option<ServiceId>,
-    pub(crate) standing: watch::Receiver<Standing>,
+    pub(crate) snapshot: watch::Receiver<ServiceSnapshot>,
 }
 
 /// A session that returned an error or panicked.
@@ -102,7 +104,7 @@ pub(crate) struct Known {
 pub(crate) struct SessionFailure {
     pub(crate) site: &'static Site,
     pub(crate) scope: &'static Scope,
-    pub(crate) ending: Ending,
+    pub(crate) reason: ExitReason,
 }
 
 /// How many reports of failed sessions may wait to be told. Beyond it they are only counted.
@@ -124,7 +126,7 @@ pub(crate) struct Supervisor {
     /// What a session that is born now is marked with. So no clock is read at its spawn.
     now: AtomicUsize,
     scopes: Mutex<Vec<&'static Scope>>,
-    retired: Retired,
+    scope_pool: ScopePool,
     /// By their numbers.
     services: Mutex<Vec<Known>>,
     /// How many groups of sessions with a grace of their own there were.
@@ -158,7 +160,7 @@ impl Supervisor {
             failed_sessions: AtomicU64::new(0),
             now: AtomicUsize::new(Birth::at(0).to_bits()),
             scopes: Mutex::new(Vec::new()),
-            retired: Retired::new(),
+            scope_pool: ScopePool::new(),
             services: Mutex::new(Vec::new()),
             groups: AtomicUsize::new(0),
             edge: OnceLock::new(),
@@ -167,25 +169,19 @@ impl Supervisor {
             main_listens: AtomicBool::new(false),
             data_plane: OnceLock::new(),
         }));
-        supervisor.edge();
+        supervisor.root();
         (supervisor, Inbox { messages, failures })
     }
 
     /// Whom everything belongs to that belongs to no service.
-    pub(crate) fn edge(&'static self) -> &'static Scope {
-        self.edge.get_or_init(|| self.new_scope(Owner::Edge, "main", Place { file: "main", line: 0 }, Generation(1)))
+    pub(crate) fn root(&'static self) -> &'static Scope {
+        self.edge.get_or_init(|| self.new_scope(Owner::Root, "main", Location { file: "main", line: 0 }, RunId(1)))
     }
 
-    pub(crate) fn new_scope(
-        &'static self,
-        owner: Owner,
-        name: &str,
-        place: Place,
-        generation: Generation,
-    ) -> &'static Scope {
-        let scope = match self.retired.take(owner, name, place) {
+    pub(crate) fn new_scope(&'static self, owner: Owner, name: &str, location: Location, run: RunId) -> &'static Scope {
+        let scope = match self.scope_pool.take(owner, name, location) {
             Some(scope) => scope.renewed(),
-            None => Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), place, generation))),
+            None => Box::leak(Box::new(Scope::new(self, owner, name.to_owned(), location, run))),
         };
         let groups = scope.groups();
         let mut scopes = self.lock_scopes();
@@ -198,19 +194,19 @@ impl Supervisor {
     }
 
     /// Counts a scope and its groups no longer. What they still hold is given up, or is nothing.
-    pub(crate) fn retire_scope(&self, retired: &'static Scope) {
-        self.lock_scopes().retain(|scope| !ptr::eq(scope.home(), retired));
-        self.retired.keep(retired);
+    pub(crate) fn retire_scope(&self, scope_pool: &'static Scope) {
+        self.lock_scopes().retain(|scope| !ptr::eq(scope.home(), scope_pool));
+        self.scope_pool.keep(scope_pool);
     }
 
     /// Keeps the sessions of this scope watched until they are gone.
-    pub(super) fn watch_given_up(&self, scope: &'static Scope) {
-        self.retired.watch_given_up(scope);
+    pub(super) fn watch_abandoned(&self, scope: &'static Scope) {
+        self.scope_pool.watch_abandoned(scope);
     }
 
     /// Lets go of what was given up and is gone by now.
     pub(super) fn let_go(&self) {
-        self.retired.let_go();
+        self.scope_pool.let_go();
     }
 
     /// A scope for sessions under `home` that have this grace of their own.
@@ -249,8 +245,8 @@ impl Supervisor {
         let _ = self.mailbox.send(message);
     }
 
-    pub(crate) fn event(&self, event: Event) {
-        self.send(Message::Event(event));
+    pub(crate) fn event(&self, event: Input) {
+        self.send(Message::Input(event));
     }
 
     /// Lets those who read the stream know.
@@ -269,7 +265,7 @@ impl Supervisor {
     pub(crate) fn main_listens(&self) {
         // Looked at first: a word that many sessions write is slow, one that they read is not.
         if !self.main_listens.load(Ordering::Relaxed) && !self.main_listens.swap(true, Ordering::Relaxed) {
-            self.event(Event::MainListens);
+            self.event(Input::MainListens);
         }
     }
 
@@ -335,8 +331,8 @@ fn lock_attached() -> std::sync::MutexGuard<'static, Vec<(runtime::Id, &'static 
 /// The edge of the supervisor whose runtime this thread is in. Slower than the thread's own scope,
 /// and asked for only where that is not set.
 #[cold]
-pub(super) fn edge_of_current_runtime() -> Option<&'static Scope> {
+pub(super) fn root_of_current_runtime() -> Option<&'static Scope> {
     let runtime = runtime::Handle::try_current().ok()?.id();
     let attached = lock_attached();
-    attached.iter().find(|(id, _)| *id == runtime).map(|(_, supervisor)| supervisor.edge())
+    attached.iter().find(|(id, _)| *id == runtime).map(|(_, supervisor)| supervisor.root())
 }

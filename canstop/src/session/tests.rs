@@ -12,22 +12,22 @@ use tokio::task::{JoinHandle, block_in_place, yield_now};
 use tokio::time::Instant;
 
 use super::leaving::Watching;
-use super::observer::Anything;
+use super::output::NotAResult;
 use super::scope::{Scope, current_scope};
 use super::site::Site;
+use super::snapshot::count;
 use super::supervisor::Supervisor;
-use super::survey::count;
 use super::thread::look;
 use super::tracked::spawn_session;
-use crate::machine::{Generation, Owner, Place, ServiceId};
+use crate::machine::{Location, Owner, RunId, ServiceId};
 
 pub(super) static SITE: Site = Site::new(None, "tests.rs", 1, "", || "", None);
 
-const LIFE: Generation = Generation(1);
+const LIFE: RunId = RunId(1);
 
 pub(super) fn service() -> &'static Scope {
     let (supervisor, _inbox) = Supervisor::new();
-    let place = Place { file: "tests.rs", line: 1 };
+    let place = Location { file: "tests.rs", line: 1 };
     let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, LIFE);
     scope.begin(LIFE);
     scope
@@ -44,7 +44,7 @@ where
 {
     let _runtime = runtime.enter();
     let _scope = scope.enter();
-    spawn_session(&SITE, future, Anything)
+    spawn_session(&SITE, future, NotAResult)
 }
 
 /// Lets everything that is ready run until it waits or ends.
@@ -66,9 +66,9 @@ fn tell(scope: &'static Scope) {
     scope.tell(LIFE, Instant::now());
 }
 
-/// Ends when its service is told to stop, and registers nowhere.
+/// MainChannels when its service is told to stop, and registers nowhere.
 async fn until_told(scope: &'static Scope) {
-    poll_fn(|_| if scope.is_told(LIFE) { Poll::Ready(()) } else { Poll::Pending }).await;
+    poll_fn(|_| if scope.is_stopping(LIFE) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_session_is_counted_until_it_ends_however_that_comes_about() {
 struct CountsWhenDropped(&'static Scope, mpsc::Sender<u64>);
 
 impl CountsWhenDropped {
-    fn is_told(&self) -> bool {
-        self.0.is_told(LIFE)
+    fn is_stopping(&self) -> bool {
+        self.0.is_stopping(LIFE)
     }
 }
 
@@ -111,10 +111,10 @@ fn a_session_is_alive_until_its_future_is_dropped() {
     let (counted, counts) = mpsc::channel();
     // Futures that still own it when they are done.
     let owner = CountsWhenDropped(scope, counted.clone());
-    spawn(scope, &runtime, poll_fn(move |_| if owner.is_told() { Poll::Pending } else { Poll::Ready(()) }));
+    spawn(scope, &runtime, poll_fn(move |_| if owner.is_stopping() { Poll::Pending } else { Poll::Ready(()) }));
     let owner = CountsWhenDropped(scope, counted);
     let aborted =
-        spawn(scope, &runtime, poll_fn(move |_| if owner.is_told() { Poll::Ready(()) } else { Poll::Pending }));
+        spawn(scope, &runtime, poll_fn(move |_| if owner.is_stopping() { Poll::Ready(()) } else { Poll::Pending }));
     run(&runtime);
     assert_eq!(counts.try_recv().unwrap(), 2);
     aborted.abort();
@@ -141,7 +141,7 @@ fn a_session_that_puts_another_waker_into_its_context_is_woken_itself() {
         &runtime,
         poll_fn(|cx| {
             *cx = Context::from_waker(Waker::noop());
-            if scope.is_told(LIFE) { Poll::Ready(()) } else { Poll::Pending }
+            if scope.is_stopping(LIFE) { Poll::Ready(()) } else { Poll::Pending }
         }),
     );
     run(&runtime);

@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use super::counter::{Counter, Kind};
 use super::handshake::Handshake;
 use super::scope::Scope;
+use super::session_state::Mark;
 use super::site::Site;
 use super::slots;
-use super::standing::Mark;
 use super::static_ref::StaticRef;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.

@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 
 use super::counter::Kind;
 use super::membership::Membership;
-use super::observer::Observer;
+use super::output::OutputObserver;
 use super::scope::{Scope, expect_scope};
 use super::site::Site;
 use super::thread::{self, this_thread};
-use crate::machine::Ending;
+use crate::machine::ExitReason;
 
 pin_project! {
     /// A session: the user's future, pinned in place, and its membership, dropped after it.
@@ -41,7 +41,7 @@ struct SessionAbandoned;
 impl<F, O> Future for Tracked<F, O>
 where
     F: Future,
-    O: Observer<F::Output>,
+    O: OutputObserver<F::Output>,
 {
     type Output = F::Output;
 
@@ -62,7 +62,7 @@ where
         match poll {
             Poll::Ready(output) => {
                 if let Some(error) = observer.error(&output) {
-                    membership.report(Ending::Failed(error));
+                    membership.report(ExitReason::Failed(error));
                 }
                 // What it drops is still the session's own.
                 let over = self.project_replace(Tracked::Over);
@@ -117,7 +117,7 @@ pub(super) fn spawn_session<F, O>(site: &'static Site, future: F, observer: O) -
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
-    O: Observer<F::Output> + Send + 'static,
+    O: OutputObserver<F::Output> + Send + 'static,
 {
     let scope = expect_scope("`spawn_session!`");
     let Some(data_plane) = thread::data_plane() else {
@@ -133,7 +133,7 @@ fn spawn_on_current<F, O>(site: &'static Site, scope: &'static Scope, future: F,
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
-    O: Observer<F::Output> + Send + 'static,
+    O: OutputObserver<F::Output> + Send + 'static,
 {
     let membership = Membership::begin(site, scope, Kind::Session);
     tokio::spawn(Tracked::Alive { future, observer, membership })
@@ -149,7 +149,7 @@ mod tests {
     use tokio::sync::{Mutex, mpsc};
     use tokio::time::{sleep, timeout};
 
-    use super::super::observer::Anything;
+    use super::super::output::NotAResult;
     use super::*;
 
     async fn echo(mut socket: TcpStream) -> std::io::Result<()> {
@@ -185,7 +185,7 @@ mod tests {
     /// The size of a future, of the session around it, and what alignment lets that be larger. Neither is
     /// ever run.
     fn sizes<F>(name: &'static str, _: impl FnOnce(TcpStream) -> F) -> (&'static str, usize, usize, usize) {
-        (name, size_of::<F>(), size_of::<Tracked<F, Anything>>(), align_of::<F>().max(8))
+        (name, size_of::<F>(), size_of::<Tracked<F, NotAResult>>(), align_of::<F>().max(8))
     }
 
     #[test]

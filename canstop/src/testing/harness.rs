@@ -9,10 +9,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::supervisor::Supervisor;
-use crate::control::{Ends, EventLoop, Settings};
-use crate::machine::{Allowance, Ending, Event as Happened, Report, Signal};
+use crate::control::{EventLoop, MainChannels, Settings};
+use crate::machine::{Allowance, ExitReason, Input, Report, Signal};
 use crate::registry::Status;
-use crate::report::{Event, Teller};
+use crate::report::{Event, Reporter};
 use crate::session::{self, Inbox, Message, install_hook};
 
 /// What [`#[canstop::test]`](macro@crate::test) runs a test in, for tests without the macro.
@@ -69,7 +69,7 @@ impl Harness {
         let (supervisor, inbox) = session::Supervisor::new();
         let runtime = paused_runtime(supervisor);
         supervisor.attach_data_plane(runtime.handle());
-        let _edge = supervisor.edge().enter_data_plane();
+        let _edge = supervisor.root().enter_data_plane();
         runtime.block_on(self.play(supervisor, inbox, test))
     }
 
@@ -82,11 +82,11 @@ impl Harness {
         let (signals, mut heard) = mpsc::unbounded_channel();
         let (report, ended) = watch::channel(None);
         let held = Supervisor::new(supervisor, signals, ended.clone());
-        let ends = Ends::of_test();
+        let ends = MainChannels::of_test();
         let drop_main = ends.drop_main.clone();
         let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
         let settings = Settings { allowance, seed: self.seed };
-        let mut event_loop = EventLoop::new(supervisor, &settings, Teller::of_test(), ends);
+        let mut event_loop = EventLoop::new(supervisor, &settings, Reporter::of_test(), ends);
         let mut control = pin!(async {
             let mut inbox = inbox;
             event_loop.run(async || next_signal(&mut heard).await, &mut inbox).await;
@@ -129,7 +129,7 @@ impl Default for Harness {
 
 fn paused_runtime(supervisor: &'static session::Supervisor) -> Runtime {
     let mut builder = Builder::new_current_thread();
-    builder.enable_all().start_paused(true).on_thread_start(|| supervisor.edge().adopt_thread());
+    builder.enable_all().start_paused(true).on_thread_start(|| supervisor.root().adopt_thread());
     builder.build().unwrap_or_else(|error| panic!("the test's runtime cannot be built: {error}"))
 }
 
@@ -144,10 +144,10 @@ async fn next_signal(heard: &mut mpsc::UnboundedReceiver<Signal>) -> Signal {
 /// Does what `main` does in a program: calls `run()` once services were handed over, or once the stop
 /// has come before, and ends after it.
 async fn play_main(supervisor: &'static session::Supervisor, is_dropped: impl Fn() -> bool) {
-    let edge = supervisor.edge();
+    let edge = supervisor.root();
     // Polled with the control plane, in the same task: what that has changed is seen at once.
     poll_fn(|_| {
-        let stops = is_dropped() || edge.is_told(edge.generation());
+        let stops = is_dropped() || edge.is_stopping(edge.run_id());
         if stops || !supervisor.services().is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
@@ -155,13 +155,13 @@ async fn play_main(supervisor: &'static session::Supervisor, is_dropped: impl Fn
     supervisor.send(Message::Run(done));
     // Dropped, if a second signal has ended it.
     let _ = drained.await;
-    supervisor.event(Happened::MainEnded(Ending::Done));
+    supervisor.event(Input::MainEnded(ExitReason::Done));
     pending().await
 }
 
 /// Stops what the test has not, and lets what was given up be dropped.
 async fn see_off(supervisor: &'static session::Supervisor, mut ended: watch::Receiver<Option<Report>>) {
-    supervisor.event(Happened::ShutdownRequested { reason: "the test is over".to_owned() });
+    supervisor.event(Input::ShutdownRequested { reason: "the test is over".to_owned() });
     let _ = ended.wait_for(Option::is_some).await;
     // The clock goes on only when nothing is left to run.
     tokio::time::sleep(Duration::from_millis(1)).await;

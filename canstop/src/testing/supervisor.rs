@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Event as Happened, Report, Signal};
+use crate::machine::{Input, Report, Signal};
 use crate::registry::{Events, Service, ServiceHandle, Status, hand_over};
 use crate::report::Event;
 use crate::session;
@@ -53,7 +53,7 @@ impl Supervisor {
         let reason = "the test stops it".to_owned();
         // What was sent before it is heard before it.
         tokio::task::yield_now().await;
-        self.supervisor.event(Happened::ShutdownRequested { reason });
+        self.supervisor.event(Input::ShutdownRequested { reason });
         self.wait().await
     }
 
@@ -121,7 +121,7 @@ impl Supervisor {
     /// The lifecycle of the test's body, which is that of `main`.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
-        let edge = self.supervisor.edge();
-        Lifecycle::new(edge, edge.generation())
+        let edge = self.supervisor.root();
+        Lifecycle::new(edge, edge.run_id())
     }
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use canstop_examples::program::{Program, Signal};
 
-use crate::support::Place;
+use crate::support::Location;
 
 #[test]
 fn arguments_that_cannot_be_used_are_named() {
@@ -71,7 +71,7 @@ fn a_database_that_takes_connections_and_never_answers_is_named() {
 fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     let mut program = Program::new("tracker").env("LISTEN", &address).env("DATABASE_URL", &place.url).start();
     let line = program.wait_for(&format!("cannot listen on {address}"));
     assert!(line.contains("Address already in use"), "{line}");

@@ -10,7 +10,7 @@ use canstop_examples::Client;
 use canstop_examples::program::{Ended, Program, Running, Signal};
 use uuid::Uuid;
 
-use crate::support::{Load, LockedDatabase, Place, Server, Shutdown, SmallDisk};
+use crate::support::{Load, Location, LockedDatabase, Server, Shutdown, SmallDisk};
 
 /// The grace of the tracker, the quarter of a second in which it ends after that, and half a second in
 /// which a busy machine starts a `kill` and sees a process end.
@@ -73,7 +73,7 @@ fn a_database_that_is_gone_during_the_stop_costs_what_the_report_names() {
 
 #[test]
 fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     let mut program = tracker(&place).start();
     let mut client = Client::connect(&program.address()).expect("the tracker listens");
     let lock = LockedDatabase::lock(&place);
@@ -93,7 +93,7 @@ fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
 #[test]
 fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(1) else { return };
-    let place = Place::sqlite_in(disk.folder());
+    let place = Location::sqlite_in(disk.folder());
     let mut program = tracker(&place).env("QUEUE", SMALL_QUEUE).start();
     let load = Load::begin(&program.address(), "/events");
     let line = program.wait_for("cannot write");
@@ -109,7 +109,7 @@ fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
 
 #[test]
 fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     let mut program = tracker(&place).start();
     let address = program.address();
     let half = |request: &str| {
@@ -137,7 +137,7 @@ fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
 #[test]
 fn ten_thousand_idle_connections_end_with_the_stop() {
     const CONNECTIONS: usize = 10_000;
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     let mut program = tracker(&place).start();
     let files = allow_open_files(program.id()).min(allow_open_files(std::process::id()));
     let connections = CONNECTIONS.min(files.saturating_sub(200));
@@ -164,12 +164,12 @@ fn ten_thousand_idle_connections_end_with_the_stop() {
     assert_clean(&ended);
 }
 
-fn tracker(place: &Place) -> Program {
+fn tracker(place: &Location) -> Program {
     Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url)
 }
 
 /// A tracker under load that has just noticed that its database is gone.
-fn whose_database_is_gone(server: &Server, place: &Place) -> (Running, Load) {
+fn whose_database_is_gone(server: &Server, place: &Location) -> (Running, Load) {
     let mut program = tracker(place).start();
     let load = Load::begin(&program.address(), "/events");
     load.wait_for_created(500);
@@ -191,7 +191,7 @@ fn stop_under_load(program: Running, load: Load) -> (HashSet<Uuid>, Ended) {
     (load.end(), program.wait())
 }
 
-fn missing(promised: &HashSet<Uuid>, place: &Place) -> usize {
+fn missing(promised: &HashSet<Uuid>, place: &Location) -> usize {
     promised.difference(&place.events_after(0).ids).count()
 }
 

@@ -2,11 +2,11 @@
 
 use canstop_examples::program::{Ended, Program, Running, Signal};
 
-use crate::support::{Place, Server};
+use crate::support::{Location, Server};
 
 #[test]
 fn two_processes_share_the_jobs_of_sqlite_and_do_each_once() {
-    share_the_jobs_and_do_each_once(&Place::sqlite());
+    share_the_jobs_and_do_each_once(&Location::sqlite());
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn two_processes_share_the_jobs_of_postgresql_and_do_each_once() {
     }
 }
 
-fn share_the_jobs_and_do_each_once(place: &Place) {
+fn share_the_jobs_and_do_each_once(place: &Location) {
     let mut programs = [(); 2].map(|()| run(place, &["--check-time", "5ms"]));
     for program in &mut programs {
         program.wait_for("doing jobs");
@@ -39,7 +39,7 @@ fn share_the_jobs_and_do_each_once(place: &Place) {
 
 #[test]
 fn a_job_in_progress_is_finished_and_no_other_is_begun() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     enqueue(&place, 100);
     let mut program = run(&place, &["--workers", "3", "--check-time", "2s"]);
     for _ in 0..3 {
@@ -54,7 +54,7 @@ fn a_job_in_progress_is_finished_and_no_other_is_begun() {
 
 #[test]
 fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     let arguments = ["run", "--drain", "--check-time", "1ms"];
     enqueue(&place, 100);
     let ended = command(&place, &arguments).start().wait();
@@ -75,7 +75,7 @@ fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
 
 #[test]
 fn a_job_that_the_deadline_cuts_off_of_sqlite_is_done_once_by_the_next_process() {
-    is_done_once_by_the_next_process(&Place::sqlite());
+    is_done_once_by_the_next_process(&Location::sqlite());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_job_that_the_deadline_cuts_off_of_postgresql_is_done_once_by_the_next_proce
     }
 }
 
-fn is_done_once_by_the_next_process(place: &Place) {
+fn is_done_once_by_the_next_process(place: &Location) {
     enqueue(place, 3);
     // The lease is longer than this test: only what is handed back is free again.
     let mut program = run(place, &["--workers", "2", "--check-time", "10m", "--lease", "10m"]);
@@ -105,7 +105,7 @@ fn is_done_once_by_the_next_process(place: &Place) {
 
 #[test]
 fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     enqueue(&place, 3);
     let mut program = run(&place, &["--workers", "2", "--check-time", "10m", "--lease", "300ms"]);
     program.wait_for(": begun");
@@ -121,7 +121,7 @@ fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
 
 #[test]
 fn a_job_that_takes_longer_than_its_lease_keeps_it() {
-    let place = Place::sqlite();
+    let place = Location::sqlite();
     enqueue(&place, 1);
     // While it is in progress, three workers look for jobs.
     let ended = run(&place, &["--drain", "--check-time", "5s", "--lease", "2s"]).wait();
@@ -130,24 +130,24 @@ fn a_job_that_takes_longer_than_its_lease_keeps_it() {
     assert_each_is_booked_once(&place, 1);
 }
 
-pub(crate) fn enqueue(place: &Place, count: u32) {
+pub(crate) fn enqueue(place: &Location, count: u32) {
     let ended = command(place, &["enqueue", &count.to_string()]).start().wait();
     assert!(ended.stdout.contains(&format!("{count} jobs added")), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
 /// Starts `jobs run`, which tells of each job.
-pub(crate) fn run(place: &Place, arguments: &[&str]) -> Running {
+pub(crate) fn run(place: &Location, arguments: &[&str]) -> Running {
     command(place, &["run"]).args(arguments).env("RUST_LOG", "info,jobs=debug").start()
 }
 
-pub(crate) fn stats(place: &Place) -> String {
+pub(crate) fn stats(place: &Location) -> String {
     let Ended { stdout, .. } = command(place, &["stats"]).start().wait();
     stdout.trim_end().to_owned()
 }
 
 #[track_caller]
-pub(crate) fn assert_each_is_booked_once(place: &Place, count: i64) {
+pub(crate) fn assert_each_is_booked_once(place: &Location, count: i64) {
     let booked: Vec<(i64, i64)> = place.rows("SELECT COUNT(*), COUNT(DISTINCT job) FROM bookings");
     assert_eq!(booked, [(count, count)]);
     let wrong: Vec<(i64,)> = place.rows(
@@ -157,6 +157,6 @@ pub(crate) fn assert_each_is_booked_once(place: &Place, count: i64) {
     assert_eq!(wrong, [], "jobs that are done and not booked, booked and not done, or booked wrongly");
 }
 
-fn command(place: &Place, arguments: &[&str]) -> Program {
+fn command(place: &Location, arguments: &[&str]) -> Program {
     Program::new("jobs").args(arguments).env("DATABASE_URL", &place.url)
 }

@@ -14,7 +14,7 @@ use canstop_examples::program::{Program, Signal};
 use uuid::Uuid;
 
 use crate::jobs::{assert_each_is_booked_once, enqueue, run, stats};
-use crate::support::{Load, Place, Random, Server};
+use crate::support::{Load, Location, Random, Server};
 
 const ROUNDS: &str = "CANSTOP_RESTARTS";
 const ROUNDS_ON_SQLITE: u32 = 200;
@@ -25,7 +25,7 @@ const KILL_EVERY: u32 = 10;
 
 #[test]
 fn restarts_lose_and_double_no_event_in_sqlite() {
-    lose_and_double_no_event(&Place::sqlite(), rounds(ROUNDS_ON_SQLITE));
+    lose_and_double_no_event(&Location::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn restarts_lose_and_double_no_event_in_postgresql() {
 
 #[test]
 fn restarts_lose_and_double_no_job_in_sqlite() {
-    lose_and_double_no_job(&Place::sqlite(), rounds(ROUNDS_ON_SQLITE));
+    lose_and_double_no_job(&Location::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn restarts_lose_and_double_no_job_in_postgresql() {
     }
 }
 
-fn lose_and_double_no_event(place: &Place, rounds: u32) {
+fn lose_and_double_no_event(place: &Location, rounds: u32) {
     let began = Instant::now();
     let mut random = Random::new();
     let (mut last, mut stored, mut promised) = (0, 0, 0);
@@ -91,7 +91,7 @@ fn lose_and_double_no_event(place: &Place, rounds: u32) {
     );
 }
 
-fn lose_and_double_no_job(place: &Place, rounds: u32) {
+fn lose_and_double_no_job(place: &Location, rounds: u32) {
     const JOBS_A_ROUND: u32 = 40;
     let began = Instant::now();
     let mut random = Random::new();

@@ -4,11 +4,11 @@ use canstop_examples::Client;
 use canstop_examples::program::{Program, Running, Signal};
 use serde_json::{Value, json};
 
-use crate::support::{Place, Server};
+use crate::support::{Location, Server};
 
 #[test]
 fn the_tracker_keeps_events_in_sqlite_and_gives_them_back() {
-    keeps_events_and_gives_them_back(&Place::sqlite());
+    keeps_events_and_gives_them_back(&Location::sqlite());
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn the_tracker_keeps_events_in_postgresql_and_gives_them_back() {
     }
 }
 
-fn keeps_events_and_gives_them_back(place: &Place) {
+fn keeps_events_and_gives_them_back(place: &Location) {
     let (program, mut client) = start(place);
     // It is kept to the letter: what is strange to a database, and numbers that no float holds.
     let data = r#"{"text":"'; DROP TABLE events; -- \u0000 ü","number":123456789012345678901234567890}"#;
@@ -51,7 +51,7 @@ fn keeps_events_and_gives_them_back(place: &Place) {
 
 #[test]
 fn what_is_no_event_is_refused_with_the_reason() {
-    let (_program, mut client) = start(&Place::sqlite());
+    let (_program, mut client) = start(&Location::sqlite());
     let too_large = format!(r#"{{"kind":"test","data":"{}"}}"#, "x".repeat(16 * 1024));
     let longest_kind = format!(r#"{{"kind":"{}"}}"#, "k".repeat(65));
     for (path, body, status, reason) in [
@@ -80,7 +80,7 @@ fn what_is_no_event_is_refused_with_the_reason() {
     assert_eq!(stats["accepted"], 0);
 }
 
-fn start(place: &Place) -> (Running, Client) {
+fn start(place: &Location) -> (Running, Client) {
     let mut program = Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url).start();
     let client = Client::connect(&program.address()).expect("the tracker listens");
     (program, client)

@@ -1,6 +1,6 @@
 use canstop::Lifecycle;
 
-type Outcome<T> = Result<T, std::io::Error>;
+type ServiceOutput<T> = Result<T, std::io::Error>;
 
 #[canstop::service]
 async fn http(lifecycle: Lifecycle) -> Outcom<()> {
@@ -8,6 +8,6 @@ async fn http(lifecycle: Lifecycle) -> Outcom<()> {
     Ok(())
 }
 
-fn main() -> Outcome<()> {
+fn main() -> ServiceOutput<()> {
     Ok(())
 }

@@ -37,7 +37,7 @@ fn an_editor_completes_under_a_wrong_option_shows_docs_and_finds_the_one_definit
         ("Pool) {", "struct Pool"),
         ("Pool, peers", "struct Pool"),
         ("Peers) ->", "struct Peers"),
-        ("Outcome {", "type Outcome"),
+        ("ServiceOutput {", "type ServiceOutput"),
         ("http))", "async fn http"),
         ("gossip(Pool", "async fn gossip"),
         ("tell(peers)", "async fn tell"),

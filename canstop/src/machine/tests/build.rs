@@ -5,13 +5,14 @@ use std::time::Duration;
 use crate::machine::backoff::Backoff;
 use crate::machine::budget::Allowance;
 use crate::machine::cause::Signal;
-use crate::machine::event::{Ending, Event};
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::location::Location;
 use crate::machine::restart::{Limit, Restart};
-use crate::machine::spec::{Parent, Place, Ready, Reference, ServiceSpec};
+use crate::machine::spec::{Parent, Ready, Reference, ServiceSpec};
 use crate::machine::time::Time;
 
-pub(super) const TERMINATE: Event = Event::Signal(Signal::Terminate);
+pub(super) const TERMINATE: Input = Input::Signal(Signal::Terminate);
 
 pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -27,7 +28,7 @@ pub(super) fn allowance(grace: u64, drain_delay: u64) -> Allowance {
 
 /// A service without any options, after others by name.
 pub(super) fn service(name: &str, after: &[&str]) -> ServiceSpec {
-    let mut spec = ServiceSpec::new(name, Place { file: "main.rs", line: 1 });
+    let mut spec = ServiceSpec::new(name, Location { file: "main.rs", line: 1 });
     spec.after = named(after);
     // Equal bounds leave nothing to chance: states that differ in luck only would never meet again.
     spec.restart.backoff = Backoff { min: ms(200), max: ms(200) };
@@ -49,7 +50,7 @@ pub(super) trait Options {
     fn optional(self) -> Self;
     fn cancel(self) -> Self;
     fn bound_to(self, names: &[&str]) -> Self;
-    fn child_of(self, id: usize, generation: u32) -> Self;
+    fn child_of(self, id: usize, run: u32) -> Self;
 }
 
 impl Options for ServiceSpec {
@@ -93,59 +94,59 @@ impl Options for ServiceSpec {
         self
     }
 
-    fn child_of(mut self, id: usize, generation: u32) -> Self {
-        self.parent = Some(Parent { id: ServiceId(id), generation: Generation(generation) });
+    fn child_of(mut self, id: usize, run: u32) -> Self {
+        self.parent = Some(Parent { id: ServiceId(id), run: RunId(run) });
         self
     }
 }
 
-pub(super) fn added(spec: ServiceSpec) -> Event {
-    Event::ServiceAdded(Box::new(spec))
+pub(super) fn added(spec: ServiceSpec) -> Input {
+    Input::ServiceAdded(Box::new(spec))
 }
 
-pub(super) fn ready(id: usize, generation: u32) -> Event {
-    Event::ServiceReady { id: ServiceId(id), generation: Generation(generation) }
+pub(super) fn ready(id: usize, run: u32) -> Input {
+    Input::ServiceReady { id: ServiceId(id), run: RunId(run) }
 }
 
-pub(super) fn ended(id: usize, generation: u32, ending: Ending) -> Event {
-    Event::ServiceEnded { id: ServiceId(id), generation: Generation(generation), ending }
+pub(super) fn ended(id: usize, run: u32, reason: ExitReason) -> Input {
+    Input::ServiceEnded { id: ServiceId(id), run: RunId(run), reason }
 }
 
-pub(super) fn failed() -> Ending {
-    Ending::Failed("disk full".to_owned())
+pub(super) fn failed() -> ExitReason {
+    ExitReason::Failed("disk full".to_owned())
 }
 
-pub(super) fn panicked() -> Ending {
-    Ending::Panicked("index out of bounds".to_owned())
+pub(super) fn panicked() -> ExitReason {
+    ExitReason::Panicked("index out of bounds".to_owned())
 }
 
 /// Somebody wants the first service of this number to begin a new life.
-pub(super) fn restart(id: usize) -> Event {
-    Event::RestartService { id: ServiceId(id), before: Generation::default() }
+pub(super) fn restart(id: usize) -> Input {
+    Input::RestartService { id: ServiceId(id), before: RunId::default() }
 }
 
 /// Somebody wants the first service of this number to stop.
-pub(super) fn stop(id: usize) -> Event {
-    Event::StopService { id: ServiceId(id), before: Generation::default() }
+pub(super) fn stop(id: usize) -> Input {
+    Input::StopService { id: ServiceId(id), before: RunId::default() }
 }
 
-pub(super) fn shutdown() -> Event {
-    Event::ShutdownRequested { reason: "enough".to_owned() }
+pub(super) fn shutdown() -> Input {
+    Input::ShutdownRequested { reason: "enough".to_owned() }
 }
 
-pub(super) fn edge_sessions(alive: u64) -> Event {
-    Event::SessionsCounted(vec![(Owner::Edge, alive)])
+pub(super) fn root_sessions(alive: u64) -> Input {
+    Input::SessionsCounted(vec![(Owner::Root, alive)])
 }
 
-pub(super) fn sessions_of(id: usize, alive: u64) -> Event {
-    Event::SessionsCounted(vec![(Owner::Service(ServiceId(id)), alive)])
+pub(super) fn sessions_of(id: usize, alive: u64) -> Input {
+    Input::SessionsCounted(vec![(Owner::Service(ServiceId(id)), alive)])
 }
 
 /// Sessions with a grace of their own.
-pub(super) fn group(home: Owner, grace: u64) -> Event {
-    Event::GroupAdded { home, grace: ms(grace) }
+pub(super) fn group(home: Owner, grace: u64) -> Input {
+    Input::GroupAdded { home, grace: ms(grace) }
 }
 
-pub(super) fn sessions_in(group: usize, alive: u64) -> Event {
-    Event::SessionsCounted(vec![(Owner::Group(group), alive)])
+pub(super) fn sessions_in(group: usize, alive: u64) -> Input {
+    Input::SessionsCounted(vec![(Owner::Group(group), alive)])
 }

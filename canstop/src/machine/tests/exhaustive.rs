@@ -8,8 +8,8 @@ use super::build::{
 };
 use super::explore::{Breadth, explore};
 use super::harness::Watched;
-use crate::machine::event::Event;
 use crate::machine::id::{Owner, ServiceId};
+use crate::machine::input::Input;
 use crate::machine::restart::Restart;
 use crate::machine::spec::{Ready, ServiceSpec};
 
@@ -19,7 +19,7 @@ fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
     let mut setting_up = Watched::new(allowance(5_000, 1_000));
     setting_up.all(specs.iter().cloned().map(added));
     let mut running = setting_up.clone();
-    running.handle(Event::RunCalled);
+    running.handle(Input::RunCalled);
     while let Some(id) = unready(&running) {
         running.handle(ready(id, 1));
     }
@@ -131,7 +131,7 @@ fn sessions_with_a_grace_of_their_own_under_every_owner() {
     // Sessions belong to services that have started.
     roots.retain(|root| root.oracle.services()[1].has_started());
     for root in &mut roots {
-        root.all([group(Owner::Edge, 300), group(Owner::Service(ServiceId(0)), 300)]);
+        root.all([group(Owner::Root, 300), group(Owner::Service(ServiceId(0)), 300)]);
         root.all([group(Owner::Service(ServiceId(1)), 800), sessions_in(1, 1), sessions_in(2, 1)]);
     }
     explore_from(roots, Breadth { depth: 2, everything: false });

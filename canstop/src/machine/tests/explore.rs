@@ -4,21 +4,21 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::build::{
-    TERMINATE, added, edge_sessions, ended, failed, group, ms, panicked, ready, service, sessions_in, sessions_of,
+    TERMINATE, added, ended, failed, group, ms, panicked, ready, root_sessions, service, sessions_in, sessions_of,
     shutdown,
 };
 use super::harness::Watched;
 use super::oracle::Seen;
-use crate::machine::event::{Ending, Event};
 use crate::machine::id::{Owner, ServiceId};
+use crate::machine::input::{ExitReason, Input};
 
 /// One thing that may come next.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// It happens now.
-    Now(Event),
+    Now(Input),
     /// It happens after a while, in which the machine is woken whenever it asks to be.
-    After(Duration, Event),
+    After(Duration, Input),
     /// Nothing happens until the machine asks to be woken.
     Wake,
     /// The shell wakes it later than it asked to be.
@@ -82,13 +82,13 @@ fn take(watched: &mut Watched, step: Step) {
         }
         Step::WakeLate(late) => {
             watched.now = watched.state.wake_at().unwrap_or(watched.now) + late;
-            watched.handle(Event::Wake);
+            watched.handle(Input::Wake);
         }
     }
 }
 
 fn assert_nothing_happens_after_the_end(watched: &Watched) {
-    for event in [TERMINATE, Event::RunCalled, Event::MainEnded(failed()), shutdown(), ended(0, 1, failed())] {
+    for event in [TERMINATE, Input::RunCalled, Input::MainEnded(failed()), shutdown(), ended(0, 1, failed())] {
         let mut watched = watched.clone();
         if !watched.oracle.services().is_empty() {
             watched.handle(event);
@@ -113,31 +113,31 @@ fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
     for (id, seen) in oracle.services().iter().enumerate() {
         steps.extend(of_service(id, seen, breadth).into_iter().map(Step::Now));
     }
-    let edge_has = oracle.edge().alive;
-    steps.push(Step::Now(edge_sessions(1 - edge_has)));
+    let front_has = oracle.root().alive;
+    steps.push(Step::Now(root_sessions(1 - front_has)));
     for (group, seen) in oracle.groups().iter().enumerate() {
         steps.push(Step::Now(sessions_in(group, 1 - seen.sessions.alive)));
     }
     if breadth.everything && oracle.groups().is_empty() {
-        steps.push(Step::Now(group(Owner::Edge, 300)));
+        steps.push(Step::Now(group(Owner::Root, 300)));
     }
     steps
 }
 
-fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Event> {
+fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Input> {
     let main = watched.oracle.main();
     let mut events = Vec::new();
     if main.is_before_run() || breadth.everything {
-        events.push(Event::RunCalled);
+        events.push(Input::RunCalled);
     }
     if main.is_before_run() && !main.listens {
-        events.push(Event::MainListens);
+        events.push(Input::MainListens);
     }
     if !main.ended || breadth.everything {
-        events.extend([Event::MainEnded(Ending::Done), Event::MainEnded(failed())]);
+        events.extend([Input::MainEnded(ExitReason::Done), Input::MainEnded(failed())]);
     }
     if !main.ended && breadth.everything {
-        events.extend([Event::MainEnded(panicked()), Event::MainEnded(Ending::Dropped)]);
+        events.extend([Input::MainEnded(panicked()), Input::MainEnded(ExitReason::Dropped)]);
         // One that fits into the plan, and one that does not.
         let known = watched.oracle.services().len();
         if known < 3 {
@@ -148,34 +148,34 @@ fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Event> {
     events
 }
 
-fn of_service(id: usize, seen: &Seen, breadth: Breadth) -> Vec<Event> {
+fn of_service(id: usize, seen: &Seen, breadth: Breadth) -> Vec<Input> {
     let mut events = Vec::new();
     if !seen.asked_to_stop {
-        events.push(Event::StopService { id: ServiceId(id), before: seen.before });
+        events.push(Input::StopService { id: ServiceId(id), before: seen.before });
     }
     if !seen.has_started() {
         return events;
     }
     if seen.restarts.is_none() {
-        events.push(Event::RestartService { id: ServiceId(id), before: seen.before });
+        events.push(Input::RestartService { id: ServiceId(id), before: seen.before });
     }
-    let generation = seen.generation.0;
+    let run = seen.run.0;
     if seen.live {
-        events.extend([ended(id, generation, Ending::Done), ended(id, generation, failed())]);
-        events.push(ended(id, generation, Ending::Dropped));
+        events.extend([ended(id, run, ExitReason::Done), ended(id, run, failed())]);
+        events.push(ended(id, run, ExitReason::Dropped));
         if !seen.ready || breadth.everything {
-            events.push(ready(id, generation));
+            events.push(ready(id, run));
         }
         if breadth.everything {
-            events.push(ended(id, generation, panicked()));
+            events.push(ended(id, run, panicked()));
         }
     } else {
-        events.push(ended(id, generation, failed()));
-        events.push(ready(id, generation));
+        events.push(ended(id, run, failed()));
+        events.push(ready(id, run));
     }
-    if generation > 1 {
-        events.push(ended(id, generation - 1, failed()));
-        events.push(ready(id, generation - 1));
+    if run > 1 {
+        events.push(ended(id, run - 1, failed()));
+        events.push(ready(id, run - 1));
     }
     events.push(sessions_of(id, 1 - seen.sessions.alive));
     events

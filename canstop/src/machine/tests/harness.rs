@@ -9,7 +9,7 @@ use super::oracle::Oracle;
 use crate::machine::action::{Action, Notice};
 use crate::machine::backoff::Jitter;
 use crate::machine::budget::Allowance;
-use crate::machine::event::Event;
+use crate::machine::input::Input;
 use crate::machine::service::Service;
 use crate::machine::state::State;
 use crate::machine::time::Time;
@@ -26,7 +26,7 @@ pub(super) struct Watched {
 /// How it came to be where it is, latest first. Shared, because the explorer forks at every step.
 struct Trail {
     now: Time,
-    event: Event,
+    event: Input,
     actions: Vec<Action>,
     before: Option<Rc<Trail>>,
 }
@@ -46,12 +46,12 @@ impl Watched {
     /// # Panics
     ///
     /// When a law is broken, with all that led to it.
-    pub(super) fn handle(&mut self, event: Event) -> Vec<Action> {
+    pub(super) fn handle(&mut self, event: Input) -> Vec<Action> {
         self.try_handle(event).unwrap_or_else(|broken| panic!("{broken}"))
     }
 
     /// As [`handle`](Self::handle), for who shrinks what fails.
-    pub(super) fn try_handle(&mut self, event: Event) -> Result<Vec<Action>, String> {
+    pub(super) fn try_handle(&mut self, event: Input) -> Result<Vec<Action>, String> {
         self.oracle.hear(self.now, &event);
         let actions = self.state.handle(self.now, event.clone());
         let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
@@ -68,14 +68,14 @@ impl Watched {
         let mut actions = Vec::new();
         while let Some(wake_at) = self.state.wake_at().filter(|&wake_at| wake_at <= until) {
             self.now = wake_at;
-            actions.extend(self.handle(Event::Wake));
+            actions.extend(self.handle(Input::Wake));
         }
         self.now = until;
         actions
     }
 
     /// Several events at the same moment.
-    pub(super) fn all(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
+    pub(super) fn all(&mut self, events: impl IntoIterator<Item = Input>) -> Vec<Action> {
         events.into_iter().flat_map(|event| self.handle(event)).collect()
     }
 
@@ -86,7 +86,7 @@ impl Watched {
         let next = self.state.wake_at().unwrap_or(far);
         for now in [self.now, self.now + next.since(self.now) / 2] {
             let mut state = self.state.clone();
-            let actions = state.handle(now, Event::Wake);
+            let actions = state.handle(now, Input::Wake);
             assert!(actions.is_empty(), "a spurious wake at {now:?} made it do {actions:?}\n{self:?}");
             assert!(
                 fingerprint(&state) == fingerprint(&self.state),
@@ -110,7 +110,7 @@ fn fingerprint(state: &State) -> u64 {
         main,
         plan,
         services,
-        edge_sessions,
+        root_sessions,
         groups,
         stop,
         first_signal,
@@ -119,7 +119,7 @@ fn fingerprint(state: &State) -> u64 {
         actions,
     } = state;
     let services: Vec<_> = services.iter().map(fingerprint_of_service).collect();
-    let sessions = (edge_sessions, groups, watching);
+    let sessions = (root_sessions, groups, watching);
     hash(&((jitter, phase, main, plan, services, sessions), (stop, first_signal, exit, actions)))
 }
 
@@ -127,17 +127,17 @@ fn fingerprint_of_service(service: &Service) -> u64 {
     let Service {
         spec: _,
         stage,
-        generation,
+        run,
         before,
-        told,
-        wish,
+        stop_by,
+        request,
         history,
         first_began,
         was_ready,
         last_error,
         sessions,
     } = service;
-    hash(&(stage, (generation, before), told, wish, history, first_began, was_ready, last_error, sessions))
+    hash(&(stage, (run, before), stop_by, request, history, first_began, was_ready, last_error, sessions))
 }
 
 /// Hashes what `Debug` shows, so that the machine needs no door for it.

@@ -44,20 +44,20 @@ fn worlds() -> impl Strategy<Value = World> {
     (times, plan, others).prop_map(|(times, plan, others)| {
         let (grace, drain_delay, terminated) = times;
         let (services, needed_come_last, rogue) = plan;
-        let (main, edge_sessions, orders, lags) = others;
+        let (main, root_sessions, orders, lags) = others;
         let drain_delay = drain_delay.min(grace / 2);
-        World { grace, drain_delay, main, services, needed_come_last, rogue, edge_sessions, orders, terminated, lags }
+        World { grace, drain_delay, main, services, needed_come_last, rogue, root_sessions, orders, terminated, lags }
     })
 }
 
 fn mains() -> impl Strategy<Value = MainScript> {
     let body = (any::<bool>(), weighted(0.8, soon()), weighted(0.2, 0..4_000_u64), ends());
     (body, weighted(0.8, soon()), weighted(0.8, soon()), weighted(0.9, soon())).prop_map(
-        |((listens, runs, ends, ending), obeys, drops_in, teardown)| MainScript {
+        |((listens, runs, ends, reason), obeys, drops_in, teardown)| MainScript {
             listens,
             runs,
             ends,
-            ending,
+            reason,
             obeys,
             drops_in,
             teardown,
@@ -83,12 +83,13 @@ fn services() -> impl Strategy<Value = ServiceScript> {
     let dies = (weighted(0.8, soon()), weighted(0.1, soon()));
     let story = (weighted(0.98, 0..700_u64), lives, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
     (spec, story).prop_map(|(spec, story)| {
-        let (((some, others), (bound, binds)), added, restart, failures, (notify, optional, cancel, grace)) = spec;
+        let (((some, others), (bound, bound_dependents)), added, restart, failures, (notify, optional, cancel, grace)) =
+            spec;
         let (ready_after, lives, obeys, obeys_with, (dies_in, echoes_after), sessions) = story;
         ServiceScript {
             needs: some & others,
             bound,
-            binds,
+            bound_dependents,
             added,
             restart,
             failures,

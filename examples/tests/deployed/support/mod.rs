@@ -8,6 +8,6 @@ mod random;
 
 pub(crate) use disk::SmallDisk;
 pub(crate) use load::Load;
-pub(crate) use place::{LockedDatabase, Place};
+pub(crate) use place::{Location, LockedDatabase};
 pub(crate) use postgres::{Server, Shutdown};
 pub(crate) use random::Random;

@@ -12,13 +12,13 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 /// A database that a program under test uses.
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) url: String,
     /// The folder of this place alone. It goes with a test that passes, and stays with one that fails.
     folder: Option<PathBuf>,
 }
 
-impl Place {
+impl Location {
     /// A new file of SQLite's.
     pub(crate) fn sqlite() -> Self {
         let folder = scratch_folder();
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Location {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.as_ref().filter(|_| !std::thread::panicking()) {
             // What stays does no harm: it is in the target folder.
@@ -92,7 +92,7 @@ pub(crate) struct LockedDatabase {
 }
 
 impl LockedDatabase {
-    pub(crate) fn lock(place: &Place) -> Self {
+    pub(crate) fn lock(place: &Location) -> Self {
         let Ok(Database::Sqlite(options)) = place.url.parse() else { panic!("{} is not SQLite's", place.url) };
         let runtime = runtime();
         let lock = async {

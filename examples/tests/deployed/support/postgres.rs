@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::place::Place;
+use super::place::Location;
 
 /// Where Debian keeps the programs of its versions, which are not all in `PATH`.
 const DEBIAN: &str = "/usr/lib/postgresql";
@@ -67,8 +67,8 @@ impl Server {
     }
 
     /// Its database.
-    pub(crate) fn place(&self) -> Place {
-        Place::postgresql(format!("postgres://tracker@127.0.0.1:{}/postgres", self.port))
+    pub(crate) fn place(&self) -> Location {
+        Location::postgresql(format!("postgres://tracker@127.0.0.1:{}/postgres", self.port))
     }
 
     fn data(&self) -> String {

@@ -5,11 +5,11 @@ use super::super::harness::deeds;
 use super::program;
 use crate::machine::action::{Action, Notice};
 use crate::machine::cause::{Cause, Signal};
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, ServiceId};
+use crate::machine::id::{RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
 
-const FIRST: Generation = Generation(1);
+const FIRST: RunId = RunId(1);
 const WRITER: ServiceId = ServiceId(0);
 const HTTP: ServiceId = ServiceId(1);
 
@@ -17,15 +17,15 @@ const HTTP: ServiceId = ServiceId(1);
 fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
     let mut program = program([service("writer", &[]).notify(), service("http", &["writer"])]);
 
-    let actions = program.handle(Event::RunCalled);
-    assert_eq!(actions[0], Action::Start { id: WRITER, generation: FIRST });
-    assert_eq!(actions[1], Action::Tell(Notice::ServiceStarted { id: WRITER, generation: FIRST }));
+    let actions = program.handle(Input::RunCalled);
+    assert_eq!(actions[0], Action::Start { id: WRITER, run: FIRST });
+    assert_eq!(actions[1], Action::Tell(Notice::ServiceStarted { id: WRITER, run: FIRST }));
     assert_eq!(actions.len(), 2, "http waits for the writer to be ready");
 
     program.now = at(100);
     let actions = program.handle(ready(0, 1));
     assert_eq!(actions[0], Action::Tell(Notice::ServiceReady { id: WRITER }));
-    assert_eq!(actions[1], Action::Start { id: HTTP, generation: FIRST });
+    assert_eq!(actions[1], Action::Start { id: HTTP, run: FIRST });
     assert_eq!(program.state.wake_at(), None, "nothing is left to wait for");
 
     program.now = at(60_000);
@@ -33,25 +33,25 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
     let grace = ms(5_000);
     assert!(actions.contains(&Action::Tell(Notice::StopRequested { cause: Cause::Signal(Signal::Terminate), grace })));
     // The writer keeps a second, and the lines after run() a tenth of one.
-    let edge_ends = at(63_900);
+    let front_ends = at(63_900);
     assert_eq!(
         deeds(&actions),
         [
             &Action::WatchSessions,
             &Action::BeginStop,
-            &Action::TellEdge { until: edge_ends },
-            &Action::TellService { id: HTTP, generation: FIRST, until: edge_ends },
+            &Action::StopRoot { until: front_ends },
+            &Action::StopService { id: HTTP, run: FIRST, until: front_ends },
         ]
     );
 
     program.now = at(60_200);
-    let actions = program.handle(ended(1, 1, Ending::Done));
-    assert_eq!(deeds(&actions), [&Action::TellService { id: WRITER, generation: FIRST, until: at(64_900) }]);
+    let actions = program.handle(ended(1, 1, ExitReason::Done));
+    assert_eq!(deeds(&actions), [&Action::StopService { id: WRITER, run: FIRST, until: at(64_900) }]);
 
     program.now = at(60_300);
-    assert_eq!(deeds(&program.handle(ended(0, 1, Ending::Done))), [&Action::ReturnFromRun]);
+    assert_eq!(deeds(&program.handle(ended(0, 1, ExitReason::Done))), [&Action::ReturnFromRun]);
 
-    let actions = program.handle(Event::MainEnded(Ending::Done));
+    let actions = program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(actions, [Action::Tell(Notice::Finished { exit: Exit::Clean }), Action::Finish]);
     assert_eq!(program.state.exit().code(), 0);
 }
@@ -59,9 +59,9 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
 #[test]
 fn it_is_finished_when_all_services_are_done_and_no_body_runs() {
     let mut program = program([service("import", &[]), service("export", &["import"])]);
-    program.handle(Event::MainEnded(Ending::Done));
-    assert_eq!(super::cause(&program.handle(ended(0, 1, Ending::Done))), None);
-    let actions = program.handle(ended(1, 1, Ending::Done));
+    program.handle(Input::MainEnded(ExitReason::Done));
+    assert_eq!(super::cause(&program.handle(ended(0, 1, ExitReason::Done))), None);
+    let actions = program.handle(ended(1, 1, ExitReason::Done));
     assert_eq!(super::cause(&actions), Some(&Cause::Finished));
     assert_eq!(actions.last(), Some(&Action::Finish));
     assert_eq!(program.state.exit(), Exit::Clean);
@@ -70,7 +70,7 @@ fn it_is_finished_when_all_services_are_done_and_no_body_runs() {
 #[test]
 fn a_program_without_services_is_finished_as_soon_as_it_runs() {
     let mut program = program([]);
-    assert_eq!(super::cause(&program.handle(Event::RunCalled)), Some(&Cause::Finished));
-    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(super::cause(&program.handle(Input::RunCalled)), Some(&Cause::Finished));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);
 }

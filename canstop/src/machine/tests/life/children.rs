@@ -4,13 +4,13 @@ use super::super::build::{
     Options, TERMINATE, added, allowance, at, ended, failed, ms, restart, service, sessions_of, stop,
 };
 use super::super::harness::{Watched, deeds, notices};
-use super::{cause, fate, is_over, running, start, starts, told};
+use super::{cause, is_over, outcome, running, start, starts, stop_by};
 use crate::machine::action::{Abandoned, Action, Notice};
 use crate::machine::cause::Cause;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::id::{RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::ServiceSpec;
 
 /// A child of the first life of service 0.
@@ -29,11 +29,11 @@ fn shop() -> Watched {
 #[test]
 fn children_stop_before_their_parent_and_in_their_own_order() {
     let mut program = shop();
-    assert_eq!(told(&program.handle(TERMINATE)), [1]);
-    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), [3], "the till needs the database");
-    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
-    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [0]);
-    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    assert_eq!(stop_by(&program.handle(TERMINATE)), [1]);
+    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [3], "the till needs the database");
+    assert_eq!(stop_by(&program.handle(ended(3, 1, ExitReason::Done))), [2]);
+    assert_eq!(stop_by(&program.handle(ended(2, 1, ExitReason::Done))), [0]);
+    program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert!(is_over(&program));
     assert_eq!(program.state.exit(), Exit::Clean);
 }
@@ -41,9 +41,12 @@ fn children_stop_before_their_parent_and_in_their_own_order() {
 #[test]
 fn a_parent_that_ends_takes_its_children_with_it_and_the_program_goes_on() {
     let mut program = shop();
-    assert_eq!(told(&program.handle(ended(0, 1, Ending::Done))), [3]);
-    program.all([ended(3, 1, Ending::Done), ended(2, 1, Ending::Done)]);
-    assert_eq!((fate(&program, 2), fate(&program, 3)), (Some(Fate::Stopped), Some(Fate::Stopped)));
+    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), [3]);
+    program.all([ended(3, 1, ExitReason::Done), ended(2, 1, ExitReason::Done)]);
+    assert_eq!(
+        (outcome(&program, 2), outcome(&program, 3)),
+        (Some(ServiceOutcome::Stopped), Some(ServiceOutcome::Stopped))
+    );
     assert!(program.state.services()[1].is_running());
 }
 
@@ -52,8 +55,8 @@ fn a_parents_next_life_waits_for_the_children_of_the_last_one() {
     let mut program = shop();
     program.handle(ended(0, 1, failed()));
     assert_eq!(starts(&program.pass(ms(500))), [], "its pause is over, but its children are not");
-    program.handle(ended(3, 1, Ending::Done));
-    assert_eq!(starts(&program.handle(ended(2, 1, Ending::Done))), [start(0, 2)]);
+    program.handle(ended(3, 1, ExitReason::Done));
+    assert_eq!(starts(&program.handle(ended(2, 1, ExitReason::Done))), [start(0, 2)]);
     // The names of those that are gone are free.
     let db = added(service("shop/db", &[]).child_of(0, 2));
     assert_eq!(starts(&program.handle(db)), [start(2, 2)]);
@@ -62,21 +65,21 @@ fn a_parents_next_life_waits_for_the_children_of_the_last_one() {
 #[test]
 fn a_restart_of_the_parent_stops_its_children_first() {
     let mut program = shop();
-    assert_eq!(told(&program.handle(restart(0))), [3], "the street is only after the shop");
-    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
-    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [0]);
-    assert_eq!(starts(&program.handle(ended(0, 1, Ending::Done))), [start(0, 2)]);
-    assert_eq!(program.state.services()[1].generation, Generation(1));
+    assert_eq!(stop_by(&program.handle(restart(0))), [3], "the street is only after the shop");
+    assert_eq!(stop_by(&program.handle(ended(3, 1, ExitReason::Done))), [2]);
+    assert_eq!(stop_by(&program.handle(ended(2, 1, ExitReason::Done))), [0]);
+    assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), [start(0, 2)]);
+    assert_eq!(program.state.services()[1].run, RunId(1));
 }
 
 #[test]
 fn a_child_that_errs_because_its_parent_begins_anew_does_not_fail_the_program() {
     let mut program = shop();
     program.handle(restart(0));
-    program.all([ended(3, 1, failed()), ended(2, 1, Ending::Done), ended(0, 1, Ending::Done)]);
+    program.all([ended(3, 1, failed()), ended(2, 1, ExitReason::Done), ended(0, 1, ExitReason::Done)]);
     assert!(!program.oracle.is_stopping());
     program.handle(TERMINATE);
-    program.all([ended(1, 1, Ending::Done), ended(0, 2, Ending::Done), Event::MainEnded(Ending::Done)]);
+    program.all([ended(1, 1, ExitReason::Done), ended(0, 2, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(program.state.exit(), Exit::Clean);
 }
 
@@ -93,18 +96,18 @@ fn a_child_has_a_restart_policy_of_its_own() {
 #[test]
 fn a_child_may_be_stopped_alone() {
     let mut program = shop();
-    assert_eq!(told(&program.handle(stop(2))), [3]);
-    assert_eq!(told(&program.handle(ended(3, 1, Ending::Done))), [2]);
-    program.handle(ended(2, 1, Ending::Done));
+    assert_eq!(stop_by(&program.handle(stop(2))), [3]);
+    assert_eq!(stop_by(&program.handle(ended(3, 1, ExitReason::Done))), [2]);
+    program.handle(ended(2, 1, ExitReason::Done));
     assert!(program.state.services()[0].is_running());
 }
 
 #[test]
 fn a_child_that_is_too_late_for_its_parents_life_never_starts() {
     let mut program = running([service("shop", &[]), service("street", &[])]);
-    program.handle(ended(0, 1, Ending::Done));
+    program.handle(ended(0, 1, ExitReason::Done));
     assert_eq!(starts(&program.handle(added(child("shop/db", &[])))), []);
-    assert_eq!(fate(&program, 2), Some(Fate::NeverStarted));
+    assert_eq!(outcome(&program, 2), Some(ServiceOutcome::NeverStarted));
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn a_child_that_names_nobody_it_can_see_is_refused_and_nothing_else_happens() {
     let actions = program.handle(added(child("shop/printer", &["ink"])));
     let [Notice::ServiceRefused { fault, .. }] = notices(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`shop/printer`") && fault.contains("ink"), "{fault}");
-    assert_eq!(fate(&program, 4), Some(Fate::Refused));
+    assert_eq!(outcome(&program, 4), Some(ServiceOutcome::Refused));
     assert!(!program.oracle.is_stopping());
 }
 
@@ -122,12 +125,12 @@ fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
     let mut program = running([service("shop", &[])]);
     program.handle(added(child("shop/till", &[])));
     program.handle(TERMINATE);
-    assert_eq!(told(&program.pass(ms(3_899))), []);
+    assert_eq!(stop_by(&program.pass(ms(3_899))), []);
     let actions = program.pass(ms(1));
-    let till = Abandoned { services: vec![(ServiceId(1), Generation(1))], ..Abandoned::default() };
-    let shop = Action::TellService { id: ServiceId(0), generation: Generation(1), until: at(4_900) };
+    let till = Abandoned { services: vec![(ServiceId(1), RunId(1))], ..Abandoned::default() };
+    let shop = Action::StopService { id: ServiceId(0), run: RunId(1), until: at(4_900) };
     assert_eq!(deeds(&actions), [&Action::Abandon(till), &shop], "a second, as for whoever stops last");
-    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(program.state.exit(), Exit::Abandoned);
 }
 
@@ -135,9 +138,9 @@ fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
 fn grandchildren_come_first_of_all() {
     let mut program = running([service("a", &[])]);
     program.all([added(service("a/b", &[]).child_of(0, 1)), added(service("a/b/c", &[]).child_of(1, 1))]);
-    assert_eq!(told(&program.handle(TERMINATE)), [2]);
-    assert_eq!(told(&program.handle(ended(2, 1, Ending::Done))), [1]);
-    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), [0]);
+    assert_eq!(stop_by(&program.handle(TERMINATE)), [2]);
+    assert_eq!(stop_by(&program.handle(ended(2, 1, ExitReason::Done))), [1]);
+    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [0]);
 }
 
 #[test]
@@ -146,18 +149,18 @@ fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
     program.handle(added(child("shop/till", &[])));
     program.handle(sessions_of(1, 3));
     program.handle(TERMINATE);
-    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), []);
-    assert_eq!(told(&program.handle(sessions_of(1, 0))), [0]);
+    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), []);
+    assert_eq!(stop_by(&program.handle(sessions_of(1, 0))), [0]);
 }
 
-/// Found by a random world: the steps of this grace are no whole nanoseconds.
+/// SessionGroup by a random world: the steps of this grace are no whole nanoseconds.
 #[test]
 fn who_has_no_time_of_its_own_is_not_told_before_its_step_begins() {
     let mut program = Watched::new(allowance(4_097, 0));
     let services =
         [service("db", &[]), service("cache", &[]), service("store", &["db"]), service("web", &["cache", "store"])];
     program.all(services.map(added));
-    program.handle(Event::RunCalled);
+    program.handle(Input::RunCalled);
     let child_of_db = |name: &str, after: &[&str]| service(name, after).child_of(0, 1);
     program.all([
         added(child_of_db("db/log", &[])),

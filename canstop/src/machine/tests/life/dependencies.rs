@@ -1,13 +1,13 @@
 //! Levels: time is reserved from the end backwards.
 
-use super::super::build::{Options, TERMINATE, at, edge_sessions, ended, ms, service, sessions_of};
+use super::super::build::{Options, TERMINATE, at, ended, ms, root_sessions, service, sessions_of};
 use super::super::harness::{Watched, deeds};
-use super::{fate, is_over, running, told};
+use super::{is_over, outcome, running, stop_by};
 use crate::machine::action::{Abandoned, Action};
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::service::ServiceOutcome;
 
 /// The writer keeps its second, the cache what it asked for, and the teardown a tenth of a second.
 fn three_levels() -> Watched {
@@ -17,25 +17,25 @@ fn three_levels() -> Watched {
 #[test]
 fn an_edge_session_that_is_stuck_for_ever_does_not_eat_the_time_of_the_writer() {
     let mut program = three_levels();
-    program.handle(edge_sessions(1));
+    program.handle(root_sessions(1));
     program.handle(TERMINATE);
-    assert_eq!(told(&program.handle(ended(0, 1, Ending::Done))), []);
-    assert_eq!(told(&program.pass(ms(3_399))), []);
+    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), []);
+    assert_eq!(stop_by(&program.pass(ms(3_399))), []);
 
     let actions = program.pass(ms(1));
-    let stuck = Abandoned { sessions: vec![(Owner::Edge, 1)], ..Abandoned::default() };
-    let cache = Action::TellService { id: ServiceId(1), generation: Generation(1), until: at(3_900) };
+    let stuck = Abandoned { sessions: vec![(Owner::Root, 1)], ..Abandoned::default() };
+    let cache = Action::StopService { id: ServiceId(1), run: RunId(1), until: at(3_900) };
     assert_eq!(deeds(&actions), [&Action::Abandon(stuck), &cache]);
 
     let actions = program.pass(ms(500));
-    let cache = Abandoned { services: vec![(ServiceId(1), Generation(1))], ..Abandoned::default() };
-    let writer = Action::TellService { id: ServiceId(2), generation: Generation(1), until: at(4_900) };
+    let cache = Abandoned { services: vec![(ServiceId(1), RunId(1))], ..Abandoned::default() };
+    let writer = Action::StopService { id: ServiceId(2), run: RunId(1), until: at(4_900) };
     assert_eq!(deeds(&actions), [&Action::Abandon(cache), &writer], "the writer has its whole second");
 
     program.pass(ms(900));
-    program.all([ended(2, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    program.all([ended(2, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert!(is_over(&program));
-    assert_eq!(fate(&program, 2), Some(Fate::Stopped));
+    assert_eq!(outcome(&program, 2), Some(ServiceOutcome::Stopped));
     assert_eq!(program.state.exit(), Exit::Abandoned);
 }
 
@@ -44,16 +44,16 @@ fn time_that_an_early_level_does_not_use_goes_to_the_later_ones() {
     let mut program = three_levels();
     program.handle(TERMINATE);
     program.pass(ms(10));
-    let actions = program.handle(ended(0, 1, Ending::Done));
+    let actions = program.handle(ended(0, 1, ExitReason::Done));
     let until = at(510);
     assert_eq!(
         deeds(&actions),
-        [&Action::TellService { id: ServiceId(1), generation: Generation(1), until }],
+        [&Action::StopService { id: ServiceId(1), run: RunId(1), until }],
         "a grace of one's own is a promise, not a minimum"
     );
-    let actions = program.handle(ended(1, 1, Ending::Done));
+    let actions = program.handle(ended(1, 1, ExitReason::Done));
     let until = at(4_900);
-    assert_eq!(deeds(&actions), [&Action::TellService { id: ServiceId(2), generation: Generation(1), until }]);
+    assert_eq!(deeds(&actions), [&Action::StopService { id: ServiceId(2), run: RunId(1), until }]);
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn sessions_of_a_dependency_do_not_hold_up_the_edge() {
     let mut program = three_levels();
     program.handle(sessions_of(2, 7));
     program.handle(TERMINATE);
-    assert_eq!(told(&program.handle(ended(0, 1, Ending::Done))), [1]);
-    assert_eq!(told(&program.handle(ended(1, 1, Ending::Done))), [2]);
-    assert_eq!(program.handle(ended(2, 1, Ending::Done)).len(), 1, "its sessions are still there");
+    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), [1]);
+    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [2]);
+    assert_eq!(program.handle(ended(2, 1, ExitReason::Done)).len(), 1, "its sessions are still there");
     assert_eq!(deeds(&program.handle(sessions_of(2, 0))), [&Action::ReturnFromRun]);
 }
 
@@ -71,19 +71,19 @@ fn sessions_of_a_dependency_do_not_hold_up_the_edge() {
 fn a_dependency_that_is_over_before_its_turn_is_not_told() {
     let mut program = three_levels();
     program.handle(TERMINATE);
-    program.handle(ended(1, 1, Ending::Done));
-    assert_eq!(told(&program.handle(ended(0, 1, Ending::Done))), [2]);
-    assert_eq!(fate(&program, 1), Some(Fate::Stopped));
+    program.handle(ended(1, 1, ExitReason::Done));
+    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), [2]);
+    assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Stopped));
 }
 
 #[test]
 fn sessions_that_come_after_their_services_turn_are_told_too() {
     let mut program = three_levels();
     program.handle(TERMINATE);
-    program.all([ended(1, 1, Ending::Done), ended(0, 1, Ending::Done)]);
+    program.all([ended(1, 1, ExitReason::Done), ended(0, 1, ExitReason::Done)]);
     // A thread that holds a guard of the cache, which is over, spawns one more.
-    assert_eq!(told(&program.handle(sessions_of(1, 1))), [1]);
-    assert_eq!(deeds(&program.handle(ended(2, 1, Ending::Done))), Vec::<&Action>::new(), "it is waited for");
+    assert_eq!(stop_by(&program.handle(sessions_of(1, 1))), [1]);
+    assert_eq!(deeds(&program.handle(ended(2, 1, ExitReason::Done))), Vec::<&Action>::new(), "it is waited for");
     assert_eq!(deeds(&program.handle(sessions_of(1, 0))), [&Action::ReturnFromRun]);
 }
 
@@ -92,13 +92,13 @@ fn a_service_is_given_up_at_its_own_grace_before_its_step_is_over() {
     let mut program = running([service("http", &[]).grace(300), service("grpc", &[])]);
     program.handle(TERMINATE);
     program.pass(ms(300));
-    assert_eq!((fate(&program, 0), fate(&program, 1)), (Some(Fate::Abandoned), None));
+    assert_eq!((outcome(&program, 0), outcome(&program, 1)), (Some(ServiceOutcome::Abandoned), None));
 }
 
 #[test]
 fn a_dependency_that_is_gone_keeps_no_time_for_itself() {
     let mut program = three_levels();
-    program.handle(ended(2, 1, Ending::Done));
+    program.handle(ended(2, 1, ExitReason::Done));
     let actions = program.handle(TERMINATE);
-    assert!(actions.contains(&Action::TellEdge { until: at(4_400) }), "{actions:?}");
+    assert!(actions.contains(&Action::StopRoot { until: at(4_400) }), "{actions:?}");
 }

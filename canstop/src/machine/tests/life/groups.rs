@@ -6,9 +6,9 @@ use crate::machine::action::{Abandoned, Action};
 use crate::machine::backoff::Jitter;
 use crate::machine::budget::Allowance;
 use crate::machine::cause::Signal;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::Owner;
+use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
 use crate::machine::state::State;
 use crate::machine::time::Time;
@@ -23,25 +23,25 @@ fn at(milliseconds: u64) -> Time {
 fn program() -> State {
     let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
     let mut state = State::new(allowance, Jitter::seeded(1));
-    let _ = state.handle(at(0), Event::GroupAdded { home: Owner::Edge, grace: Duration::from_millis(500) });
+    let _ = state.handle(at(0), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500) });
     state
 }
 
 fn count(state: &mut State, now: Time, edge: u64, group: u64) -> Vec<Action> {
-    state.handle(now, Event::SessionsCounted(vec![(Owner::Edge, edge), (GROUP, group)]))
+    state.handle(now, Input::SessionsCounted(vec![(Owner::Root, edge), (GROUP, group)]))
 }
 
 #[test]
 fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
     let mut state = program();
     let _ = count(&mut state, at(0), 1, 2);
-    let _ = state.handle(at(0), Event::MainEnded(Ending::Done));
-    let _ = state.handle(at(0), Event::Signal(Signal::Terminate));
+    let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
+    let _ = state.handle(at(0), Input::Signal(Signal::Terminate));
     assert_eq!(state.wake_at(), Some(at(500)));
 
-    let actions = state.handle(at(500), Event::Wake);
-    let given_up = Abandoned { sessions: vec![(GROUP, 2)], ..Abandoned::default() };
-    assert_eq!(actions, [Action::Abandon(given_up)]);
+    let actions = state.handle(at(500), Input::Wake);
+    let abandoned = Abandoned { sessions: vec![(GROUP, 2)], ..Abandoned::default() };
+    assert_eq!(actions, [Action::Abandon(abandoned)]);
     assert_ne!(state.phase(), Phase::Finished);
 
     let _ = count(&mut state, at(600), 0, 0);
@@ -52,11 +52,11 @@ fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
 fn those_that_come_during_the_stop_have_their_time_from_then_on() {
     let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
     let mut state = State::new(allowance, Jitter::seeded(1));
-    let _ = state.handle(at(0), Event::SessionsCounted(vec![(Owner::Edge, 1)]));
-    let _ = state.handle(at(0), Event::MainEnded(Ending::Done));
-    let _ = state.handle(at(0), Event::Signal(Signal::Terminate));
+    let _ = state.handle(at(0), Input::SessionsCounted(vec![(Owner::Root, 1)]));
+    let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
+    let _ = state.handle(at(0), Input::Signal(Signal::Terminate));
 
-    let _ = state.handle(at(200), Event::GroupAdded { home: Owner::Edge, grace: Duration::from_millis(500) });
+    let _ = state.handle(at(200), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500) });
     let _ = count(&mut state, at(200), 1, 1);
     assert_eq!(state.wake_at(), Some(at(700)));
 }
@@ -65,6 +65,6 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
 fn a_main_that_spawned_one_is_not_dropped() {
     let mut state = program();
     let _ = count(&mut state, at(0), 0, 1);
-    let actions = state.handle(at(0), Event::Signal(Signal::Terminate));
+    let actions = state.handle(at(0), Input::Signal(Signal::Terminate));
     assert!(!actions.contains(&Action::DropMain), "{actions:?}");
 }

@@ -16,9 +16,9 @@ use super::build::allowance;
 use super::harness::Watched;
 use crate::machine::action::{Action, Notice};
 use crate::machine::cause::Cause;
-use crate::machine::event::Event;
-use crate::machine::id::{Generation, ServiceId};
-use crate::machine::service::{Fate, Stage};
+use crate::machine::id::{RunId, ServiceId};
+use crate::machine::input::Input;
+use crate::machine::service::{ServiceOutcome, Stage};
 use crate::machine::spec::ServiceSpec;
 use crate::machine::tests::build::added;
 
@@ -32,19 +32,19 @@ fn program(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
 /// The same, and `main` waits in `run()`.
 fn running(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
     let mut program = program(specs);
-    program.handle(Event::RunCalled);
+    program.handle(Input::RunCalled);
     program
 }
 
-fn fate(program: &Watched, id: usize) -> Option<Fate> {
+fn outcome(program: &Watched, id: usize) -> Option<ServiceOutcome> {
     match program.state.services()[id].stage {
-        Stage::Over(fate) => Some(fate),
+        Stage::Over(outcome) => Some(outcome),
         _ => None,
     }
 }
 
-fn start(id: usize, generation: u32) -> Action {
-    Action::Start { id: ServiceId(id), generation: Generation(generation) }
+fn start(id: usize, run: u32) -> Action {
+    Action::Start { id: ServiceId(id), run: RunId(run) }
 }
 
 fn starts(actions: &[Action]) -> Vec<Action> {
@@ -52,12 +52,12 @@ fn starts(actions: &[Action]) -> Vec<Action> {
 }
 
 /// Who is told to stop, in order.
-fn told(actions: &[Action]) -> Vec<usize> {
-    let told = |action: &Action| match action {
-        Action::TellService { id: ServiceId(id), .. } => Some(*id),
+fn stop_by(actions: &[Action]) -> Vec<usize> {
+    let stop_by = |action: &Action| match action {
+        Action::StopService { id: ServiceId(id), .. } => Some(*id),
         _ => None,
     };
-    actions.iter().filter_map(told).collect()
+    actions.iter().filter_map(stop_by).collect()
 }
 
 /// Why the program stops, if this asks it to.

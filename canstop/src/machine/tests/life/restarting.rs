@@ -2,37 +2,37 @@
 
 use super::super::build::{Options, TERMINATE, ended, failed, ms, panicked, service};
 use super::super::harness::notices;
-use super::{cause, fate, running, start, starts};
+use super::{cause, outcome, running, start, starts};
 use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::ServiceId;
+use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Restart;
-use crate::machine::service::Fate;
+use crate::machine::service::ServiceOutcome;
 
 #[test]
 fn a_failed_service_is_restarted_after_a_pause_within_the_bounds() {
     let mut program = running([service("db", &[]).backoff(100, 10_000).limit(1_000)]);
-    for generation in 1..200 {
-        let actions = program.handle(ended(0, generation, if generation % 2 == 0 { failed() } else { panicked() }));
+    for run in 1..200 {
+        let actions = program.handle(ended(0, run, if run % 2 == 0 { failed() } else { panicked() }));
         let [Notice::ServiceEnded { restart_in: Some(pause), .. }] = notices(&actions)[..] else {
             panic!("{actions:?}")
         };
         // The oracle knows the bounds; the ceiling doubles up to the upper one.
-        assert!(*pause <= ms(200) * 2_u32.saturating_pow(generation - 1).min(1_000));
+        assert!(*pause <= ms(200) * 2_u32.saturating_pow(run - 1).min(1_000));
         assert_eq!(program.state.wake_at(), Some(program.now + *pause));
         assert_eq!(starts(&program.pass(*pause - ms(1))), []);
-        assert_eq!(starts(&program.pass(ms(1))), [start(0, generation + 1)]);
+        assert_eq!(starts(&program.pass(ms(1))), [start(0, run + 1)]);
     }
 }
 
 #[test]
 fn always_backs_off_after_ok_too_and_never_runs_into_the_limit() {
     let mut program = running([service("poll", &[]).restart(Restart::Always)]);
-    for generation in 1..50 {
-        assert_eq!(starts(&program.handle(ended(0, generation, Ending::Done))), []);
-        assert_eq!(starts(&program.pass(ms(200))), [start(0, generation + 1)]);
+    for run in 1..50 {
+        assert_eq!(starts(&program.handle(ended(0, run, ExitReason::Done))), []);
+        assert_eq!(starts(&program.pass(ms(200))), [start(0, run + 1)]);
     }
 }
 
@@ -44,9 +44,12 @@ fn one_failure_more_than_the_limit_stops_the_program_with_exit_1() {
     let actions = program.handle(ended(1, 2, panicked()));
     let failed = Cause::ServiceFailed { service: "http".to_owned(), error: "index out of bounds".to_owned() };
     assert_eq!(cause(&actions), Some(&failed));
-    assert_eq!(super::told(&actions), [0], "nothing of the edge is left, so it is the dependency's turn");
-    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
-    assert_eq!((fate(&program, 0), fate(&program, 1)), (Some(Fate::Stopped), Some(Fate::Failed)));
+    assert_eq!(super::stop_by(&actions), [0], "nothing of the edge is left, so it is the dependency's turn");
+    program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
+    assert_eq!(
+        (outcome(&program, 0), outcome(&program, 1)),
+        (Some(ServiceOutcome::Stopped), Some(ServiceOutcome::Failed))
+    );
     assert_eq!(program.state.exit().code(), 1);
 }
 
@@ -55,7 +58,7 @@ fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
     let mut program = running([service("db", &[]).limit(1)]);
     program.handle(ended(0, 1, failed()));
     program.pass(ms(200));
-    let actions = program.handle(ended(0, 2, Ending::Dropped));
+    let actions = program.handle(ended(0, 2, ExitReason::Dropped));
     let Some(Cause::ServiceFailed { error, .. }) = cause(&actions) else { panic!("{actions:?}") };
     assert_eq!(error, "its task was cancelled");
 }
@@ -65,10 +68,10 @@ fn an_optional_service_is_lost_and_the_program_goes_on_without_it() {
     let mut program = running([service("metrics", &[]).optional().limit(0), service("http", &["metrics"])]);
     let actions = program.handle(ended(0, 1, failed()));
     assert_eq!(notices(&actions).last(), Some(&&Notice::ServiceLost { id: ServiceId(0) }));
-    assert_eq!(fate(&program, 0), Some(Fate::Lost));
+    assert_eq!(outcome(&program, 0), Some(ServiceOutcome::Lost));
     assert!(!program.oracle.is_stopping());
     program.handle(TERMINATE);
-    program.all([ended(1, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
+    program.all([ended(1, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(program.state.exit(), Exit::Clean);
 }
 
@@ -77,8 +80,8 @@ fn a_stop_during_a_backoff_does_not_wait_for_it() {
     let mut program = running([service("db", &[]).backoff(4_000, 4_000)]);
     program.handle(ended(0, 1, failed()));
     program.handle(TERMINATE);
-    assert_eq!(fate(&program, 0), Some(Fate::Stopped));
-    program.handle(Event::MainEnded(Ending::Done));
+    assert_eq!(outcome(&program, 0), Some(ServiceOutcome::Stopped));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);
     assert_eq!(program.now.since_start(), ms(0));
 }
@@ -95,10 +98,10 @@ fn a_late_word_about_an_earlier_life_does_not_end_the_present_one() {
 #[test]
 fn one_that_flaps_delays_no_other() {
     let mut program = running([service("flaps", &[]).limit(1_000), service("http", &[])]);
-    for generation in 1..20 {
-        program.handle(ended(0, generation, failed()));
+    for run in 1..20 {
+        program.handle(ended(0, run, failed()));
         program.pass(ms(200));
     }
     assert!(program.state.services()[1].is_running());
-    assert_eq!(program.state.services()[1].generation.0, 1);
+    assert_eq!(program.state.services()[1].run.0, 1);
 }

@@ -5,10 +5,10 @@ use super::super::harness::{deeds, notices};
 use super::{is_over, running};
 use crate::machine::action::{Action, Notice};
 use crate::machine::cause::Signal;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
+use crate::machine::input::{ExitReason, Input};
 
-const INTERRUPT: Event = Event::Signal(Signal::Interrupt);
+const INTERRUPT: Input = Input::Signal(Signal::Interrupt);
 
 #[test]
 fn a_second_signal_ends_it_at_once_with_128_and_its_number() {
@@ -51,7 +51,7 @@ fn the_first_signal_after_another_cause_is_not_a_second_one() {
 fn forced_is_graver_than_all_else() {
     let mut program = running([service("http", &[]), service("db", &[])]);
     program.handle(TERMINATE);
-    program.handle(ended(1, 1, Ending::Panicked("oh".to_owned())));
+    program.handle(ended(1, 1, ExitReason::Panicked("oh".to_owned())));
     program.pass(ms(4_900));
     assert_eq!(program.state.exit(), Exit::Abandoned);
     program.handle(TERMINATE);
@@ -64,6 +64,6 @@ fn after_the_end_nothing_is_heard() {
     program.handle(TERMINATE);
     program.pass(ms(101));
     program.handle(TERMINATE);
-    assert_eq!(program.all([ended(0, 1, Ending::Done), TERMINATE, Event::RunCalled, Event::Wake]), []);
+    assert_eq!(program.all([ended(0, 1, ExitReason::Done), TERMINATE, Input::RunCalled, Input::Wake]), []);
     assert_eq!(program.state.wake_at(), None);
 }

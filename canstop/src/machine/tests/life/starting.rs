@@ -2,13 +2,13 @@
 
 use super::super::build::{Options, added, at, ended, failed, ms, ready, service};
 use super::super::harness::notices;
-use super::{cause, fate, is_over, program, running, start, starts};
+use super::{cause, is_over, outcome, program, running, start, starts};
 use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
 use crate::machine::id::ServiceId;
-use crate::machine::service::Fate;
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::service::ServiceOutcome;
 
 #[test]
 fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
@@ -17,10 +17,10 @@ fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
     let actions = program.pass(ms(30_000));
     let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
     assert_eq!(fault, "`cache` (main.rs:1) was not ready within its start_timeout of 30s");
-    assert_eq!(super::told(&actions), [1]);
-    assert_eq!(super::told(&program.handle(ended(1, 1, Ending::Done))), [0]);
-    program.all([ended(0, 1, Ending::Done), Event::MainEnded(Ending::Done)]);
-    assert_eq!(fate(&program, 2), Some(Fate::NeverStarted));
+    assert_eq!(super::stop_by(&actions), [1]);
+    assert_eq!(super::stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [0]);
+    program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
+    assert_eq!(outcome(&program, 2), Some(ServiceOutcome::NeverStarted));
     assert_eq!(program.state.exit(), Exit::Failed);
 }
 
@@ -28,8 +28,8 @@ fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
 fn the_start_timeout_counts_from_the_first_attempt_and_tells_the_last_error() {
     let mut program = running([service("db", &[]).notify().limit(1_000)]);
     let mut actions = Vec::new();
-    for generation in 1.. {
-        actions = program.handle(ended(0, generation, failed()));
+    for run in 1.. {
+        actions = program.handle(ended(0, run, failed()));
         actions.extend(program.pass(ms(1_000)));
         if cause(&actions).is_some() {
             break;
@@ -43,11 +43,11 @@ fn the_start_timeout_counts_from_the_first_attempt_and_tells_the_last_error() {
 #[test]
 fn a_plan_with_faults_starts_nothing() {
     let mut program = program([service("a", &["b"]), service("b", &["a"]), service("c", &["nobody"])]);
-    let actions = program.handle(Event::RunCalled);
+    let actions = program.handle(Input::RunCalled);
     let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
     assert!(fault.starts_with("2 faults in the plan"), "{fault}");
     assert_eq!(starts(&actions), []);
-    program.handle(Event::MainEnded(Ending::Done));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert!(is_over(&program));
     assert_eq!(program.state.exit(), Exit::Failed);
 }
@@ -66,7 +66,7 @@ fn a_service_that_does_not_fit_at_run_time_is_refused_and_the_program_goes_on() 
     let actions = program.handle(added(service("http", &["cache"])));
     let [Notice::ServiceRefused { id: ServiceId(1), fault }] = notices(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`http` (main.rs:1) is to start after `cache`, which is not started"), "{fault}");
-    assert_eq!(fate(&program, 1), Some(Fate::Refused));
+    assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Refused));
     // Its name is free again, and its number.
     assert_eq!(starts(&program.handle(added(service("http", &["db"])))), [start(1, 1)]);
     assert!(!program.oracle.is_stopping());
@@ -77,11 +77,11 @@ fn a_service_added_during_a_stop_is_never_started() {
     let mut program = running([service("db", &[])]);
     program.handle(super::super::build::TERMINATE);
     assert_eq!(program.handle(added(service("late", &["db"]))), []);
-    assert_eq!(fate(&program, 1), Some(Fate::NeverStarted));
+    assert_eq!(outcome(&program, 1), Some(ServiceOutcome::NeverStarted));
 }
 
 #[test]
 fn who_needs_one_that_is_done_may_start_after_it() {
     let mut program = running([service("migration", &[]).notify(), service("http", &["migration"])]);
-    assert_eq!(starts(&program.handle(ended(0, 1, Ending::Done))), [start(1, 1)]);
+    assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), [start(1, 1)]);
 }

@@ -1,20 +1,20 @@
 //! A stop: its steps, its exit code, and what it says while it waits.
 
 use super::super::build::{
-    Options, TERMINATE, allowance, at, edge_sessions, ended, failed, ms, service, sessions_of, shutdown,
+    Options, TERMINATE, allowance, at, ended, failed, ms, root_sessions, service, sessions_of, shutdown,
 };
 use super::super::harness::{Watched, deeds, notices};
-use super::{fate, is_over, program, running, told};
+use super::{is_over, outcome, program, running, stop_by};
 use crate::machine::action::{Abandoned, Action, Notice};
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::service::ServiceOutcome;
 
 fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));
     program.all(specs.into_iter().map(super::super::build::added));
-    program.handle(Event::RunCalled);
+    program.handle(Input::RunCalled);
     program
 }
 
@@ -22,8 +22,8 @@ fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::Servic
 fn everything_goes_on_serving_during_the_drain_delay() {
     let mut program = with_drain_delay([service("http", &[])]);
     assert_eq!(deeds(&program.handle(TERMINATE)), [&Action::WatchSessions, &Action::BeginStop]);
-    assert_eq!(told(&program.pass(ms(1_999))), []);
-    assert_eq!(told(&program.pass(ms(1))), [0]);
+    assert_eq!(stop_by(&program.pass(ms(1_999))), []);
+    assert_eq!(stop_by(&program.pass(ms(1))), [0]);
     assert_eq!(program.state.deadline(), Some(at(5_000)), "the delay is part of the grace");
 }
 
@@ -31,16 +31,16 @@ fn everything_goes_on_serving_during_the_drain_delay() {
 fn nobody_waits_out_a_drain_delay_when_nothing_is_left_to_serve() {
     let mut program = with_drain_delay([service("http", &[])]);
     program.handle(TERMINATE);
-    program.handle(ended(0, 1, Ending::Done));
-    program.handle(Event::MainEnded(Ending::Done));
+    program.handle(ended(0, 1, ExitReason::Done));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert!(is_over(&program));
 }
 
 #[test]
 fn a_finished_program_has_no_drain_delay() {
     let mut program = with_drain_delay([service("import", &[])]);
-    program.handle(edge_sessions(1));
-    assert!(deeds(&program.handle(ended(0, 1, Ending::Done))).contains(&&Action::TellEdge { until: at(4_900) }));
+    program.handle(root_sessions(1));
+    assert!(deeds(&program.handle(ended(0, 1, ExitReason::Done))).contains(&&Action::StopRoot { until: at(4_900) }));
 }
 
 #[test]
@@ -51,12 +51,12 @@ fn what_is_left_when_its_time_is_up_is_abandoned_and_the_exit_is_124() {
     let actions = program.pass(ms(4_900));
     let left = Abandoned {
         main: false,
-        services: vec![(ServiceId(0), Generation(1))],
+        services: vec![(ServiceId(0), RunId(1))],
         sessions: vec![(Owner::Service(ServiceId(0)), 3)],
     };
     assert!(actions.contains(&Action::Abandon(left)), "{actions:?}");
     assert_eq!(actions.last(), Some(&Action::ReturnFromRun), "there is time for the teardown");
-    program.handle(Event::MainEnded(Ending::Done));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit().code(), 124);
 }
 
@@ -75,8 +75,8 @@ fn a_failure_during_the_stop_gives_exit_1() {
     let mut program = running([service("writer", &[])]);
     program.handle(TERMINATE);
     program.handle(ended(0, 1, failed()));
-    program.handle(Event::MainEnded(Ending::Done));
-    assert_eq!(fate(&program, 0), Some(Fate::Failed));
+    program.handle(Input::MainEnded(ExitReason::Done));
+    assert_eq!(outcome(&program, 0), Some(ServiceOutcome::Failed));
     assert_eq!(program.state.exit().code(), 1);
 }
 
@@ -85,24 +85,24 @@ fn an_optional_service_that_fails_to_stop_well_leaves_the_exit_clean() {
     let mut program = running([service("metrics", &[]).optional()]);
     program.handle(TERMINATE);
     program.handle(ended(0, 1, failed()));
-    program.handle(Event::MainEnded(Ending::Done));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);
 }
 
 #[test]
 fn a_cancelled_service_is_dropped_when_it_is_told_and_that_is_a_clean_end() {
     let mut program = running([service("tick", &[]).cancel()]);
-    let cancel = Action::Cancel { id: ServiceId(0), generation: Generation(1) };
+    let cancel = Action::Cancel { id: ServiceId(0), run: RunId(1) };
     assert!(program.handle(TERMINATE).contains(&cancel));
-    program.handle(ended(0, 1, Ending::Dropped));
-    program.handle(Event::MainEnded(Ending::Done));
+    program.handle(ended(0, 1, ExitReason::Dropped));
+    program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);
 }
 
 #[test]
 fn once_a_second_it_says_what_it_waits_for() {
     let mut program = running([service("http", &[])]);
-    program.handle(edge_sessions(2));
+    program.handle(root_sessions(2));
     program.handle(shutdown());
     let actions = program.pass(ms(3_500));
     let remaining: Vec<_> = notices(&actions)
@@ -121,8 +121,8 @@ fn once_a_second_it_says_what_it_waits_for() {
 #[test]
 fn it_is_over_at_the_deadline_even_if_nobody_ever_answers() {
     let mut program = program([service("a", &[]), service("b", &["a"])]);
-    program.handle(Event::RunCalled);
-    program.handle(edge_sessions(1));
+    program.handle(Input::RunCalled);
+    program.handle(root_sessions(1));
     program.handle(TERMINATE);
     program.pass(ms(4_999));
     assert!(!is_over(&program));

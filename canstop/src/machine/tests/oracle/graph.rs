@@ -3,7 +3,7 @@
 use super::Oracle;
 use super::seen::Seen;
 use crate::machine::id::ServiceId;
-use crate::machine::service::{Fate, Wish};
+use crate::machine::service::{Request, ServiceOutcome};
 use crate::machine::spec::Reference;
 
 impl Oracle {
@@ -55,13 +55,13 @@ impl Oracle {
 
     /// Whoever was left of a parent's earlier life is not in the plan any more.
     fn is_left_out(&self, id: usize) -> bool {
-        self.services[id].fate.is_some() && self.is_drained(id) && !self.has_its_parent(id)
+        self.services[id].outcome.is_some() && self.is_drained(id) && !self.parent_run_alive(id)
     }
 
-    pub(super) fn has_its_parent(&self, id: usize) -> bool {
+    pub(super) fn parent_run_alive(&self, id: usize) -> bool {
         self.services[id].spec.parent.is_none_or(|parent| {
             let seen = &self.services[parent.id.0];
-            seen.live && seen.generation == parent.generation
+            seen.live && seen.run == parent.run
         })
     }
 
@@ -106,64 +106,64 @@ impl Oracle {
     }
 
     /// What is wanted of each while the program runs.
-    pub(super) fn wishes(&self) -> Vec<Option<Wish>> {
+    pub(super) fn requests(&self) -> Vec<Option<Request>> {
         let asked = |seen: &Seen| {
-            let restarts = seen.restarts.map(|not_before| Wish::Restart { not_before });
-            restarts.max(seen.asked_to_stop.then_some(Wish::Stop))
+            let restarts = seen.restarts.map(|not_before| Request::Restart { not_before });
+            restarts.max(seen.asked_to_stop.then_some(Request::Stop))
         };
-        let mut wishes: Vec<_> = self.services.iter().map(asked).collect();
+        let mut requests: Vec<_> = self.services.iter().map(asked).collect();
         loop {
-            let inherited = (0..wishes.len()).map(|id| self.inherited(id, &wishes).max(wishes[id])).collect();
-            if inherited == wishes {
-                return wishes;
+            let inherited = (0..requests.len()).map(|id| self.inherited(id, &requests).max(requests[id])).collect();
+            if inherited == requests {
+                return requests;
             }
-            wishes = inherited;
+            requests = inherited;
         }
     }
 
-    fn inherited(&self, id: usize, wishes: &[Option<Wish>]) -> Option<Wish> {
+    fn inherited(&self, id: usize, requests: &[Option<Request>]) -> Option<Request> {
         let seen = &self.services[id];
         let of_parent = seen.spec.parent.and_then(|parent| {
-            let wish = wishes[parent.id.0];
-            let ends = wish.is_some() || !self.has_its_parent(id);
-            ends.then(|| if wish == Some(Wish::Stop) { Wish::Stop } else { Wish::EndWithParent })
+            let request = requests[parent.id.0];
+            let ends = request.is_some() || !self.parent_run_alive(id);
+            ends.then(|| if request == Some(Request::Stop) { Request::Stop } else { Request::EndWithParent })
         });
-        let mates = self.bound_to[id].iter().filter(|&&other| leads_to(&self.bound_to, other, id));
-        let others = self.needs[id].iter().chain(mates).filter_map(|&other| wishes[other]);
-        others.filter(|wish| *wish >= Wish::EndWithParent).chain(of_parent).max()
+        let bound_peers = self.bound_to[id].iter().filter(|&&other| leads_to(&self.bound_to, other, id));
+        let others = self.needs[id].iter().chain(bound_peers).filter_map(|&other| requests[other]);
+        others.filter(|request| *request >= Request::EndWithParent).chain(of_parent).max()
     }
 
     /// Who is to end for good.
     pub(super) fn to_stop(&self) -> Vec<bool> {
-        self.wishes().into_iter().map(|wish| wish >= Some(Wish::EndWithParent)).collect()
+        self.requests().into_iter().map(|request| request >= Some(Request::EndWithParent)).collect()
     }
 
     /// May those that need it start?
     pub(super) fn lets_start(&self, id: usize) -> bool {
         let seen = &self.services[id];
-        match seen.fate {
-            Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
+        match seen.outcome {
+            Some(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
             None => seen.was_ready,
         }
     }
 
     /// Are those up whose restart restarts it?
     pub(super) fn bound_needs_are_up(&self, id: usize) -> bool {
-        let wishes = self.wishes();
+        let requests = self.requests();
         let mut needs = self.bound_to[id].iter().filter(|other| self.needs[id].contains(other));
         needs.all(|&need| {
             let seen = &self.services[need];
-            match seen.fate {
-                Some(fate) => matches!(fate, Fate::Done | Fate::Lost),
-                None => seen.live && seen.ready && wishes[need].is_none(),
+            match seen.outcome {
+                Some(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
+                None => seen.live && seen.ready && requests[need].is_none(),
             }
         })
     }
 
     /// Is something left of those that must stop before it?
     pub(super) fn is_needed(&self, id: usize) -> bool {
-        let wishes = self.wishes();
-        let stops = |other: usize| self.stop.is_some() || wishes[other].is_some();
+        let requests = self.requests();
+        let stops = |other: usize| self.stop.is_some() || requests[other].is_some();
         self.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
     }
 
@@ -171,10 +171,10 @@ impl Oracle {
     pub(super) fn may_start_again(&self, id: usize) -> bool {
         let seen = &self.services[id];
         let children_are_gone = self.children(id).all(|child| self.is_drained(child));
-        let own_are_gone = seen.told.is_none() || self.is_drained(id);
-        let wishes = self.wishes();
+        let own_are_gone = seen.stop_by.is_none() || self.is_drained(id);
+        let requests = self.requests();
         let mut bound = self.restarts_with(id).into_iter();
-        let bound_are_gone = bound.all(|other| wishes[other].is_none() || self.is_drained(other));
+        let bound_are_gone = bound.all(|other| requests[other].is_none() || self.is_drained(other));
         children_are_gone && own_are_gone && bound_are_gone && self.bound_needs_are_up(id)
     }
 
@@ -185,7 +185,7 @@ impl Oracle {
         for _ in 0..levels.len() {
             for id in 0..levels.len() {
                 for other in self.stops_after(id) {
-                    let apart = usize::from(self.root(other) != self.root(id));
+                    let apart = usize::from(self.outermost(other) != self.outermost(id));
                     levels[id] = levels[id].max(levels[other] + apart);
                 }
             }
@@ -193,8 +193,8 @@ impl Oracle {
         levels
     }
 
-    fn root(&self, id: usize) -> usize {
-        self.services[id].spec.parent.map_or(id, |parent| self.root(parent.id.0))
+    fn outermost(&self, id: usize) -> usize {
+        self.services[id].spec.parent.map_or(id, |parent| self.outermost(parent.id.0))
     }
 }
 

@@ -4,38 +4,38 @@ use std::time::Duration;
 
 use super::seen::Seen;
 use super::{Call, Oracle};
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::id::{RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
+use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::ServiceSpec;
 use crate::machine::time::Time;
 
 impl Oracle {
-    pub(super) fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Input) {
         match event {
-            Event::Wake => {}
-            &Event::GroupAdded { home, grace } => self.note_group(home, grace),
-            Event::Signal(_) => self.note_signal(),
-            Event::ShutdownRequested { .. } => self.call.must_stop = true,
-            Event::MainListens => self.main.listens |= self.main.is_before_run(),
-            Event::ServiceAdded(spec) => self.note_added(spec),
-            Event::RunCalled => {
+            Input::Wake => {}
+            &Input::GroupAdded { home, grace } => self.note_group(home, grace),
+            Input::Signal(_) => self.note_signal(),
+            Input::ShutdownRequested { .. } => self.call.must_stop = true,
+            Input::MainListens => self.main.listens |= self.main.is_before_run(),
+            Input::ServiceAdded(spec) => self.note_added(spec),
+            Input::RunCalled => {
                 if self.main.is_before_run() {
                     self.main.in_run = true;
                     self.running = true;
                 }
             }
-            Event::MainEnded(ending) => self.note_main_ended(ending),
-            &Event::ServiceReady { id, generation } => self.note_ready(id, generation),
-            Event::ServiceEnded { id, generation, ending } => self.note_ended(*id, *generation, ending),
-            &Event::StopService { id, before } => {
+            Input::MainEnded(reason) => self.note_main_ended(reason),
+            &Input::ServiceReady { id, run } => self.note_ready(id, run),
+            Input::ServiceEnded { id, run, reason } => self.note_ended(*id, *run, reason),
+            &Input::StopService { id, before } => {
                 if let Some(seen) = self.services.get_mut(id.0).filter(|seen| seen.before == before) {
                     seen.asked_to_stop = true;
                 }
             }
-            &Event::RestartService { id, before } => self.note_restart(id.0, before),
-            Event::SessionsCounted(counts) => {
+            &Input::RestartService { id, before } => self.note_restart(id.0, before),
+            Input::SessionsCounted(counts) => {
                 for &(owner, alive) in counts {
                     self.sessions_mut(owner).alive = alive;
                 }
@@ -54,11 +54,11 @@ impl Oracle {
         }
     }
 
-    fn note_main_ended(&mut self, ending: &Ending) {
+    fn note_main_ended(&mut self, reason: &ExitReason) {
         if self.main.ended || self.main.abandoned {
             return;
         }
-        if ending.error().is_some() {
+        if reason.error().is_some() {
             self.exit = self.exit.max(Exit::Failed);
             self.call.main_failed = true;
             self.call.must_stop = true;
@@ -68,9 +68,9 @@ impl Oracle {
         self.running = true;
     }
 
-    fn note_ready(&mut self, ServiceId(id): ServiceId, generation: Generation) {
+    fn note_ready(&mut self, ServiceId(id): ServiceId, run: RunId) {
         let seen = &mut self.services[id];
-        if seen.live && seen.generation == generation {
+        if seen.live && seen.run == run {
             self.call.ready = Some(id).filter(|_| !seen.ready);
             seen.ready = true;
             seen.was_ready = true;
@@ -79,11 +79,11 @@ impl Oracle {
         }
     }
 
-    fn note_ended(&mut self, ServiceId(id): ServiceId, generation: Generation, ending: &Ending) {
+    fn note_ended(&mut self, ServiceId(id): ServiceId, run: RunId, reason: &ExitReason) {
         let seen = &mut self.services[id];
-        if seen.live && seen.generation == generation {
+        if seen.live && seen.run == run {
             seen.live = false;
-            self.call.ended = Some((id, ending.clone()));
+            self.call.ended = Some((id, reason.clone()));
         } else {
             self.note_stale();
         }
@@ -97,12 +97,12 @@ impl Oracle {
 
     /// It takes the number of one of its name that is gone for good.
     fn note_added(&mut self, spec: &ServiceSpec) {
-        let is_gone = |id: &usize| self.services[*id].fate.is_some() && self.is_drained(*id);
+        let is_gone = |id: &usize| self.services[*id].outcome.is_some() && self.is_drained(*id);
         let gone = (0..self.services.len()).find(|id| self.services[*id].spec.name == spec.name && is_gone(id));
-        let before = gone.map_or(Generation::default(), |id| self.services[id].generation);
+        let before = gone.map_or(RunId::default(), |id| self.services[id].run);
         let mut seen = Seen::new(spec, before);
         if self.stop.is_some() {
-            seen.fate = Some(Fate::NeverStarted);
+            seen.outcome = Some(ServiceOutcome::NeverStarted);
         }
         match gone {
             Some(id) => {
@@ -124,7 +124,7 @@ impl Oracle {
         }
     }
 
-    fn note_restart(&mut self, id: usize, before: Generation) {
+    fn note_restart(&mut self, id: usize, before: RunId) {
         let now = self.call.now;
         let Some(seen) = self.services.get_mut(id).filter(|seen| seen.before == before) else { return };
         if self.stop.is_some() {

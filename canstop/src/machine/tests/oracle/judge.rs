@@ -4,8 +4,8 @@ use super::settled::Settled;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Action;
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, ServiceId};
-use crate::machine::service::Fate;
+use crate::machine::id::{RunId, ServiceId};
+use crate::machine::service::ServiceOutcome;
 use crate::machine::state::State;
 
 impl Oracle {
@@ -27,9 +27,9 @@ impl Oracle {
 
     fn judge_action(&mut self, action: &Action, rest: &[Action], state: &State) -> Result<(), Broken> {
         match action {
-            &Action::Start { id, generation } => self.judge_start(id, generation),
-            &Action::TellService { id, generation, until } => self.judge_told(id, generation, until),
-            &Action::TellEdge { until } => self.judge_edge_told(until),
+            &Action::Start { id, run } => self.judge_start(id, run),
+            &Action::StopService { id, run, until } => self.judge_told(id, run, until),
+            &Action::StopRoot { until } => self.judge_edge_told(until),
             Action::BeginStop => {
                 law!(self.stop.is_none(), "a stop begins twice");
                 Ok(())
@@ -45,13 +45,10 @@ impl Oracle {
                 Ok(())
             }
             Action::Abandon(abandoned) => self.judge_abandoned(abandoned),
-            &Action::Cancel { id: ServiceId(id), generation } => {
+            &Action::Cancel { id: ServiceId(id), run } => {
                 let seen = &self.services[id];
                 law!(seen.spec.cancel && seen.live, "service {id} is cancelled, which it did not ask for");
-                law!(
-                    seen.generation == generation && seen.told.is_some(),
-                    "service {id} is cancelled before it is told"
-                );
+                law!(seen.run == run && seen.stop_by.is_some(), "service {id} is cancelled before it is told");
                 Ok(())
             }
             Action::DropMain => {
@@ -80,28 +77,28 @@ impl Oracle {
         }
     }
 
-    fn judge_start(&mut self, ServiceId(id): ServiceId, generation: Generation) -> Result<(), Broken> {
+    fn judge_start(&mut self, ServiceId(id): ServiceId, run: RunId) -> Result<(), Broken> {
         law!(self.stop.is_none(), "service {id} starts after a stop request");
         law!(self.running, "service {id} starts before run()");
         let to_stop = self.to_stop()[id];
         law!(!to_stop || self.is_needed(id), "service {id} starts though it was asked to stop");
         let seen = &self.services[id];
-        law!(!seen.live && seen.fate.is_none(), "service {id} starts while it runs, or after its end");
-        law!(generation == seen.generation.next(), "service {id} starts as {generation:?}");
+        law!(!seen.live && seen.outcome.is_none(), "service {id} starts while it runs, or after its end");
+        law!(run == seen.run.next(), "service {id} starts as {run:?}");
         if seen.has_started() {
             let now = self.call.now;
             law!(seen.restart_at.is_some_and(|at| now >= at), "service {id} restarts before its backoff is over");
             law!(self.may_start_again(id), "service {id} restarts before what it takes with it is gone, or is up");
         } else {
             law!(!to_stop, "service {id} starts though it was asked to stop");
-            law!(self.has_its_parent(id), "service {id} starts without its parent");
+            law!(self.parent_run_alive(id), "service {id} starts without its parent");
             for &need in &self.needs[id] {
                 law!(self.lets_start(need), "service {id} starts before service {need} is ready");
             }
             law!(self.bound_needs_are_up(id), "service {id} starts before those are up that it is bound to");
         }
         self.groups_begin_anew(id);
-        self.services[id].begin(generation);
+        self.services[id].begin(run);
         Ok(())
     }
 
@@ -121,13 +118,13 @@ impl Oracle {
         for (id, to_stop) in self.to_stop().into_iter().enumerate() {
             let needed = self.is_needed(id);
             let seen = &mut self.services[id];
-            if !self.running || !to_stop || needed || seen.live || seen.fate.is_some() {
+            if !self.running || !to_stop || needed || seen.live || seen.outcome.is_some() {
                 continue;
             }
             if seen.has_started() {
-                seen.account(Fate::Stopped);
+                seen.account(ServiceOutcome::Stopped);
             } else {
-                seen.fate = Some(Fate::NeverStarted);
+                seen.outcome = Some(ServiceOutcome::NeverStarted);
             }
         }
     }

@@ -19,8 +19,8 @@ use std::fmt;
 pub(in crate::machine::tests) use self::seen::Seen;
 use self::seen::{Group, Main, Sessions, Stop};
 use crate::machine::budget::Allowance;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
+use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
 use crate::machine::time::Time;
 
@@ -65,7 +65,7 @@ struct Call {
     /// It must do nothing at all.
     stale: bool,
     /// The life that ended, whose end must be told.
-    ended: Option<(usize, Ending)>,
+    ended: Option<(usize, ExitReason)>,
     /// The service that became ready, which must be told.
     ready: Option<usize>,
     /// The service that was added.
@@ -120,7 +120,7 @@ impl Oracle {
     }
 
     /// Notes what happens. The actions that follow from it are judged next.
-    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Event) {
+    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Input) {
         self.call = Call { now, ..Call::default() };
         self.woken_late |= self.wake_at.is_some_and(|wake_at| now > wake_at);
         if !self.over {
@@ -151,7 +151,7 @@ impl Oracle {
         &self.services
     }
 
-    pub(in crate::machine::tests) fn edge(&self) -> &Sessions {
+    pub(in crate::machine::tests) fn root(&self) -> &Sessions {
         &self.edge
     }
 

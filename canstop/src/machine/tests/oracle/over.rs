@@ -23,10 +23,14 @@ impl Oracle {
         let seen = &self.services[id];
         let started = u32::from(seen.has_started());
         law!(seen.accounts == started, "service {id} is accounted for {} times", seen.accounts);
-        let Stage::Over(fate) = state.services()[id].stage else {
+        let Stage::Over(outcome) = state.services()[id].stage else {
             return Err(Broken(format!("service {id} is not over")));
         };
-        law!(seen.fate.is_none_or(|seen| seen == fate), "service {id} is {fate:?}, but was seen {:?}", seen.fate);
+        law!(
+            seen.outcome.is_none_or(|seen| seen == outcome),
+            "service {id} is {outcome:?}, but was seen {:?}",
+            seen.outcome
+        );
         Ok(())
     }
 
@@ -35,7 +39,7 @@ impl Oracle {
         self.over = true;
         let left = state.left();
         for (id, seen) in self.services.iter().enumerate() {
-            let named = left.services.iter().filter(|service| **service == (ServiceId(id), seen.generation)).count();
+            let named = left.services.iter().filter(|service| **service == (ServiceId(id), seen.run)).count();
             law!(named == usize::from(seen.live), "service {id} is named {named} times at a forced exit");
             if !seen.live {
                 self.judge_fate(id, state)?;

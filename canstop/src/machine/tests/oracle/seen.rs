@@ -4,8 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::machine::id::{Generation, Owner};
-use crate::machine::service::Fate;
+use crate::machine::id::{Owner, RunId};
+use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::{Ready, ServiceSpec};
 use crate::machine::time::Time;
 
@@ -15,14 +15,14 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) spec: Given,
     pub(super) refused: bool,
     /// The present life, or the last one.
-    pub(in crate::machine::tests) generation: Generation,
+    pub(in crate::machine::tests) run: RunId,
     /// The last life of whoever had its number before.
-    pub(in crate::machine::tests) before: Generation,
+    pub(in crate::machine::tests) before: RunId,
     pub(in crate::machine::tests) live: bool,
     pub(in crate::machine::tests) ready: bool,
     pub(super) was_ready: bool,
     /// Until when the present life was told that it has time.
-    pub(in crate::machine::tests) told: Option<Time>,
+    pub(in crate::machine::tests) stop_by: Option<Time>,
     pub(in crate::machine::tests) sessions: Sessions,
     /// It announced a restart for then.
     pub(super) restart_at: Option<Time>,
@@ -31,51 +31,51 @@ pub(in crate::machine::tests) struct Seen {
     /// It is to begin a new life, not before then.
     pub(in crate::machine::tests) restarts: Option<Time>,
     /// Where it must stand when all is over.
-    pub(super) fate: Option<Fate>,
+    pub(super) outcome: Option<ServiceOutcome>,
     /// How often it was accounted for.
     pub(super) accounts: u32,
 }
 
 impl Seen {
-    pub(super) fn new(spec: &ServiceSpec, before: Generation) -> Self {
+    pub(super) fn new(spec: &ServiceSpec, before: RunId) -> Self {
         Self {
             spec: Given(Rc::new(spec.clone())),
             refused: false,
-            generation: before,
+            run: before,
             before,
             live: false,
             ready: false,
             was_ready: false,
-            told: None,
+            stop_by: None,
             sessions: Sessions::default(),
             restart_at: None,
             asked_to_stop: false,
             restarts: None,
-            fate: None,
+            outcome: None,
             accounts: 0,
         }
     }
 
     pub(in crate::machine::tests) fn has_started(&self) -> bool {
-        self.generation != self.before
+        self.run != self.before
     }
 
-    pub(super) fn begin(&mut self, generation: Generation) {
-        self.generation = generation;
+    pub(super) fn begin(&mut self, run: RunId) {
+        self.run = run;
         self.live = true;
         self.ready = self.spec.ready == Ready::Started;
         self.was_ready |= self.ready;
-        self.told = None;
+        self.stop_by = None;
         self.sessions = Sessions::default();
         self.restart_at = None;
         self.restarts = None;
     }
 
     /// It is over for good.
-    pub(super) fn account(&mut self, fate: Fate) {
+    pub(super) fn account(&mut self, outcome: ServiceOutcome) {
         self.live = false;
         self.restart_at = None;
-        self.fate = Some(fate);
+        self.outcome = Some(outcome);
         self.accounts += 1;
     }
 }
@@ -117,7 +117,7 @@ pub(in crate::machine::tests) struct Group {
     pub(super) home: Owner,
     pub(super) grace: Duration,
     /// Until when they have time, once their home was told.
-    pub(super) told: Option<Time>,
+    pub(super) stop_by: Option<Time>,
     pub(in crate::machine::tests) sessions: Sessions,
 }
 
@@ -148,7 +148,7 @@ pub(super) struct Stop {
     /// Until when everything that serves goes on serving.
     pub(super) drain_ends: Time,
     /// Until when the edge has time at least.
-    pub(super) edge_ends: Time,
+    pub(super) front_ends: Time,
     /// What each service must have from when it is told, if others stop before it.
     pub(super) reserved: Vec<Duration>,
     /// Each service's step.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::seen::Stop;
 use super::{Broken, Oracle, law};
 use crate::machine::phase::Phase;
-use crate::machine::service::Wish;
+use crate::machine::service::Request;
 use crate::machine::state::State;
 use crate::machine::time::Time;
 
@@ -67,14 +67,15 @@ impl Settled<'_> {
     fn next_due(&self) -> Option<Time> {
         let Self { oracle, .. } = self;
         let services = (0..oracle.services.len()).filter(|&id| !oracle.is_itself_drained(id));
-        let services = services.filter_map(|id| oracle.services[id].told);
-        let groups = oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.told);
+        let services = services.filter_map(|id| oracle.services[id].stop_by);
+        let groups =
+            oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.stop_by);
         let restarting = (0..oracle.services.len()).filter(|&id| oracle.may_start_again(id));
         let restarts = restarting.filter_map(|id| oracle.services[id].restart_at);
         let of_stop = oracle.stop.iter().flat_map(|stop| {
             let edge = match oracle.edge_told {
                 None => Some(stop.drain_ends),
-                Some(until) => Some(until).filter(|_| !oracle.edge_is_drained()),
+                Some(until) => Some(until).filter(|_| !oracle.root_is_drained()),
             };
             let waiting_line = stop.last_waiting_line + Duration::from_secs(1);
             edge.into_iter().chain([stop.deadline, waiting_line])
@@ -86,11 +87,11 @@ impl Settled<'_> {
     fn judge_promises(&self) -> Result<(), Broken> {
         let now = self.oracle.call.now;
         for (id, seen) in self.oracle.services.iter().enumerate() {
-            let up = seen.told.is_some_and(|until| now >= until);
+            let up = seen.stop_by.is_some_and(|until| now >= until);
             law!(!(up && seen.live), "service {id} is still waited for though its time is up");
         }
         for owner in self.oracle.owners() {
-            let up = self.oracle.told(owner).is_some_and(|until| now >= until);
+            let up = self.oracle.stop_by(owner).is_some_and(|until| now >= until);
             let drained = self.oracle.sessions(owner).are_drained();
             law!(!up || drained, "sessions of {owner:?} are still waited for though their time is up");
         }
@@ -99,24 +100,24 @@ impl Settled<'_> {
 
     fn judge_supervision(&self) -> Result<(), Broken> {
         let Self { oracle, .. } = self;
-        let wishes = oracle.wishes();
+        let requests = oracle.requests();
         for (id, seen) in oracle.services.iter().enumerate() {
-            if wishes[id].is_some() {
-                self.judge_single_stop(id, wishes[id] >= Some(Wish::EndWithParent))?;
-            } else if seen.fate.is_none() && !seen.has_started() {
+            if requests[id].is_some() {
+                self.judge_single_stop(id, requests[id] >= Some(Request::EndWithParent))?;
+            } else if seen.outcome.is_none() && !seen.has_started() {
                 let needs_are_up = oracle.needs[id].iter().all(|&need| oracle.lets_start(need));
                 law!(!needs_are_up || !oracle.bound_needs_are_up(id), "service {id} may start, and does not");
             }
             let due = seen.restart_at.is_some_and(|at| oracle.call.now >= at);
-            let ends = wishes[id] >= Some(Wish::EndWithParent);
+            let ends = requests[id] >= Some(Request::EndWithParent);
             law!(!due || ends || !oracle.may_start_again(id), "service {id} should have been restarted");
         }
         let awaited =
-            |id: usize| wishes[id].is_some() && !(oracle.services[id].fate.is_some() && oracle.is_drained(id));
+            |id: usize| requests[id].is_some() && !(oracle.services[id].outcome.is_some() && oracle.is_drained(id));
         let watches = (0..oracle.services.len()).any(awaited);
         law!(oracle.watching == watches, "sessions are watched: {}, though it should be {watches}", oracle.watching);
         self.judge_promises()?;
-        let all_over = oracle.services.iter().all(|seen| seen.fate.is_some());
+        let all_over = oracle.services.iter().all(|seen| seen.outcome.is_some());
         law!(!all_over || oracle.main.is_before_run(), "all services are done, and it goes on");
         Ok(())
     }
@@ -130,7 +131,7 @@ impl Settled<'_> {
             return Ok(());
         }
         law!(
-            oracle.is_drained(id) || seen.told.is_some(),
+            oracle.is_drained(id) || seen.stop_by.is_some(),
             "service {id} should stop, and it or its sessions were not told"
         );
         law!(!for_good || seen.live || seen.restart_at.is_none(), "service {id} should stop, and backs off");
@@ -151,11 +152,11 @@ impl Settled<'_> {
         law!(oracle.edge_told.is_some(), "the edge should have been told to stop");
         for (id, &level) in stop.levels.iter().enumerate() {
             let seen = &oracle.services[id];
-            let waits = level > 0 && !oracle.edge_is_drained();
+            let waits = level > 0 && !oracle.root_is_drained();
             let lower = |other: usize| stop.levels.get(other).is_none_or(|&at| at >= level) || oracle.is_drained(other);
             let its_turn = !waits && (0..oracle.services.len()).all(lower) && !oracle.is_needed(id);
             law!(
-                !its_turn || oracle.is_drained(id) || seen.told.is_some(),
+                !its_turn || oracle.is_drained(id) || seen.stop_by.is_some(),
                 "service {id} should have been told to stop"
             );
         }

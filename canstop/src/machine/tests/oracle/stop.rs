@@ -5,32 +5,27 @@ use std::time::Duration;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Abandoned;
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
-use crate::machine::service::{Fate, Wish};
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::service::{Request, ServiceOutcome};
 use crate::machine::time::Time;
 
 /// What rounding may cost.
 const ROUNDING: Duration = Duration::from_micros(1);
 
 impl Oracle {
-    pub(super) fn judge_told(
-        &mut self,
-        ServiceId(id): ServiceId,
-        generation: Generation,
-        until: Time,
-    ) -> Result<(), Broken> {
+    pub(super) fn judge_told(&mut self, ServiceId(id): ServiceId, run: RunId, until: Time) -> Result<(), Broken> {
         let now = self.call.now;
         let seen = &self.services[id];
-        law!(generation == seen.generation, "service {id} is told as {generation:?}");
+        law!(run == seen.run, "service {id} is told as {run:?}");
         law!(
-            self.stop.is_some() || self.wishes()[id].is_some(),
+            self.stop.is_some() || self.requests()[id].is_some(),
             "service {id} is told to stop, which nobody asked for"
         );
         law!(self.watching, "service {id} is told to stop, and nobody watches its sessions");
         if let Some(stop) = &self.stop {
             law!(until <= stop.deadline, "service {id} is told that it has time after the deadline");
         }
-        if let Some(before) = seen.told {
+        if let Some(before) = seen.stop_by {
             // Who stops alone has the time that was promised, or less when the whole program stops.
             law!(self.stop.is_some() && until < before, "service {id} is told a second time, and it is not less");
         } else {
@@ -38,7 +33,7 @@ impl Oracle {
             self.judge_reserve(id, until)?;
         }
         law!(until >= now || self.woken_late || !seen.live, "service {id} is told that its time is up already");
-        self.services[id].told = Some(until);
+        self.services[id].stop_by = Some(until);
         self.pass_on(Owner::Service(ServiceId(id)), until);
         Ok(())
     }
@@ -46,9 +41,9 @@ impl Oracle {
     /// Those that need it go first, their sessions with them; and before a dependency stops with the
     /// whole program, whatever may use it without naming it goes.
     fn judge_order(&self, id: usize) -> Result<(), Broken> {
-        let wishes = self.wishes();
+        let requests = self.requests();
         for other in self.stops_after(id) {
-            let goes_on = self.stop.is_none() && wishes[other].is_none();
+            let goes_on = self.stop.is_none() && requests[other].is_none();
             law!(
                 goes_on || self.is_drained(other),
                 "service {id} is told to stop while something is left of service {other}"
@@ -65,7 +60,7 @@ impl Oracle {
         let Some(&level) = stop.levels.get(id) else { return Ok(()) };
         let is_first = !self.stops_after(id).any(|other| stop.levels.get(other) == Some(&level));
         if self.services[id].live && level > 0 && is_first {
-            law!(self.edge_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
+            law!(self.root_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
         }
         Ok(())
     }
@@ -86,10 +81,10 @@ impl Oracle {
             return Err(Broken("the edge is told to stop, which nobody asked for".to_owned()));
         };
         law!(until <= stop.deadline, "the edge is told that it has time after the deadline");
-        law!(until + ROUNDING >= stop.edge_ends, "the edge has less than nobody else keeps: {until:?}");
+        law!(until + ROUNDING >= stop.front_ends, "the edge has less than nobody else keeps: {until:?}");
         law!(now >= stop.drain_ends || self.all_is_drained(), "the drain delay is cut short");
         self.edge_told = Some(until);
-        self.pass_on(Owner::Edge, until);
+        self.pass_on(Owner::Root, until);
         Ok(())
     }
 
@@ -99,16 +94,16 @@ impl Oracle {
         if abandoned.main {
             self.judge_main_abandoned()?;
         }
-        for &(ServiceId(id), generation) in &abandoned.services {
+        for &(ServiceId(id), run) in &abandoned.services {
             let seen = &self.services[id];
-            law!(seen.live && seen.generation == generation, "service {id} is abandoned, but it is not there");
-            self.judge_time_was_up(&format!("service {id}"), seen.told)?;
-            match self.wishes()[id] {
-                Some(Wish::Restart { not_before }) if self.stop.is_none() => {
+            law!(seen.live && seen.run == run, "service {id} is abandoned, but it is not there");
+            self.judge_time_was_up(&format!("service {id}"), seen.stop_by)?;
+            match self.requests()[id] {
+                Some(Request::Restart { not_before }) if self.stop.is_none() => {
                     self.services[id].live = false;
                     self.services[id].restart_at = Some(not_before.max(self.call.now));
                 }
-                _ => self.services[id].account(Fate::Abandoned),
+                _ => self.services[id].account(ServiceOutcome::Abandoned),
             }
         }
         for &(owner, count) in &abandoned.sessions {
@@ -117,18 +112,18 @@ impl Oracle {
             law!(there, "{count} sessions of {owner:?} are abandoned, which are not there");
             // What its home has no time for it has none for either.
             let home = match owner {
-                Owner::Group(group) => self.told(self.groups[group].home),
+                Owner::Group(group) => self.stop_by(self.groups[group].home),
                 _ => None,
             };
-            let until = self.told(owner).into_iter().chain(home).min();
+            let until = self.stop_by(owner).into_iter().chain(home).min();
             self.judge_time_was_up(&format!("sessions of {owner:?}"), until)?;
             self.sessions_mut(owner).abandoned = true;
         }
         Ok(())
     }
 
-    fn judge_time_was_up(&self, what: &str, told: Option<Time>) -> Result<(), Broken> {
-        let Some(until) = told else {
+    fn judge_time_was_up(&self, what: &str, stop_by: Option<Time>) -> Result<(), Broken> {
+        let Some(until) = stop_by else {
             return Err(Broken(format!("{what} abandoned without having been told to stop")));
         };
         let left = until.since(self.call.now);

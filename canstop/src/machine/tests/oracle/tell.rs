@@ -6,19 +6,19 @@ use super::seen::Stop;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
-use crate::machine::event::Ending;
 use crate::machine::exit::Exit;
 use crate::machine::id::ServiceId;
+use crate::machine::input::ExitReason;
 use crate::machine::restart::Restart;
-use crate::machine::service::{Fate, Wish};
+use crate::machine::service::{Request, ServiceOutcome};
 use crate::machine::state::State;
 
 impl Oracle {
     pub(super) fn judge_notice(&mut self, notice: &Notice, state: &State) -> Result<(), Broken> {
         match notice {
-            Notice::ServiceStarted { id: ServiceId(id), generation } => {
+            Notice::ServiceStarted { id: ServiceId(id), run } => {
                 let seen = &self.services[*id];
-                law!(seen.live && seen.generation == *generation, "service {id} is said to have started");
+                law!(seen.live && seen.run == *run, "service {id} is said to have started");
             }
             Notice::ServiceReady { id: ServiceId(id) } => {
                 let seen = &self.services[*id];
@@ -27,19 +27,19 @@ impl Oracle {
                     self.call.ready = None;
                 }
             }
-            Notice::ServiceTold { id: ServiceId(id) } => {
+            Notice::ServiceStopping { id: ServiceId(id) } => {
                 let seen = &self.services[*id];
-                law!(seen.live && seen.told.is_some(), "service {id} is said to have been told");
+                law!(seen.live && seen.stop_by.is_some(), "service {id} is said to have been told");
             }
-            Notice::ServiceEnded { id, ending, restart_in } => return self.judge_ended(*id, ending, *restart_in),
+            Notice::ServiceEnded { id, reason, restart_in } => return self.judge_ended(*id, reason, *restart_in),
             Notice::ServiceLost { id: ServiceId(id) } => {
                 let seen = &self.services[*id];
-                law!(seen.fate == Some(Fate::Lost), "service {id} is said to be lost");
+                law!(seen.outcome == Some(ServiceOutcome::Lost), "service {id} is said to be lost");
             }
             Notice::ServiceRefused { id: ServiceId(id), .. } => {
                 law!(self.call.added == Some(*id) && self.running, "service {id} is refused");
                 self.services[*id].refused = true;
-                self.services[*id].fate = Some(Fate::Refused);
+                self.services[*id].outcome = Some(ServiceOutcome::Refused);
                 self.resolve([*id]);
             }
             Notice::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
@@ -67,26 +67,26 @@ impl Oracle {
     fn judge_ended(
         &mut self,
         ServiceId(id): ServiceId,
-        ending: &Ending,
+        reason: &ExitReason,
         restart_in: Option<Duration>,
     ) -> Result<(), Broken> {
-        law!(self.call.ended.take() == Some((id, ending.clone())), "service {id} is said to have ended: {ending:?}");
+        law!(self.call.ended.take() == Some((id, reason.clone())), "service {id} is said to have ended: {reason:?}");
         let stopping = self.stop.is_some();
-        let wish = self.wishes()[id];
+        let request = self.requests()[id];
         let now = self.call.now;
         let seen = &mut self.services[id];
-        let told = seen.told.is_some();
+        let stop_by = seen.stop_by.is_some();
         let policy = &seen.spec.restart;
-        if let (true, false, Some(Wish::Restart { not_before })) = (told, stopping, wish) {
+        if let (true, false, Some(Request::Restart { not_before })) = (stop_by, stopping, request) {
             law!(restart_in == Some(not_before.since(now)), "service {id} is to begin a new life, but {restart_in:?}");
             seen.restart_at = Some(not_before.max(now));
             return Ok(());
         }
         if let Some(pause) = restart_in {
-            law!(!stopping && !told, "service {id} is to be restarted though it is to stop");
+            law!(!stopping && !stop_by, "service {id} is to be restarted though it is to stop");
             law!(policy.restart != Restart::Never, "service {id} is to be restarted, which it never may");
             law!(
-                policy.restart == Restart::Always || *ending != Ending::Done,
+                policy.restart == Restart::Always || *reason != ExitReason::Done,
                 "service {id} is to be restarted after Ok"
             );
             law!(pause >= policy.backoff.min && pause <= policy.backoff.max, "service {id} backs off for {pause:?}");
@@ -95,23 +95,23 @@ impl Oracle {
             return Ok(());
         }
         law!(
-            policy.restart != Restart::Always || *ending != Ending::Done || stopping || told,
+            policy.restart != Restart::Always || *reason != ExitReason::Done || stopping || stop_by,
             "service {id} always restarts, but not now"
         );
         // Dropped while it was to stop anyway is how an aborted future ends.
-        let failed = ending.error().is_some() || *ending == Ending::Dropped && !stopping && !told;
-        let fate = match (failed, seen.spec.optional) {
-            (true, true) if !told => Fate::Lost,
-            (true, _) => Fate::Failed,
-            (false, _) if told || stopping => Fate::Stopped,
-            (false, _) => Fate::Done,
+        let failed = reason.error().is_some() || *reason == ExitReason::Dropped && !stopping && !stop_by;
+        let outcome = match (failed, seen.spec.optional) {
+            (true, true) if !stop_by => ServiceOutcome::Lost,
+            (true, _) => ServiceOutcome::Failed,
+            (false, _) if stop_by || stopping => ServiceOutcome::Stopped,
+            (false, _) => ServiceOutcome::Done,
         };
-        let heals = told && !stopping && wish == Some(Wish::EndWithParent);
+        let heals = stop_by && !stopping && request == Some(Request::EndWithParent);
         if failed && !seen.spec.optional && !heals {
             self.exit = self.exit.max(Exit::Failed);
-            self.call.must_stop |= !told;
+            self.call.must_stop |= !stop_by;
         }
-        seen.account(fate);
+        seen.account(outcome);
         Ok(())
     }
 
@@ -124,20 +124,20 @@ impl Oracle {
         let serves = self.main.is_before_run() && self.main.listens || self.services.iter().any(|seen| seen.live);
         let drains = serves && *cause != Cause::Finished;
         let drain_delay = if drains { self.allowance.drain_delay.min(grace) } else { Duration::ZERO };
-        let (reserved, edge_has) = self.reserved(grace - drain_delay);
+        let (reserved, front_has) = self.reserved(grace - drain_delay);
         self.stop = Some(Stop {
             deadline: now + grace,
             drain_ends: now + drain_delay,
-            edge_ends: now + drain_delay + edge_has,
+            front_ends: now + drain_delay + front_has,
             reserved,
             levels: self.levels(),
             last_waiting_line: now,
         });
         for seen in &mut self.services {
             if seen.restart_at.is_some() {
-                seen.account(Fate::Stopped);
-            } else if !seen.has_started() && seen.fate.is_none() {
-                seen.fate = Some(Fate::NeverStarted);
+                seen.account(ServiceOutcome::Stopped);
+            } else if !seen.has_started() && seen.outcome.is_none() {
+                seen.outcome = Some(ServiceOutcome::NeverStarted);
             }
         }
     }
@@ -170,8 +170,8 @@ impl Oracle {
         let sum: f64 = (1..=count).map(of_level).sum();
         let fits = steps_have * count as f64 / (count + 1) as f64;
         let share = if sum > fits { fits / sum } else { 1.0 };
-        let edge_has = steps_have - sum * share;
-        let edge_share = if of_level(0) > edge_has { edge_has / of_level(0) } else { 1.0 };
+        let front_has = steps_have - sum * share;
+        let edge_share = if of_level(0) > front_has { front_has / of_level(0) } else { 1.0 };
         let reserved = |id: usize| {
             let is_last = self.stops_after(id).any(|other| in_slot(id, &other));
             match levels[id] {
@@ -180,6 +180,6 @@ impl Oracle {
                 _ => wanted[id].mul_f64(share),
             }
         };
-        ((0..levels.len()).map(reserved).collect(), Duration::from_secs_f64(edge_has))
+        ((0..levels.len()).map(reserved).collect(), Duration::from_secs_f64(front_has))
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::build::{TERMINATE, added, ms, service, shutdown};
 use super::harness::Watched;
-use crate::machine::event::{Ending, Event};
 use crate::machine::exit::Exit;
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::ServiceSpec;
 use crate::machine::time::Time;
 
@@ -29,22 +29,22 @@ struct Play<'a> {
     /// What happens next; the number keeps those of one moment in order.
     agenda: BTreeMap<(Time, usize), Happening<'a>>,
     planned: usize,
-    live: Vec<Option<Generation>>,
+    live: Vec<Option<RunId>>,
     sessions: Vec<Session>,
     /// Where sessions with a grace of their own belong, by their numbers, and whether that still serves.
     groups: Vec<(Owner, u64, bool)>,
     /// Whose sessions were given up, and whose next life has not begun.
-    given_up: Vec<Owner>,
+    abandoned: Vec<Owner>,
     steps: usize,
 }
 
 /// One thing that happens in the world.
 #[derive(Clone, Debug)]
 enum Happening<'a> {
-    Event(Event),
+    Input(Input),
     Added(ServiceSpec, &'a ServiceScript),
     Order(Order),
-    LifeEnds(usize, Generation, Ending),
+    LifeEnds(usize, RunId, ExitReason),
     SessionBegins(Owner, SessionScript),
     SessionEnds(usize),
 }
@@ -69,7 +69,7 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
         live: Vec::new(),
         sessions: Vec::new(),
         groups: Vec::new(),
-        given_up: Vec::new(),
+        abandoned: Vec::new(),
         steps: 0,
     };
     play.plan_beginning();
@@ -78,7 +78,7 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
     }
     // The machine is deaf by now.
     for happening in std::mem::take(&mut play.agenda).into_values().take(5) {
-        if let Happening::Event(event) = happening {
+        if let Happening::Input(event) = happening {
             play.watched.try_handle(event)?;
         }
     }
@@ -92,8 +92,8 @@ impl<'a> Play<'a> {
                 order;
             self.plan(ms(*at), Happening::Order(order.clone()));
         }
-        for script in &self.world.edge_sessions {
-            self.plan(ms(script.at), Happening::SessionBegins(Owner::Edge, script.clone()));
+        for script in &self.world.root_sessions {
+            self.plan(ms(script.at), Happening::SessionBegins(Owner::Root, script.clone()));
         }
         let scripts: Vec<&ServiceScript> = if self.world.needed_come_last {
             self.world.services.iter().rev().collect()
@@ -105,15 +105,15 @@ impl<'a> Play<'a> {
         }
         let main = &self.world.main;
         if main.listens {
-            self.plan(Duration::ZERO, Happening::Event(Event::MainListens));
+            self.plan(Duration::ZERO, Happening::Input(Input::MainListens));
         }
         if let Some(after) = main.runs {
-            self.plan(ms(after), Happening::Event(Event::RunCalled));
+            self.plan(ms(after), Happening::Input(Input::RunCalled));
         }
         if let Some(after) = main.ends {
-            self.plan(ms(after), Happening::Event(Event::MainEnded(main.ending.get())));
+            self.plan(ms(after), Happening::Input(Input::MainEnded(main.reason.get())));
         }
-        self.plan(ms(self.world.terminated), Happening::Event(TERMINATE));
+        self.plan(ms(self.world.terminated), Happening::Input(TERMINATE));
     }
 
     fn plan(&mut self, after: Duration, happening: Happening<'a>) {
@@ -140,7 +140,7 @@ impl<'a> Play<'a> {
             let happening = self.agenda.pop_first().map(|(_, happening)| happening);
             happening.map_or(Ok(()), |happening| self.happens(happening))
         } else {
-            self.tell_machine(Event::Wake)
+            self.tell_machine(Input::Wake)
         }
     }
 
@@ -148,15 +148,15 @@ impl<'a> Play<'a> {
         match happening {
             Happening::Order(order) => self.obey(&order),
             Happening::Added(spec, script) => self.add(spec, script),
-            Happening::Event(event) => self.tell_machine(event),
-            Happening::LifeEnds(id, generation, ending) => {
-                if self.live[id] != Some(generation) {
+            Happening::Input(event) => self.tell_machine(event),
+            Happening::LifeEnds(id, run, reason) => {
+                if self.live[id] != Some(run) {
                     return Ok(());
                 }
                 self.live[id] = None;
-                let event = Event::ServiceEnded { id: ServiceId(id), generation, ending };
+                let event = Input::ServiceEnded { id: ServiceId(id), run, reason };
                 if let Some(echo) = self.scripts[id].echoes_after {
-                    self.plan(ms(echo), Happening::Event(event.clone()));
+                    self.plan(ms(echo), Happening::Input(event.clone()));
                 }
                 self.tell_machine(event)
             }
@@ -167,11 +167,11 @@ impl<'a> Play<'a> {
                 if let Some(lasts) = script.lasts {
                     self.plan(ms(lasts), Happening::SessionEnds(self.sessions.len() - 1));
                 }
-                self.tell_machine(Event::Wake)
+                self.tell_machine(Input::Wake)
             }
             Happening::SessionEnds(session) => {
                 self.sessions[session].alive = false;
-                self.tell_machine(Event::Wake)
+                self.tell_machine(Input::Wake)
             }
         }
     }
@@ -185,8 +185,8 @@ impl<'a> Play<'a> {
         let event = match *order {
             Order::Signal { .. } => Some(TERMINATE),
             Order::Shutdown { .. } => Some(shutdown()),
-            Order::Stop { service, .. } => meant(service).map(|(id, before)| Event::StopService { id, before }),
-            Order::Restart { service, .. } => meant(service).map(|(id, before)| Event::RestartService { id, before }),
+            Order::Stop { service, .. } => meant(service).map(|(id, before)| Input::StopService { id, before }),
+            Order::Restart { service, .. } => meant(service).map(|(id, before)| Input::RestartService { id, before }),
         };
         event.map_or(Ok(()), |event| self.tell_machine(event))
     }
@@ -210,14 +210,14 @@ impl<'a> Play<'a> {
             return Ok(Owner::Group(group));
         }
         self.groups.push((home, grace, true));
-        self.tell_machine(Event::GroupAdded { home, grace: ms(grace) })?;
+        self.tell_machine(Input::GroupAdded { home, grace: ms(grace) })?;
         Ok(Owner::Group(self.groups.len() - 1))
     }
 
     /// As the shell does: sessions are counted first.
-    fn tell_machine(&mut self, event: Event) -> Result<(), String> {
+    fn tell_machine(&mut self, event: Input) -> Result<(), String> {
         let counted = self.count();
-        let mut actions = self.watched.try_handle(Event::SessionsCounted(counted))?;
+        let mut actions = self.watched.try_handle(Input::SessionsCounted(counted))?;
         actions.extend(self.watched.try_handle(event)?);
         for action in actions {
             self.react(action);
@@ -227,7 +227,7 @@ impl<'a> Play<'a> {
 
     fn count(&self) -> Vec<(Owner, u64)> {
         let services = self.watched.state.services().len();
-        let owners = std::iter::once(Owner::Edge).chain((0..services).map(|id| Owner::Service(ServiceId(id))));
+        let owners = std::iter::once(Owner::Root).chain((0..services).map(|id| Owner::Service(ServiceId(id))));
         let groups = self.watched.oracle.groups().len();
         let owners = owners.chain((0..groups).map(Owner::Group));
         let alive = |owner| {

@@ -3,43 +3,43 @@
 use super::script::specs;
 use super::{End, Happening, Life, Play};
 use crate::machine::action::Action;
-use crate::machine::event::{Ending, Event};
-use crate::machine::id::{Generation, Owner, ServiceId};
+use crate::machine::id::{Owner, RunId, ServiceId};
+use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::Parent;
 use crate::machine::tests::build::ms;
 
 impl Play<'_> {
     pub(super) fn react(&mut self, action: Action) {
         match action {
-            Action::Start { id, generation } => self.begin(id, generation),
-            Action::TellService { id: ServiceId(id), generation, .. } => {
+            Action::Start { id, run } => self.begin(id, run),
+            Action::StopService { id: ServiceId(id), run, .. } => {
                 let script = self.scripts[id];
                 if let Some(after) = script.obeys {
-                    self.plan(ms(after), Happening::LifeEnds(id, generation, script.obeys_with.get()));
+                    self.plan(ms(after), Happening::LifeEnds(id, run, script.obeys_with.get()));
                 }
                 self.sessions_hear(Owner::Service(ServiceId(id)));
             }
-            Action::TellEdge { .. } => {
-                self.sessions_hear(Owner::Edge);
+            Action::StopRoot { .. } => {
+                self.sessions_hear(Owner::Root);
                 if let Some(after) = self.world.main.obeys {
-                    self.plan(ms(after), Happening::Event(Event::MainEnded(Ending::Done)));
+                    self.plan(ms(after), Happening::Input(Input::MainEnded(ExitReason::Done)));
                 }
             }
-            Action::Cancel { id: ServiceId(id), generation } => self.abort(id, generation),
+            Action::Cancel { id: ServiceId(id), run } => self.abort(id, run),
             Action::Abandon(abandoned) => {
-                for (ServiceId(id), generation) in abandoned.services {
-                    self.abort(id, generation);
+                for (ServiceId(id), run) in abandoned.services {
+                    self.abort(id, run);
                 }
-                self.given_up.extend(abandoned.sessions.into_iter().map(|(owner, _)| owner));
+                self.abandoned.extend(abandoned.sessions.into_iter().map(|(owner, _)| owner));
             }
             Action::DropMain => {
                 if let Some(after) = self.world.main.drops_in {
-                    self.plan(ms(after), Happening::Event(Event::MainEnded(Ending::Dropped)));
+                    self.plan(ms(after), Happening::Input(Input::MainEnded(ExitReason::Dropped)));
                 }
             }
             Action::ReturnFromRun => {
                 if let Some(after) = self.world.main.teardown {
-                    self.plan(ms(after), Happening::Event(Event::MainEnded(self.world.main.ending.get())));
+                    self.plan(ms(after), Happening::Input(Input::MainEnded(self.world.main.reason.get())));
                 }
             }
             Action::WatchSessions
@@ -51,19 +51,19 @@ impl Play<'_> {
         }
     }
 
-    fn begin(&mut self, ServiceId(id): ServiceId, generation: Generation) {
+    fn begin(&mut self, ServiceId(id): ServiceId, run: RunId) {
         let script = self.scripts[id];
-        self.live[id] = Some(generation);
+        self.live[id] = Some(run);
         self.forget_what_was_given_up(Owner::Service(ServiceId(id)));
         if let Some(after) = script.ready_after {
-            self.plan(ms(after), Happening::Event(Event::ServiceReady { id: ServiceId(id), generation }));
+            self.plan(ms(after), Happening::Input(Input::ServiceReady { id: ServiceId(id), run }));
         }
-        let Life { lasts, end } = &script.lives[(generation.0 as usize - 1) % script.lives.len()];
+        let Life { lasts, end } = &script.lives[(run.0 as usize - 1) % script.lives.len()];
         if let Some(lasts) = lasts {
-            self.plan(ms(*lasts), Happening::LifeEnds(id, generation, end.get()));
+            self.plan(ms(*lasts), Happening::LifeEnds(id, run, end.get()));
         }
-        self.plan_children(id, generation);
-        let is_first = generation == self.watched.state.services()[id].before.next();
+        self.plan_children(id, run);
+        let is_first = run == self.watched.state.services()[id].before.next();
         if is_first {
             for session in &script.sessions {
                 let begins = Happening::SessionBegins(Owner::Service(ServiceId(id)), session.clone());
@@ -73,10 +73,10 @@ impl Play<'_> {
     }
 
     /// Each life starts its own.
-    fn plan_children(&mut self, id: usize, generation: Generation) {
+    fn plan_children(&mut self, id: usize, run: RunId) {
         let script = self.scripts[id];
         let family = &script.children;
-        let parent = Parent { id: ServiceId(id), generation };
+        let parent = Parent { id: ServiceId(id), run };
         let path = self.watched.state.services()[id].spec.name.clone();
         for ((after, mut spec), script) in specs(family, |at| at.to_string()).into_iter().zip(family) {
             spec.name = format!("{path}/{}", spec.name);
@@ -91,10 +91,10 @@ impl Play<'_> {
         let mut family: Vec<_> =
             groups.filter(|(_, group)| group.0 == home).map(|(group, _)| Owner::Group(group)).collect();
         family.push(home);
-        if !family.iter().any(|owner| self.given_up.contains(owner)) {
+        if !family.iter().any(|owner| self.abandoned.contains(owner)) {
             return;
         }
-        self.given_up.retain(|owner| !family.contains(owner));
+        self.abandoned.retain(|owner| !family.contains(owner));
         for session in self.sessions.iter_mut().filter(|session| family.contains(&session.owner)) {
             session.forgotten = true;
         }
@@ -104,9 +104,9 @@ impl Play<'_> {
     }
 
     /// Its future is dropped, at once or when it next lets go of its thread, which may be never.
-    fn abort(&mut self, id: usize, generation: Generation) {
+    fn abort(&mut self, id: usize, run: RunId) {
         if let Some(after) = self.scripts[id].dies_in {
-            self.plan(ms(after), Happening::LifeEnds(id, generation, Ending::Dropped));
+            self.plan(ms(after), Happening::LifeEnds(id, run, ExitReason::Dropped));
         }
     }
 
@@ -125,12 +125,12 @@ impl Play<'_> {
 }
 
 impl End {
-    pub(super) fn get(self) -> Ending {
+    pub(super) fn get(self) -> ExitReason {
         match self {
-            End::Done => Ending::Done,
-            End::Failed => Ending::Failed("connection reset".to_owned()),
-            End::Panicked => Ending::Panicked("out of range".to_owned()),
-            End::Dropped => Ending::Dropped,
+            End::Done => ExitReason::Done,
+            End::Failed => ExitReason::Failed("connection reset".to_owned()),
+            End::Panicked => ExitReason::Panicked("out of range".to_owned()),
+            End::Dropped => ExitReason::Dropped,
         }
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::machine::tests) struct World {
     pub(in crate::machine::tests) needed_come_last: bool,
     /// One more `after`, which may lead nowhere or into a cycle.
     pub(in crate::machine::tests) rogue: Option<(usize, usize)>,
-    pub(in crate::machine::tests) edge_sessions: Vec<SessionScript>,
+    pub(in crate::machine::tests) root_sessions: Vec<SessionScript>,
     pub(in crate::machine::tests) orders: Vec<Order>,
     /// At the latest now somebody wants it to end.
     pub(in crate::machine::tests) terminated: u64,
@@ -31,7 +31,7 @@ pub(in crate::machine::tests) struct MainScript {
     pub(in crate::machine::tests) runs: Option<u64>,
     /// It returns by itself, wherever it is.
     pub(in crate::machine::tests) ends: Option<u64>,
-    pub(in crate::machine::tests) ending: End,
+    pub(in crate::machine::tests) reason: End,
     pub(in crate::machine::tests) obeys: Option<u64>,
     pub(in crate::machine::tests) drops_in: Option<u64>,
     pub(in crate::machine::tests) teardown: Option<u64>,
@@ -43,7 +43,7 @@ pub(in crate::machine::tests) struct ServiceScript {
     pub(in crate::machine::tests) needs: u16,
     /// Which of these it is bound to, and which of them are bound to it, too.
     pub(in crate::machine::tests) bound: u16,
-    pub(in crate::machine::tests) binds: u16,
+    pub(in crate::machine::tests) bound_dependents: u16,
     pub(in crate::machine::tests) added: u64,
     pub(in crate::machine::tests) restart: Restart,
     pub(in crate::machine::tests) failures: u32,
@@ -123,7 +123,8 @@ pub(super) fn specs(family: &[ServiceScript], name: impl Fn(usize) -> String) ->
         let needs = |others: u16| (0..at).filter(move |need| others & (1 << need) != 0);
         let after = needs(script.needs & !script.bound).map(&name);
         let bound_to = needs(script.needs & script.bound).map(&name);
-        let is_back = |&(_, other): &(usize, &ServiceScript)| other.needs & other.bound & other.binds & (1 << at) != 0;
+        let is_back =
+            |&(_, other): &(usize, &ServiceScript)| other.needs & other.bound & other.bound_dependents & (1 << at) != 0;
         let back = family.iter().enumerate().skip(at + 1).filter(is_back).map(|(other, _)| name(other));
         let mut spec = service(&name(at), &[]);
         spec.after = after.map(Reference::Name).collect();

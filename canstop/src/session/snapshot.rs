@@ -106,7 +106,7 @@ impl Watch {
 
 /// Sessions of one place that do the same, or a body that holds a thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct SessionGroup {
     pub(crate) kind: Kind,
     pub(crate) site: &'static Site,
     pub(crate) owner: Owner,
@@ -171,8 +171,8 @@ impl Known {
     ///
     /// What stands in no table and on no thread is queued if threads are held up. If none is, it came
     /// or went while this was looked at, and waits like the others.
-    fn rows(&self, watch: &Watch, now: Instant, threads_are_held: bool) -> Vec<Found> {
-        let row = |count, oldest: Option<Duration>, activity| Found {
+    fn rows(&self, watch: &Watch, now: Instant, threads_are_held: bool) -> Vec<SessionGroup> {
+        let row = |count, oldest: Option<Duration>, activity| SessionGroup {
             kind: self.counter.kind,
             site: self.counter.site,
             owner: self.counter.scope.owner,
@@ -204,7 +204,12 @@ impl Known {
 }
 
 /// Names what is alive among these owners' sessions, site by site.
-pub(crate) fn survey(supervisor: &Supervisor, watch: &Watch, owners: &[Owner], now: Instant) -> Vec<Found> {
+pub(crate) fn snapshot_sessions(
+    supervisor: &Supervisor,
+    watch: &Watch,
+    owners: &[Owner],
+    now: Instant,
+) -> Vec<SessionGroup> {
     let born_now = supervisor.now();
     let mut known: HashMap<Key, Known> = HashMap::new();
     for scope in supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 
-use crate::machine::Ending;
+use crate::machine::ExitReason;
 use crate::session::with_sources;
 
 /// What a service may return: `()`, `!`, or a `Result` of these whose error can be boxed,
@@ -16,7 +16,7 @@ use crate::session::with_sources;
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed and sent: `anyhow::Error`, `Box<dyn Error + Send + Sync>`, or a type that implements `std::error::Error`"
 )]
-pub trait Outcome: Send + 'static {
+pub trait ServiceOutput: Send + 'static {
     /// The outcome as a result.
     ///
     /// # Errors
@@ -26,21 +26,21 @@ pub trait Outcome: Send + 'static {
 }
 
 #[diagnostic::do_not_recommend]
-impl Outcome for () {
+impl ServiceOutput for () {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl Outcome for Infallible {
+impl ServiceOutput for Infallible {
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         match self {}
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E> Outcome for Result<(), E>
+impl<E> ServiceOutput for Result<(), E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
@@ -50,7 +50,7 @@ where
 }
 
 #[diagnostic::do_not_recommend]
-impl<E> Outcome for Result<Infallible, E>
+impl<E> ServiceOutput for Result<Infallible, E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
@@ -69,7 +69,7 @@ where
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that implements `std::error::Error`"
 )]
-pub trait MainOutcome {
+pub trait MainOutput {
     /// The outcome as a result.
     ///
     /// # Errors
@@ -79,28 +79,28 @@ pub trait MainOutcome {
 }
 
 #[diagnostic::do_not_recommend]
-impl MainOutcome for () {
+impl MainOutput for () {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         Ok(())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl MainOutcome for Infallible {
+impl MainOutput for Infallible {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         match self {}
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Box<dyn Error>>> MainOutcome for Result<(), E> {
+impl<E: Into<Box<dyn Error>>> MainOutput for Result<(), E> {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         self.map_err(Into::into)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Box<dyn Error>>> MainOutcome for Result<Infallible, E> {
+impl<E: Into<Box<dyn Error>>> MainOutput for Result<Infallible, E> {
     fn into_result(self) -> Result<(), Box<dyn Error>> {
         match self {
             Ok(never) => match never {},
@@ -110,10 +110,10 @@ impl<E: Into<Box<dyn Error>>> MainOutcome for Result<Infallible, E> {
 }
 
 /// How a body ended that was not dropped: with an outcome, or a panic.
-pub(crate) fn ending_of<R: Outcome>(returned: Result<R, Ending>) -> Ending {
-    match returned.map(Outcome::into_result) {
-        Ok(Ok(())) => Ending::Done,
-        Ok(Err(error)) => Ending::Failed(with_sources(&*error)),
+pub(crate) fn reason_of<R: ServiceOutput>(returned: Result<R, ExitReason>) -> ExitReason {
+    match returned.map(ServiceOutput::into_result) {
+        Ok(Ok(())) => ExitReason::Done,
+        Ok(Err(error)) => ExitReason::Failed(with_sources(&*error)),
         Err(panic) => panic,
     }
 }

@@ -1,7 +1,7 @@
 //! What is wanted of single services while the program goes on: that they stop, or begin a new life.
 
-use super::id::{Generation, ServiceId};
-use super::service::{Service, Stage, Wish};
+use super::id::{RunId, ServiceId};
+use super::service::{Request, Service, Stage};
 use super::spec::Parent;
 use super::state::State;
 use super::time::Time;
@@ -9,20 +9,20 @@ use super::time::Time;
 impl State {
     /// Somebody wants a service to stop. That those that need it stop with it, and before it, is found
     /// out whenever the plan is looked at: some may not be in it yet.
-    pub(super) fn want_stop(&mut self, id: ServiceId, before: Generation) {
+    pub(super) fn request_service_stop(&mut self, id: ServiceId, before: RunId) {
         if self.is_still(id, before) {
-            self.wish_for(id, Wish::Stop);
+            self.raise_request(id, Request::Stop);
         }
     }
 
     /// Somebody wants a service to begin a new life. One that waits for it need not wait any longer.
-    pub(super) fn want_restart(&mut self, now: Time, id: ServiceId, before: Generation) {
+    pub(super) fn request_service_restart(&mut self, now: Time, id: ServiceId, before: RunId) {
         if !self.is_still(id, before) {
             return;
         }
         match self.service(id).stage {
             Stage::Running { .. } => {
-                self.wish_for(id, Wish::Restart { not_before: now });
+                self.raise_request(id, Request::Restart { not_before: now });
                 self.restart_bound(id, now);
             }
             Stage::BackingOff { .. } => self.service_mut(id).stage = Stage::BackingOff { until: now },
@@ -31,7 +31,7 @@ impl State {
     }
 
     /// Is the service of this number still the one that was meant?
-    fn is_still(&self, id: ServiceId, before: Generation) -> bool {
+    fn is_still(&self, id: ServiceId, before: RunId) -> bool {
         self.services.get(id.0).is_some_and(|service| service.before == before)
     }
 
@@ -39,45 +39,47 @@ impl State {
     pub(super) fn restart_bound(&mut self, id: ServiceId, not_before: Time) {
         for bound in self.plan.restarts_with(id) {
             if matches!(self.service(bound).stage, Stage::Running { .. } | Stage::BackingOff { .. }) {
-                self.wish_for(bound, Wish::Restart { not_before });
+                self.raise_request(bound, Request::Restart { not_before });
             }
         }
     }
 
-    fn wish_for(&mut self, id: ServiceId, wish: Wish) {
+    fn raise_request(&mut self, id: ServiceId, request: Request) {
         let service = self.service_mut(id);
-        service.wish = service.wish.max(Some(wish));
+        service.request = service.request.max(Some(request));
     }
 
     /// The end of one is the end of those that need it, of those that are bound to it both ways, and
     /// of its children; and these end with their parent's life, too.
-    pub(super) fn pass_on_wishes(&mut self) {
+    pub(super) fn pass_on_requests(&mut self) {
         loop {
-            let ids: Vec<_> = self.ids().filter(|&id| self.inherited_wish(id) > self.service(id).wish).collect();
+            let ids: Vec<_> = self.ids().filter(|&id| self.inherited_request(id) > self.service(id).request).collect();
             if ids.is_empty() {
                 return;
             }
             for id in ids {
-                self.service_mut(id).wish = self.inherited_wish(id);
+                self.service_mut(id).request = self.inherited_request(id);
             }
         }
     }
 
     /// The gravest wish for the end of one that it cannot be without.
-    fn inherited_wish(&self, id: ServiceId) -> Option<Wish> {
-        let parent_goes_on = self.has_its_parent(id) && self.parent_of(id).is_none_or(|parent| parent.wish.is_none());
+    fn inherited_request(&self, id: ServiceId) -> Option<Request> {
+        let parent_goes_on =
+            self.parent_run_alive(id) && self.parent_of(id).is_none_or(|parent| parent.request.is_none());
         let of_parent = (!parent_goes_on).then(|| {
-            let wish = self.parent_of(id).and_then(|parent| parent.wish);
-            wish.map_or(Wish::EndWithParent, |wish| wish.max(Wish::EndWithParent))
+            let request = self.parent_of(id).and_then(|parent| parent.request);
+            request.map_or(Request::EndWithParent, |request| request.max(Request::EndWithParent))
         });
-        let others = self.plan.needs(id).iter().copied().chain(self.plan.mates(id));
-        let of_others = others.filter_map(|other| self.service(other).wish.filter(|_| self.service(other).is_to_end()));
+        let others = self.plan.needs(id).iter().copied().chain(self.plan.bound_peers(id));
+        let of_others =
+            others.filter_map(|other| self.service(other).request.filter(|_| self.service(other).is_to_end()));
         of_others.chain(of_parent).max()
     }
 
     /// Is somebody still to stop, or to begin a new life?
-    pub(super) fn is_any_wish_open(&self) -> bool {
-        let is_open = |id| self.service(id).wish.is_some() && !(self.service(id).is_over() && self.is_drained(id));
+    pub(super) fn any_request_open(&self) -> bool {
+        let is_open = |id| self.service(id).request.is_some() && !(self.service(id).is_over() && self.is_drained(id));
         self.ids().any(is_open)
     }
 
@@ -87,9 +89,9 @@ impl State {
     }
 
     /// Does the life still run that started this service, if one did?
-    pub(super) fn has_its_parent(&self, id: ServiceId) -> bool {
-        let Some(Parent { generation, .. }) = self.service(id).spec.parent else { return true };
-        self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.generation == generation)
+    pub(super) fn parent_run_alive(&self, id: ServiceId) -> bool {
+        let Some(Parent { run, .. }) = self.service(id).spec.parent else { return true };
+        self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.run == run)
     }
 
     /// The next life of one that had another waits until that is gone altogether: its children, whoever
@@ -97,11 +99,11 @@ impl State {
     /// to end begins it only for the sake of those that need it to end well.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
-        let own_are_gone = match service.told {
+        let own_are_gone = match service.stop_by {
             Some(_) => self.is_drained(id),
             None => self.plan.children(id).iter().all(|&child| self.is_drained(child)),
         };
-        let is_gone = |&other: &ServiceId| self.service(other).wish.is_none() || self.is_drained(other);
+        let is_gone = |&other: &ServiceId| self.service(other).request.is_none() || self.is_drained(other);
         own_are_gone
             && (!service.is_to_end() || self.is_needed(id))
             && self.plan.restarts_with(id).iter().all(is_gone)
@@ -111,8 +113,8 @@ impl State {
     /// Lets a service wait for its next life, and says until when at least.
     pub(super) fn begin_pause(&mut self, now: Time, id: ServiceId) -> Time {
         let service = self.service_mut(id);
-        let until = match service.wish {
-            Some(Wish::Restart { not_before }) => not_before.max(now),
+        let until = match service.request {
+            Some(Request::Restart { not_before }) => not_before.max(now),
             _ => now,
         };
         service.stage = Stage::BackingOff { until };

@@ -7,21 +7,21 @@ use super::slots::Slot;
 
 /// Either an [`Origin`], whose lowest bit is set, or a slot, whose lowest bit is not.
 #[derive(Clone, Copy)]
-pub(super) struct Standing(NonNull<()>);
+pub(super) struct SessionState(NonNull<()>);
 
 #[expect(unsafe_code, reason = "a pointer is not `Send` by itself, a reference to a counter or a slot is")]
 // SAFETY: it stands for a `&'static Counter` or a `&'static Slot`, and both may go to any thread.
-unsafe impl Send for Standing {}
+unsafe impl Send for SessionState {}
 
-/// What a [`Standing`] stands for.
-pub(super) enum Stands {
+/// What a [`SessionState`] stands for.
+pub(super) enum Stage {
     /// It has not waited yet.
     Fresh(Origin),
     /// It is in the table.
     Entered(&'static Slot),
 }
 
-impl Standing {
+impl SessionState {
     #[inline]
     pub(super) fn fresh(origin: Origin) -> Self {
         Self(origin.to_word())
@@ -33,15 +33,15 @@ impl Standing {
     }
 
     #[inline]
-    pub(super) fn get(self) -> Stands {
+    pub(super) fn get(self) -> Stage {
         #[expect(unsafe_code, reason = "a word that is either one thing or the other")]
         // SAFETY: its lowest bit is that of every origin, and of no slot, as those are aligned to more
         // than one byte. So it says which of the two functions above made the word.
         unsafe {
             if self.mark().is_born() {
-                Stands::Fresh(Origin::from_word(self.0))
+                Stage::Fresh(Origin::from_word(self.0))
             } else {
-                Stands::Entered(self.0.cast().as_ref())
+                Stage::Entered(self.0.cast().as_ref())
             }
         }
     }
@@ -99,17 +99,17 @@ mod tests {
         let counter = Counter::leak(&SITE, service(), Kind::Session, None);
         for tick in [0, 1, 2, u32::MAX] {
             let origin = Origin::new(counter, Birth::at(tick));
-            let standing = Standing::fresh(origin);
-            assert!(matches!(standing.get(), Stands::Fresh(same) if same == origin));
+            let snapshot = SessionState::fresh(origin);
+            assert!(matches!(snapshot.get(), Stage::Fresh(same) if same == origin));
             assert!(ptr::eq(origin.counter(), counter));
-            assert_eq!((origin.born(), standing.mark().born()), (Birth::at(tick), Some(Birth::at(tick))));
+            assert_eq!((origin.born(), snapshot.mark().born()), (Birth::at(tick), Some(Birth::at(tick))));
         }
         let free = Free::new();
         let slot = free.take();
-        let standing = Standing::entered(slot);
-        assert!(matches!(standing.get(), Stands::Entered(same) if ptr::eq(same, slot)));
-        assert!(![Mark::IDLE, Mark::BODY].contains(&standing.mark()));
-        assert_eq!(standing.mark().born(), None);
+        let snapshot = SessionState::entered(slot);
+        assert!(matches!(snapshot.get(), Stage::Entered(same) if ptr::eq(same, slot)));
+        assert!(![Mark::IDLE, Mark::BODY].contains(&snapshot.mark()));
+        assert_eq!(snapshot.mark().born(), None);
         free.give_back(slot);
         free.give_all();
     }

@@ -24,8 +24,8 @@ impl fmt::Display for Straggler {
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
-        if let Some(place) = &self.place {
-            write!(f, " at {place}")?;
+        if let Some(location) = &self.location {
+            write!(f, " at {location}")?;
         }
         if let Some(function) = &self.function {
             write!(f, " in {function}")?;

@@ -7,20 +7,20 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::leaving::Watching;
 use super::scope::Scope;
-use crate::machine::{Owner, Place};
+use crate::machine::{Location, Owner};
 
 /// What is kept of services that are over, and of sessions that were given up.
 #[derive(Debug)]
-pub(super) struct Retired {
+pub(super) struct ScopePool {
     scopes: Mutex<Vec<&'static Scope>>,
     /// Sessions that were given up are dropped at their next poll. Until all of a scope's are gone they
     /// stay watched: one that is not looks for nobody's word.
-    given_up: Mutex<Vec<(&'static Scope, Watching)>>,
+    abandoned: Mutex<Vec<(&'static Scope, Watching)>>,
 }
 
-impl Retired {
+impl ScopePool {
     pub(super) fn new() -> Self {
-        Self { scopes: Mutex::new(Vec::new()), given_up: Mutex::new(Vec::new()) }
+        Self { scopes: Mutex::new(Vec::new()), abandoned: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn keep(&self, scope: &'static Scope) {
@@ -29,20 +29,20 @@ impl Retired {
 
     /// A scope that may be used as if it were new. Only by the same owner: what still holds a lifecycle of
     /// an earlier life was told to stop, and stays so, because that owner's lives have growing numbers.
-    pub(super) fn take(&self, owner: Owner, name: &str, place: Place) -> Option<&'static Scope> {
+    pub(super) fn take(&self, owner: Owner, name: &str, location: Location) -> Option<&'static Scope> {
         let mut scopes = lock(&self.scopes);
-        let fits = |scope: &&Scope| scope.owner == owner && scope.place == place && scope.name == name;
+        let fits = |scope: &&Scope| scope.owner == owner && scope.location == location && scope.name == name;
         let index = scopes.iter().position(|scope| fits(scope) && !scope.has_sessions())?;
         Some(scopes.swap_remove(index))
     }
 
-    pub(super) fn watch_given_up(&self, scope: &'static Scope) {
-        lock(&self.given_up).push((scope, Watching::on()));
+    pub(super) fn watch_abandoned(&self, scope: &'static Scope) {
+        lock(&self.abandoned).push((scope, Watching::on()));
     }
 
     /// Watches no longer those that are gone.
     pub(super) fn let_go(&self) {
-        lock(&self.given_up).retain(|(scope, _)| scope.has_sessions());
+        lock(&self.abandoned).retain(|(scope, _)| scope.has_sessions());
     }
 }
 
@@ -58,25 +58,25 @@ mod tests {
 
     use tokio::runtime::Builder;
 
-    use super::super::observer::Anything;
+    use super::super::output::NotAResult;
     use super::super::site::Site;
     use super::super::supervisor::Supervisor;
     use super::super::tracked::spawn_session;
     use super::*;
-    use crate::machine::{Generation, ServiceId};
+    use crate::machine::{RunId, ServiceId};
 
     static SITE: Site = Site::new(None, "retired.rs", 1, "", || "", None);
     static HURRIED: Site = Site::new(None, "retired.rs", 2, "", || "", Some(Duration::from_secs(1)));
-    const PLACE: Place = Place { file: "retired.rs", line: 1 };
+    const PLACE: Location = Location { file: "retired.rs", line: 1 };
 
-    fn scope_of(supervisor: &'static Supervisor, place: Place) -> &'static Scope {
-        supervisor.new_scope(Owner::Service(ServiceId(0)), "tenant", place, Generation(1))
+    fn scope_of(supervisor: &'static Supervisor, location: Location) -> &'static Scope {
+        supervisor.new_scope(Owner::Service(ServiceId(0)), "tenant", location, RunId(1))
     }
 
     #[test]
     fn services_without_end_share_the_scopes_of_those_that_are_over() {
         let (supervisor, _inbox) = Supervisor::new();
-        let elsewhere = Place { line: 2, ..PLACE };
+        let elsewhere = Location { line: 2, ..PLACE };
         let first = scope_of(supervisor, PLACE);
         for _ in 0..3 {
             supervisor.retire_scope(first);
@@ -97,8 +97,8 @@ mod tests {
         let left = {
             let _runtime = runtime.enter();
             let _scope = first.enter();
-            spawn_session(&SITE, pending::<()>(), Anything);
-            spawn_session(&HURRIED, pending::<()>(), Anything)
+            spawn_session(&SITE, pending::<()>(), NotAResult);
+            spawn_session(&HURRIED, pending::<()>(), NotAResult)
         };
         runtime.block_on(tokio::task::yield_now());
         let _watching = Watching::on();

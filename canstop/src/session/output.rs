@@ -2,7 +2,7 @@
 //!
 //! A session may return whatever it likes. Where that is a `Result`, its `Err` is reported. Rust has
 //! no specialisation; what it has is method resolution, which takes the candidate that needs the
-//! fewest dereferences. The macro calls `observer()` on `&&&&&Probe`, and the traits below are
+//! fewest dereferences. The macro calls `observer()` on `&&&&&OutputProbe`, and the traits below are
 //! implemented from the most specific, at five references, to one that takes anything.
 //!
 //! An output whose type is not known yet would be taken for a `Result`, and whoever settles it later be
@@ -14,16 +14,16 @@ use std::fmt::{Debug, Display, Write};
 use std::marker::PhantomData;
 
 /// Says what an output has failed with.
-pub trait Observer<T> {
+pub trait OutputObserver<T> {
     /// The error as text, if it is one.
     fn error(&self, output: &T) -> Option<String>;
 }
 
 /// Stands for the output of a future.
 #[derive(Debug)]
-pub struct Probe<F>(PhantomData<fn() -> F>);
+pub struct OutputProbe<F>(PhantomData<fn() -> F>);
 
-impl<F> Probe<F> {
+impl<F> OutputProbe<F> {
     /// A probe of this future's output.
     pub fn of(_future: &F) -> Self {
         Self(PhantomData)
@@ -32,9 +32,9 @@ impl<F> Probe<F> {
 
 /// Stands for the output of a closure.
 #[derive(Debug)]
-pub struct BlockingProbe<F>(PhantomData<fn() -> F>);
+pub struct BlockingOutputProbe<F>(PhantomData<fn() -> F>);
 
-impl<F> BlockingProbe<F> {
+impl<F> BlockingOutputProbe<F> {
     /// A probe of this closure's output.
     pub fn of(_closure: &F) -> Self {
         Self(PhantomData)
@@ -43,7 +43,7 @@ impl<F> BlockingProbe<F> {
 
 /// Not a `Result`: it cannot fail.
 #[derive(Clone, Copy, Debug)]
-pub struct Anything;
+pub struct NotAResult;
 /// A `Result` whose error is an [`Error`]: its sources are told too.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorResult;
@@ -57,35 +57,35 @@ pub struct DebugResult;
 #[derive(Clone, Copy, Debug)]
 pub struct SilentResult;
 
-impl<T> Observer<T> for Anything {
+impl<T> OutputObserver<T> for NotAResult {
     #[inline]
     fn error(&self, _output: &T) -> Option<String> {
         None
     }
 }
 
-impl<T, E: Error> Observer<Result<T, E>> for ErrorResult {
+impl<T, E: Error> OutputObserver<Result<T, E>> for ErrorResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(|error| with_sources(error))
     }
 }
 
-impl<T, E: Display> Observer<Result<T, E>> for DisplayResult {
+impl<T, E: Display> OutputObserver<Result<T, E>> for DisplayResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(|error| format!("{error:#}"))
     }
 }
 
-impl<T, E: Debug> Observer<Result<T, E>> for DebugResult {
+impl<T, E: Debug> OutputObserver<Result<T, E>> for DebugResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(|error| format!("{error:?}"))
     }
 }
 
-impl<T, E> Observer<Result<T, E>> for SilentResult {
+impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.is_err().then(|| "an error that has neither Display nor Debug".to_owned())
@@ -106,7 +106,8 @@ pub(crate) fn with_sources(error: &(impl Error + ?Sized)) -> String {
 /// The traits that the macros bring into scope around their probe.
 pub mod observe {
     use super::{
-        Anything, BlockingProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, Probe, SilentResult,
+        BlockingOutputProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, NotAResult, OutputProbe,
+        SilentResult,
     };
 
     macro_rules! levels {
@@ -114,35 +115,35 @@ pub mod observe {
             /// One level of the resolution.
             pub trait $level {
                 /// What observes the output.
-                type Observer;
+                type OutputObserver;
                 /// The observer of the probe's output.
-                fn observer(&self) -> Self::Observer;
+                fn observer(&self) -> Self::OutputObserver;
             }
         )* };
     }
 
-    levels!(ViaError, ViaDisplay, ViaDebug, ViaResult, ViaAnything);
+    levels!(ViaError, ViaDisplay, ViaDebug, ViaResult, ViaNotAResult);
 
     macro_rules! observe {
         ($level:ident, $observer:ident, [$($bound:tt)*], $($reference:tt)*) => {
-            impl<F, T, E> $level for $($reference)* Probe<F>
+            impl<F, T, E> $level for $($reference)* OutputProbe<F>
             where
                 F: Future<Output = Result<T, E>>,
                 $($bound)*
             {
-                type Observer = $observer;
+                type OutputObserver = $observer;
                 #[inline]
                 fn observer(&self) -> $observer {
                     $observer
                 }
             }
 
-            impl<F, T, E> $level for $($reference)* BlockingProbe<F>
+            impl<F, T, E> $level for $($reference)* BlockingOutputProbe<F>
             where
                 F: FnOnce() -> Result<T, E>,
                 $($bound)*
             {
-                type Observer = $observer;
+                type OutputObserver = $observer;
                 #[inline]
                 fn observer(&self) -> $observer {
                     $observer
@@ -161,11 +162,11 @@ pub mod observe {
         }
     }
 
-    impl<F: Future> HasOutput for &Probe<F> {
+    impl<F: Future> HasOutput for &OutputProbe<F> {
         type Output = F::Output;
     }
 
-    impl<F: FnOnce() -> T, T> HasOutput for &BlockingProbe<F> {
+    impl<F: FnOnce() -> T, T> HasOutput for &BlockingOutputProbe<F> {
         type Output = T;
     }
 
@@ -177,8 +178,8 @@ pub mod observe {
         }
     }
 
-    impl<F> HasNoOutput for Probe<F> {}
-    impl<F> HasNoOutput for BlockingProbe<F> {}
+    impl<F> HasNoOutput for OutputProbe<F> {}
+    impl<F> HasNoOutput for BlockingOutputProbe<F> {}
 
     /// What is known of every type, once it is known itself.
     pub trait Known {
@@ -193,19 +194,19 @@ pub mod observe {
     observe!(ViaDebug, DebugResult, [E: Debug], &&);
     observe!(ViaResult, SilentResult, [], &);
 
-    impl<F> ViaAnything for Probe<F> {
-        type Observer = Anything;
+    impl<F> ViaNotAResult for OutputProbe<F> {
+        type OutputObserver = NotAResult;
         #[inline]
-        fn observer(&self) -> Anything {
-            Anything
+        fn observer(&self) -> NotAResult {
+            NotAResult
         }
     }
 
-    impl<F> ViaAnything for BlockingProbe<F> {
-        type Observer = Anything;
+    impl<F> ViaNotAResult for BlockingOutputProbe<F> {
+        type OutputObserver = NotAResult;
         #[inline]
-        fn observer(&self) -> Anything {
-            Anything
+        fn observer(&self) -> NotAResult {
+            NotAResult
         }
     }
 }
@@ -237,11 +238,11 @@ mod tests {
         ($output:expr) => {{
             let output = $output;
             let future = std::future::ready(output);
-            let observer = (&&&&&Probe::of(&future)).observer();
+            let observer = (&&&&&OutputProbe::of(&future)).observer();
             let output = future.into_inner();
             let by_future = observer.error(&output);
             let closure = move || output;
-            let observer = (&&&&&BlockingProbe::of(&closure)).observer();
+            let observer = (&&&&&BlockingOutputProbe::of(&closure)).observer();
             assert_eq!(observer.error(&closure()), by_future);
             by_future
         }};

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::cause::Signal;
-use super::id::{Generation, Owner, ServiceId};
+use super::id::{Owner, RunId, ServiceId};
 use super::spec::ServiceSpec;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub(crate) enum Event {
+pub(crate) enum Input {
     /// Time has passed. Harmless at any moment.
     Wake,
     /// A stop signal came.
@@ -26,16 +26,16 @@ pub(crate) enum Event {
     /// `main` called `run()`.
     RunCalled,
     /// The body of `main` is over.
-    MainEnded(Ending),
+    MainEnded(ExitReason),
     /// A service said that it is ready.
-    ServiceReady { id: ServiceId, generation: Generation },
+    ServiceReady { id: ServiceId, run: RunId },
     /// A life of a service is over.
-    ServiceEnded { id: ServiceId, generation: Generation, ending: Ending },
+    ServiceEnded { id: ServiceId, run: RunId, reason: ExitReason },
     /// Somebody wants one service to stop, and those that need it before it. `before` is the last life
     /// that was not this service's: its number may belong to another one by now.
-    StopService { id: ServiceId, before: Generation },
+    StopService { id: ServiceId, before: RunId },
     /// Somebody wants one service to begin a new life, and with it those that are bound to it.
-    RestartService { id: ServiceId, before: Generation },
+    RestartService { id: ServiceId, before: RunId },
     /// How many sessions are alive. The shell counts before every other event once a stop was
     /// requested, so that the machine never judges by an old count.
     SessionsCounted(Vec<(Owner, u64)>),
@@ -44,7 +44,7 @@ pub(crate) enum Event {
 /// How a life of a service, or a session, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum ExitReason {
     /// It returned, and not an error.
     Done,
     /// It returned an error.
@@ -55,13 +55,13 @@ pub enum Ending {
     Dropped,
 }
 
-impl Ending {
+impl ExitReason {
     /// What it failed with, if it did.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         match self {
-            Ending::Done | Ending::Dropped => None,
-            Ending::Failed(error) | Ending::Panicked(error) => Some(error),
+            ExitReason::Done | ExitReason::Dropped => None,
+            ExitReason::Failed(error) | ExitReason::Panicked(error) => Some(error),
         }
     }
 }

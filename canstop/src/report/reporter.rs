@@ -18,12 +18,12 @@ enum Order {
 
 /// The control plane's end of the telling thread.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct Reporter {
     /// Without a thread it tells by itself: in a test nobody waits for the deadline.
     orders: Option<mpsc::Sender<Order>>,
 }
 
-impl Teller {
+impl Reporter {
     /// Starts the thread.
     ///
     /// # Errors

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use crate::machine::{Abandoned, Activity, Generation, Owner, ServiceId, Straggler, StragglerKind};
+use crate::machine::{Abandoned, Activity, Owner, RunId, ServiceId, Straggler, StragglerKind};
 use crate::report::Event;
-use crate::session::{Count, Found, Kind, Scope, Site, Supervisor, Watch, body_blocks_since, count, survey};
+use crate::session::{
+    Count, Kind, Scope, SessionGroup, Site, Supervisor, Watch, body_blocks_since, count, snapshot_sessions,
+};
 
 /// As many stragglers as are told one by one.
 const ROWS: usize = 20;
 
 /// The books of a stop.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct DrainStats {
     /// What each owner's sessions had finished when the stop was requested.
     finished_before: HashMap<Owner, u64>,
     /// How many of an abandoned owner's had been drained by then.
@@ -22,7 +24,7 @@ pub(super) struct Ledger {
     untold: usize,
 }
 
-impl Ledger {
+impl DrainStats {
     /// Begins to count what is drained.
     pub(super) fn open(&mut self, supervisor: &Supervisor) {
         self.finished_before = count(supervisor).into_iter().map(|count| (count.scope.owner, count.finished)).collect();
@@ -73,27 +75,27 @@ impl Ledger {
 }
 
 /// What the naming of stragglers needs to see.
-pub(super) struct Scene<'a> {
+pub(super) struct StragglerNaming<'a> {
     pub(super) supervisor: &'static Supervisor,
     pub(super) watch: &'a Watch,
     pub(super) now: Instant,
     pub(super) began: Instant,
 }
 
-impl Scene<'_> {
+impl StragglerNaming<'_> {
     /// Gives everything that is left its name, its place, its age and what it does.
     pub(super) fn name(
         &self,
         left: &Abandoned,
-        life: impl Fn(ServiceId, Generation) -> Option<(&'static Scope, Instant)>,
+        run_of: impl Fn(ServiceId, RunId) -> Option<(&'static Scope, Instant)>,
     ) -> Vec<Straggler> {
         let mut stragglers = Vec::new();
         if left.main {
-            let edge = self.supervisor.edge();
+            let edge = self.supervisor.root();
             stragglers.push(Straggler {
                 kind: StragglerKind::Main,
                 name: None,
-                place: None,
+                location: None,
                 function: None,
                 owner: None,
                 count: 1,
@@ -101,12 +103,12 @@ impl Scene<'_> {
                 activity: self.activity_of_body(edge),
             });
         }
-        for &(id, generation) in &left.services {
-            let Some((scope, began)) = life(id, generation) else { continue };
+        for &(id, run) in &left.services {
+            let Some((scope, began)) = run_of(id, run) else { continue };
             stragglers.push(Straggler {
                 kind: StragglerKind::Service,
                 name: Some(scope.name.clone()),
-                place: Some(scope.place.to_string()),
+                location: Some(scope.location),
                 function: None,
                 owner: None,
                 count: 1,
@@ -115,21 +117,21 @@ impl Scene<'_> {
             });
         }
         let owners: Vec<_> = left.sessions.iter().map(|&(owner, _)| owner).collect();
-        let found = survey(self.supervisor, self.watch, &owners, self.now);
+        let found = snapshot_sessions(self.supervisor, self.watch, &owners, self.now);
         stragglers.extend(found.into_iter().map(|found| self.session(found)));
         stragglers
     }
 
-    fn session(&self, found: Found) -> Straggler {
-        let Found { kind, site, owner, count, oldest, activity } = found;
-        let Site { name, file, line, function, .. } = site;
+    fn session(&self, found: SessionGroup) -> Straggler {
+        let SessionGroup { kind, site, owner, count, oldest, activity } = found;
+        let Site { name, function, .. } = site;
         let home = self.supervisor.scopes().into_iter().find(|scope| scope.owner == owner).map(Scope::home);
         Straggler {
             kind: if kind == Kind::Blocking { StragglerKind::Blocking } else { StragglerKind::Session },
             name: name.map(str::to_owned),
-            place: Some(format!("{file}:{line}")),
+            location: Some(site.location()),
             function: Some(function().to_owned()),
-            owner: home.filter(|home| home.owner != Owner::Edge).map(|home| home.name.clone()),
+            owner: home.filter(|home| home.owner != Owner::Root).map(|home| home.name.clone()),
             count,
             oldest,
             activity,

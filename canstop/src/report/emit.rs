@@ -6,13 +6,13 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::event::Event;
-use crate::machine::{Ending, Exit};
+use crate::machine::{Exit, ExitReason};
 
 impl Event {
     fn level(&self) -> Level {
         match self {
-            Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceTold { .. } => Level::DEBUG,
-            Event::ServiceEnded { ending: Ending::Done | Ending::Dropped, .. } => Level::DEBUG,
+            Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceStopping { .. } => Level::DEBUG,
+            Event::ServiceEnded { reason: ExitReason::Done | ExitReason::Dropped, .. } => Level::DEBUG,
             Event::ServiceEnded { .. } | Event::SessionFailed { .. } => Level::ERROR,
             Event::ServiceLost { .. } | Event::Abandoned(_) | Event::MoreAbandoned { .. } => Level::ERROR,
             Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
@@ -72,17 +72,17 @@ impl Event {
             };
         }
         match self {
-            Event::ServiceStarted { service, life } => event!(service, life,),
-            Event::ServiceReady { service } | Event::ServiceTold { service } | Event::ServiceLost { service } => {
+            Event::ServiceStarted { service, run } => event!(service, run,),
+            Event::ServiceReady { service } | Event::ServiceStopping { service } | Event::ServiceLost { service } => {
                 event!(service,)
             }
             Event::ServiceRefused { service, fault } => event!(service, fault,),
-            Event::ServiceEnded { service, ending, restart_in } => {
+            Event::ServiceEnded { service, reason, restart_in } => {
                 let restart_in_ms = restart_in.map(milliseconds);
-                event!(service, error = ending.error(), restart_in_ms,)
+                event!(service, error = reason.error(), restart_in_ms,)
             }
-            Event::SessionFailed { name, place, function, module, owner, ending } => {
-                event!(session = name, site = place, function, module, owner, error = ending.error(),)
+            Event::SessionFailed { name, location, function, module, owner, reason } => {
+                event!(session = name, site = %location, function, module, owner, error = reason.error(),)
             }
             Event::MainFailed { error } => event!(error,),
             Event::StopRequested { cause, grace } => event!(%cause, grace_ms = milliseconds(*grace),),
@@ -91,7 +91,7 @@ impl Event {
             Event::Abandoned(straggler) => event!(
                 kind = %straggler.kind,
                 session = straggler.name,
-                site = straggler.place,
+                site = straggler.location.map(tracing::field::display),
                 function = straggler.function,
                 owner = straggler.owner,
                 count = straggler.count,
@@ -125,7 +125,7 @@ mod tests {
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
     use super::*;
-    use crate::machine::{Activity, Cause, Signal, Straggler, StragglerKind};
+    use crate::machine::{Activity, Cause, Location, Signal, Straggler, StragglerKind};
 
     /// What a subscriber was told: the kind, the level and the names of the fields.
     #[derive(Clone, Default)]
@@ -163,23 +163,24 @@ mod tests {
         let straggler = Straggler {
             kind: StragglerKind::Session,
             name: Some("request".to_owned()),
-            place: Some("main.rs:1".to_owned()),
+            location: Some(Location { file: "main.rs", line: 1 }),
             function: Some("http".to_owned()),
             owner: Some(service()),
             count: 2,
             oldest: Some(ms(100)),
             activity: Activity::Waiting,
         };
-        let failed = Ending::Failed("disk full".to_owned());
-        let (name, place, function, module) = (Some("request"), "main.rs:1".to_owned(), "http", "shop");
+        let failed = ExitReason::Failed("disk full".to_owned());
+        let (name, location, function, module) =
+            (Some("request"), Location { file: "main.rs", line: 1 }, "http", "shop");
         vec![
-            Event::ServiceStarted { service: service(), life: 1 },
+            Event::ServiceStarted { service: service(), run: 1 },
             Event::ServiceReady { service: service() },
-            Event::ServiceTold { service: service() },
-            Event::ServiceEnded { service: service(), ending: failed.clone(), restart_in: Some(ms(5)) },
+            Event::ServiceStopping { service: service() },
+            Event::ServiceEnded { service: service(), reason: failed.clone(), restart_in: Some(ms(5)) },
             Event::ServiceLost { service: service() },
             Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
-            Event::SessionFailed { name, place, function, module, owner: Some(service()), ending: failed },
+            Event::SessionFailed { name, location, function, module, owner: Some(service()), reason: failed },
             Event::MainFailed { error: "disk full".to_owned() },
             Event::StopRequested { cause: Cause::Signal(Signal::Terminate), grace: ms(5_000) },
             Event::DuplicateSignal { signal: Signal::Interrupt },
