@@ -123,12 +123,12 @@ pub use canstop_macros::{main, service};
 pub use crate::app::{App, Flavor};
 pub use crate::lifecycle::{EnterGuard, Lifecycle, OutsideSupervisor, RunUntilStopping, Stopping};
 pub use crate::machine::{
-    Activity, Cause, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport, ServiceState,
-    Signal, Straggler, StragglerKind,
+    Activity, Cause, Event, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport,
+    ServiceState, Signal, Start, Straggler, StragglerKind,
 };
 pub use crate::registry::{
     AnyService, Dependency, Events, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
     ServiceFunction, ServiceHandle, ServiceOutput, ServiceStatus, SessionStatus, Status, events, run, start, status,
 };
-pub use crate::report::Event;
+
 pub use crate::session::Session;

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use crate::machine::{Abandoned, Activity, Owner, RunId, ServiceId, Straggler, StragglerKind};
-use crate::report::Event;
+use crate::machine::{Abandoned, Activity, Event, Owner, RunId, ServiceId, Straggler, StragglerKind};
 use crate::session::{
     Count, Kind, Scope, SessionGroup, Site, Supervisor, Watch, body_blocks_since, count, snapshot_sessions,
 };

@@ -9,8 +9,8 @@ use super::clock::Clock;
 use super::drain_stats::DrainStats;
 use super::service_table::ServiceTable;
 use super::thread::{MainChannels, Settings};
-use crate::machine::{Input, Jitter, Owner, Phase, Report, Signal, State};
-use crate::report::{self, Reporter};
+use crate::machine::{Event, Input, Jitter, Owner, Phase, Report, Signal, State};
+use crate::report::Reporter;
 use crate::session::{
     Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count, stop_watching_sessions,
 };
@@ -99,7 +99,7 @@ impl EventLoop {
                 biased;
                 signal = next_signal() => {
                     self.read_what_is_there(inbox);
-                    self.happened(Input::Signal(signal));
+                    self.happened(Input::Signal { signal, at: self.clock.now(), from_terminal: false });
                 }
                 Some(message) = inbox.messages.recv() => self.read(message),
                 Some(failure) = inbox.failures.recv() => self.report_failure(failure),
@@ -225,6 +225,6 @@ impl EventLoop {
         let location = site.location();
         let owner = (scope.owner != Owner::Root).then(|| scope.name.clone());
         let function = function();
-        self.say(report::Event::SessionFailed { name, location, function, module, owner, reason }, false);
+        self.say(Event::SessionFailed { name, location, function, module, owner, reason }, false);
     }
 }

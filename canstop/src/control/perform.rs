@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
-use crate::machine::{Abandoned, Action, Cause, Notice, Report, ServiceId, ServiceReport, Stage};
-use crate::report::{Event, Reporter};
+use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
+use crate::report::Reporter;
 use crate::session::{Scope, Supervisor, stop_watching_sessions, watch_sessions};
 
 impl EventLoop {
@@ -34,7 +34,8 @@ impl EventLoop {
                     let _ = done.send(self.report());
                 }
             }
-            Action::Tell(notice) => self.tell(notice),
+            Action::DropState { .. } => {}
+            Action::Emit(event) => self.say(event, false),
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
                 let left = self.state.left();
@@ -68,30 +69,6 @@ impl EventLoop {
             StragglerNaming { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
         let stragglers = naming.name(left, |id, run| self.services.run_began(id, run));
         self.drain_stats.enter(stragglers, |event| say(self.supervisor, &self.reporter, event, urgent));
-    }
-
-    fn tell(&self, notice: Notice) {
-        let name = |ServiceId(id): ServiceId| self.state.services()[id].spec.name.clone();
-        let event = match notice {
-            Notice::ServiceStarted { id, run } => Event::ServiceStarted { service: name(id), run: run.0 },
-            Notice::ServiceReady { id } => Event::ServiceReady { service: name(id) },
-            Notice::ServiceStopping { id } => Event::ServiceStopping { service: name(id) },
-            Notice::ServiceEnded { id, reason, restart_in } => {
-                Event::ServiceEnded { service: name(id), reason, restart_in }
-            }
-            Notice::ServiceLost { id } => Event::ServiceLost { service: name(id) },
-            Notice::ServiceRefused { id, fault } => Event::ServiceRefused { service: name(id), fault },
-            Notice::MainFailed { error } => Event::MainFailed { error },
-            Notice::StopRequested { cause, grace } => Event::StopRequested { cause, grace },
-            Notice::DuplicateSignal(signal) => Event::DuplicateSignal { signal },
-            Notice::Waiting { remaining, services, sessions, main } => {
-                let services = services.into_iter().map(name).collect();
-                Event::Waiting { remaining, services, sessions, main }
-            }
-            // Told as the last line, when the data plane is gone too.
-            Notice::Finished { .. } => return,
-        };
-        self.say(event, false);
     }
 
     /// Says an event to those who read the stream, and to the log.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::stopping::{RunUntilStopping, Stopping};
-use crate::machine::{Input, Owner, RunId};
+use crate::machine::{Input, Location, Owner, RunId};
 use crate::session::{EnteredScope, Scope, current_scope, expect_scope};
 
 /// A service's first parameter: how it hears that it should stop, and how it is heard.
@@ -113,9 +113,12 @@ impl Lifecycle {
     ///
     /// A service whose body says so is ready when it does, any other as soon as it was started.
     /// Saying it again changes nothing, nor does saying it in `main`.
+    #[track_caller]
     pub fn ready(&self) {
         if let Owner::Service(id) = self.scope.owner {
-            self.scope.supervisor.event(Input::ServiceReady { id, run: self.run });
+            let location = std::panic::Location::caller();
+            let location = Location { file: location.file(), line: location.line() };
+            self.scope.supervisor.event(Input::ServiceReady { id, run: self.run, location });
         }
     }
 

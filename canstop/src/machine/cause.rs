@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Signal {
+    /// `SIGHUP`: the terminal is gone, or a manager asks for the end.
+    Hangup,
     /// `SIGINT`, Ctrl-C.
     Interrupt,
     /// `SIGTERM`; on Windows the closing of the console, the log-off and the shutdown.
@@ -17,6 +19,7 @@ impl Signal {
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
+            Signal::Hangup => 1,
             Signal::Interrupt => 2,
             Signal::Terminate => 15,
         }
@@ -26,6 +29,7 @@ impl Signal {
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Signal::Hangup => "SIGHUP",
             Signal::Interrupt => "SIGINT",
             Signal::Terminate => "SIGTERM",
         })

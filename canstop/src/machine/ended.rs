@@ -1,7 +1,7 @@
 //! How a life ended, and what follows from it.
 
-use super::action::Notice;
 use super::cause::Cause;
+use super::event::Event;
 use super::exit::Exit;
 use super::id::{RunId, ServiceId};
 use super::input::ExitReason;
@@ -35,7 +35,7 @@ impl State {
     /// heals with it.
     fn ended_to_restart(&mut self, now: Time, id: ServiceId, reason: ExitReason) {
         let until = self.begin_pause(now, id);
-        self.tell(Notice::ServiceEnded { id, reason, restart_in: Some(until.since(now)) });
+        self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: Some(until.since(now)) });
     }
 
     /// It was told to stop. It may still have failed to do so well: a last flush that errs is work
@@ -48,7 +48,7 @@ impl State {
             self.exit = self.exit.max(Exit::Failed);
         }
         self.service_mut(id).stage = Stage::Over(if failed { ServiceOutcome::Failed } else { ServiceOutcome::Stopped });
-        self.tell(Notice::ServiceEnded { id, reason, restart_in: None });
+        self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: None });
     }
 
     /// Nobody told it to: what it was is judged by that, never by the type of an error.
@@ -65,18 +65,18 @@ impl State {
             RestartDecision::Done => {
                 let service = self.service_mut(id);
                 service.stage = Stage::Over(ServiceOutcome::Done);
-                self.tell(Notice::ServiceEnded { id, reason, restart_in: None });
+                self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: None });
             }
             RestartDecision::RestartAfter { attempt } => {
                 let pause = spec.restart.backoff.pause(attempt, &mut self.jitter);
                 self.service_mut(id).stage = Stage::BackingOff { until: now + pause };
-                self.tell(Notice::ServiceEnded { id, reason, restart_in: Some(pause) });
+                self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: Some(pause) });
                 self.restart_bound(id, now + pause);
             }
             RestartDecision::GiveUp if optional => {
                 self.service_mut(id).stage = Stage::Over(ServiceOutcome::Lost);
-                self.tell(Notice::ServiceEnded { id, reason, restart_in: None });
-                self.tell(Notice::ServiceLost { id });
+                self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: None });
+                self.emit(Event::ServiceLost { service: self.name(id) });
             }
             RestartDecision::GiveUp => {
                 let service = self.service_mut(id);
@@ -85,7 +85,7 @@ impl State {
                 let error = reason.error().unwrap_or("its task was cancelled").to_owned();
                 let cause = Cause::ServiceFailed { service: service.spec.name.clone(), error };
                 self.exit = self.exit.max(Exit::Failed);
-                self.tell(Notice::ServiceEnded { id, reason, restart_in: None });
+                self.emit(Event::ServiceEnded { service: self.name(id), reason, restart_in: None });
                 self.request_stop(now, cause);
             }
         }

@@ -18,6 +18,8 @@ use super::cause::Signal;
 pub enum Exit {
     /// Everything was drained: 0.
     Clean,
+    /// A job, a program without services, was ended by a signal: 128 and the signal's number.
+    Interrupted(Signal),
     /// A service or `main` failed, or the start did: 1.
     Failed,
     /// Something was still there when its time was up: 124, as `timeout(1)` has it.
@@ -34,7 +36,7 @@ impl Exit {
             Exit::Clean => 0,
             Exit::Failed => 1,
             Exit::Abandoned => 124,
-            Exit::Forced(signal) => 128 + signal.number(),
+            Exit::Interrupted(signal) | Exit::Forced(signal) => 128 + signal.number(),
         }
     }
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Exit::Clean => f.write_str("clean"),
+            Exit::Interrupted(signal) => write!(f, "interrupted by {signal}"),
             Exit::Failed => f.write_str("failed"),
             Exit::Abandoned => f.write_str("abandoned"),
             Exit::Forced(signal) => write!(f, "forced by {signal}"),

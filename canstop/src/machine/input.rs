@@ -4,15 +4,22 @@ use std::time::Duration;
 
 use super::cause::Signal;
 use super::id::{Owner, RunId, ServiceId};
+use super::location::Location;
 use super::spec::ServiceSpec;
+use super::time::Time;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the control plane builds on these next")]
 pub(crate) enum Input {
     /// Time has passed. Harmless at any moment.
     Wake,
-    /// A stop signal came.
-    Signal(Signal),
+    /// A stop signal was delivered at `at`. `from_terminal`: a key in a terminal sent it.
+    Signal { signal: Signal, at: Time, from_terminal: bool },
+    /// The control thread did not run for this long: the process was stopped, or the machine asleep.
+    Frozen { span: Duration },
+    /// The grace of the whole program was set, before a stop.
+    SetGrace(Duration),
     /// Somebody called `shutdown`.
     ShutdownRequested { reason: String },
     /// `main` asked for its lifecycle or started something: from now on it listens.
@@ -27,10 +34,13 @@ pub(crate) enum Input {
     RunCalled,
     /// The body of `main` is over.
     MainEnded(ExitReason),
-    /// A service said that it is ready.
-    ServiceReady { id: ServiceId, run: RunId },
+    /// A service called `ready()`, at `location`.
+    ServiceReady { id: ServiceId, run: RunId, location: Location },
     /// A life of a service is over.
     ServiceEnded { id: ServiceId, run: RunId, reason: ExitReason },
+    /// The drop of a service's state, asked for by [`Action::DropState`](super::action::Action::DropState),
+    /// is over. `run` is the service's last run; `panic` is what the drop panicked with.
+    StateDropped { id: ServiceId, run: RunId, panic: Option<String> },
     /// Somebody wants one service to stop, and those that need it before it. `before` is the last life
     /// that was not this service's: its number may belong to another one by now.
     StopService { id: ServiceId, before: RunId },

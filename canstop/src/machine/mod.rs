@@ -19,6 +19,8 @@ mod plan;
 mod schedule;
 mod service;
 mod input;
+mod report;
+mod event;
 mod action;
 mod state;
 mod supervise;
@@ -26,22 +28,22 @@ mod requests;
 mod ended;
 mod stop;
 mod abandon;
-mod report;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use cause::{Cause, Signal};
+pub use event::Event;
 pub use exit::Exit;
 pub use input::ExitReason;
 pub use location::Location;
 pub use report::{Activity, Report, ServiceReport, Straggler, StragglerKind};
 pub use restart::Restart;
 pub use service::ServiceOutcome;
-pub use spec::Ready;
+pub use spec::{Ready, Start};
 pub use status::ServiceState;
 
-pub(crate) use action::{Abandoned, Action, Notice};
+pub(crate) use action::{Abandoned, Action};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use budget::Allowance;
 pub(crate) use id::{Owner, RunId, ServiceId};

@@ -19,6 +19,18 @@ pub enum Ready {
     Started,
 }
 
+/// What a failure before a service was ever ready means. It concerns services with
+/// [`Ready::Notify`] that are not `optional`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// It fails the start of the program at once.
+    #[default]
+    Fail,
+    /// It is retried, as any failure is, within the start timeout and the restart limit.
+    Retry,
+}
+
 /// What a service's `after` or `bound_to` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reference {
@@ -60,6 +72,7 @@ pub(crate) struct ServiceSpec {
     /// Can it be started a second time?
     pub(crate) restartable: bool,
     pub(crate) ready: Ready,
+    pub(crate) start: Start,
     pub(crate) start_timeout: Duration,
     pub(crate) grace: Option<Duration>,
     pub(crate) optional: bool,
@@ -78,6 +91,7 @@ impl ServiceSpec {
             restart: RestartPolicy::default(),
             restartable: true,
             ready: Ready::default(),
+            start: Start::default(),
             start_timeout: Duration::from_secs(30),
             grace: None,
             optional: false,

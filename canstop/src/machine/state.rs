@@ -20,10 +20,11 @@
 
 use std::time::Duration;
 
-use super::action::{Action, Notice};
+use super::action::Action;
 use super::backoff::Jitter;
 use super::budget::Allowance;
 use super::cause::{Cause, Signal};
+use super::event::Event;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::input::{ExitReason, Input};
@@ -114,14 +115,15 @@ impl State {
         }
         match event {
             Input::Wake => {}
-            Input::Signal(signal) => self.signal(now, signal),
+            Input::Signal { signal, at: _, from_terminal: _ } => self.signal(now, signal),
             Input::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
             Input::MainListens => self.main_listens(),
             Input::ServiceAdded(spec) => self.add(*spec),
             Input::GroupAdded { home, grace } => self.add_group(now, home, grace),
             Input::RunCalled => self.run_called(now),
             Input::MainEnded(reason) => self.main_ended(now, reason),
-            Input::ServiceReady { id, run } => self.service_ready(id, run),
+            Input::Frozen { span: _ } | Input::SetGrace(_) | Input::StateDropped { .. } => {}
+            Input::ServiceReady { id, run, location: _ } => self.service_ready(id, run),
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
             Input::StopService { id, before } => self.request_service_stop(id, before),
             Input::RestartService { id, before } => self.request_service_restart(now, id, before),
@@ -150,7 +152,7 @@ impl State {
             None => {
                 self.first_signal = Some(now);
                 if self.stop.is_some() {
-                    self.tell(Notice::DuplicateSignal(signal));
+                    self.emit(Event::DuplicateSignal { signal });
                 }
                 self.request_stop(now, Cause::Signal(signal));
             }
@@ -159,7 +161,7 @@ impl State {
                 self.phase = Phase::Finished;
                 self.actions.push(Action::ForceExit);
             }
-            Some(_) => self.tell(Notice::DuplicateSignal(signal)),
+            Some(_) => self.emit(Event::DuplicateSignal { signal }),
         }
     }
 
@@ -187,7 +189,7 @@ impl State {
         if let Some(error) = reason.error() {
             let error = error.to_owned();
             self.exit = self.exit.max(Exit::Failed);
-            self.tell(Notice::MainFailed { error: error.clone() });
+            self.emit(Event::MainFailed { error: error.clone() });
             self.request_stop(now, Cause::MainFailed(error));
         } else if matches!(was, Main::InRun | Main::TearingDown) {
             self.request_stop(now, Cause::MainReturned);
@@ -214,8 +216,8 @@ impl State {
         }
     }
 
-    pub(super) fn tell(&mut self, notice: Notice) {
-        self.actions.push(Action::Tell(notice));
+    pub(super) fn emit(&mut self, event: Event) {
+        self.actions.push(Action::Emit(event));
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = ServiceId> + use<> {
@@ -224,6 +226,10 @@ impl State {
 
     pub(super) fn service(&self, id: ServiceId) -> &Service {
         &self.services[id.0]
+    }
+
+    pub(super) fn name(&self, id: ServiceId) -> String {
+        self.service(id).spec.name.clone()
     }
 
     pub(super) fn service_mut(&mut self, id: ServiceId) -> &mut Service {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::action::{Abandoned, Action, Notice};
+use super::action::{Abandoned, Action};
 use super::cause::Cause;
+use super::event::Event;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
@@ -25,7 +26,7 @@ impl State {
         }
         self.watch_sessions(true);
         self.actions.push(Action::BeginStop);
-        self.tell(Notice::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
+        self.emit(Event::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
         // Nothing starts after a stop request.
         self.services.iter_mut().for_each(Service::never_starts_again);
         // Only those that serve need to be looked away from.
@@ -194,7 +195,7 @@ impl State {
         self.actions.push(Action::StopService { id, run, until });
         self.tell_groups(now, Owner::Service(id));
         if runs {
-            self.tell(Notice::ServiceStopping { id });
+            self.emit(Event::ServiceStopping { service: self.name(id) });
         }
         if runs && cancel {
             self.actions.push(Action::Cancel { id, run });
@@ -260,7 +261,6 @@ impl State {
             self.actions.push(Action::Abandon(Abandoned { main: true, ..Abandoned::default() }));
         }
         self.phase = Phase::Finished;
-        self.tell(Notice::Finished { exit: self.exit });
         self.actions.push(Action::Finish);
     }
 
@@ -278,11 +278,11 @@ impl State {
         // Who was not told yet is not waited for.
         let is_stopping = |home| self.home_has_until(home).is_some();
         let home = |owner| if let Owner::Group(group) = owner { self.groups[group].home } else { owner };
-        let services = left.services.iter().map(|&(id, _)| id).filter(|&id| is_stopping(Owner::Service(id)));
+        let services = left.services.iter().filter(|&&(id, _)| is_stopping(Owner::Service(id)));
         let sessions = left.sessions.iter().filter(|&&(owner, _)| is_stopping(home(owner)));
-        self.tell(Notice::Waiting {
+        self.emit(Event::Waiting {
             remaining,
-            services: services.collect(),
+            services: services.map(|&(id, _)| self.name(id)).collect(),
             sessions: sessions.map(|&(_, alive)| alive).sum(),
             main: left.main,
         });

@@ -1,7 +1,8 @@
 //! Taking services in, and starting them when they may.
 
-use super::action::{Action, Notice};
+use super::action::Action;
 use super::cause::Cause;
+use super::event::Event;
 use super::id::{Owner, RunId, ServiceId};
 use super::names::Entry;
 use super::phase::Phase;
@@ -42,7 +43,7 @@ impl State {
                 Ok(plan) => self.plan = plan,
                 Err(fault) => {
                     self.service_mut(id).stage = Stage::Over(ServiceOutcome::Refused);
-                    self.tell(Notice::ServiceRefused { id, fault });
+                    self.emit(Event::ServiceRefused { service: self.name(id), fault });
                 }
             }
         }
@@ -133,9 +134,9 @@ impl State {
         service.was_ready |= ready;
         self.groups_begin_anew(id);
         self.actions.push(Action::Start { id, run });
-        self.tell(Notice::ServiceStarted { id, run });
+        self.emit(Event::ServiceStarted { service: self.name(id), run: run.0 });
         if ready {
-            self.tell(Notice::ServiceReady { id });
+            self.emit(Event::ServiceReady { service: self.name(id) });
         }
     }
 
@@ -153,7 +154,7 @@ impl State {
         if let Stage::Running { ready: ready @ false, .. } = &mut service.stage {
             *ready = true;
             service.was_ready = true;
-            self.tell(Notice::ServiceReady { id });
+            self.emit(Event::ServiceReady { service: self.name(id) });
         }
     }
 

@@ -3,7 +3,7 @@
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::report::Event;
+use crate::machine::Event;
 use crate::session::{Supervisor, expect_scope};
 
 /// Everything that happens from now on: each transition once, and the same that the log gets.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::dependency::Dependency;
 use super::output::{ServiceOutput, reason_of};
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Restart, RunId, ServiceSpec};
+use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Restart, RunId, ServiceSpec, Start};
 use crate::session::{Factory, Scope};
 
 pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
@@ -235,6 +235,13 @@ impl<R> Service<R> {
     /// When it counts as ready, as soon as it was started unless said otherwise.
     pub fn ready(mut self, ready: Ready) -> Self {
         self.spec.ready = ready;
+        self
+    }
+
+    /// What a failure before it was ever ready means: it fails the start of the program at once, unless
+    /// this is [`Start::Retry`].
+    pub fn start(mut self, start: Start) -> Self {
+        self.spec.start = start;
         self
     }
 

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::event::Event;
-use crate::machine::{Activity, Report, Straggler, StragglerKind};
+use crate::machine::{Activity, Event, Report, Straggler, StragglerKind};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

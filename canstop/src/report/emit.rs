@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::event::Event;
-use crate::machine::{Exit, ExitReason};
+use crate::machine::{Event, Exit, ExitReason};
 
 impl Event {
     fn level(&self) -> Level {
@@ -14,11 +13,14 @@ impl Event {
             Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceStopping { .. } => Level::DEBUG,
             Event::ServiceEnded { reason: ExitReason::Done | ExitReason::Dropped, .. } => Level::DEBUG,
             Event::ServiceEnded { .. } | Event::SessionFailed { .. } => Level::ERROR,
-            Event::ServiceLost { .. } | Event::Abandoned(_) | Event::MoreAbandoned { .. } => Level::ERROR,
+            Event::StatePanicked { .. }
+            | Event::ServiceLost { .. }
+            | Event::Abandoned(_)
+            | Event::MoreAbandoned { .. } => Level::ERROR,
             Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
             Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
             Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
-            Event::DuplicateSignal { .. } => Level::WARN,
+            Event::DuplicateSignal { .. } | Event::ReadyIgnored { .. } => Level::WARN,
             Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
             Event::Stopped { .. } => Level::ERROR,
             Event::Missed { .. } => Level::WARN,
@@ -76,6 +78,8 @@ impl Event {
             Event::ServiceReady { service } | Event::ServiceStopping { service } | Event::ServiceLost { service } => {
                 event!(service,)
             }
+            Event::ReadyIgnored { service, location } => event!(service, site = %location,),
+            Event::StatePanicked { service, error } => event!(service, error,),
             Event::ServiceRefused { service, fault } => event!(service, fault,),
             Event::ServiceEnded { service, reason, restart_in } => {
                 let restart_in_ms = restart_in.map(milliseconds);
@@ -176,8 +180,10 @@ mod tests {
         vec![
             Event::ServiceStarted { service: service(), run: 1 },
             Event::ServiceReady { service: service() },
+            Event::ReadyIgnored { service: service(), location: Location { file: "main.rs", line: 1 } },
             Event::ServiceStopping { service: service() },
             Event::ServiceEnded { service: service(), reason: failed.clone(), restart_in: Some(ms(5)) },
+            Event::StatePanicked { service: service(), error: "disk full".to_owned() },
             Event::ServiceLost { service: service() },
             Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
             Event::SessionFailed { name, location, function, module, owner: Some(service()), reason: failed },

@@ -6,5 +6,4 @@ mod emit;
 mod reporter;
 
 pub(crate) use display::Rounded;
-pub use event::Event;
 pub(crate) use reporter::Reporter;

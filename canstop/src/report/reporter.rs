@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::event::Event;
+use crate::machine::Event;
 
 enum Order {
     Tell { event: Event, urgent: bool },

@@ -16,9 +16,8 @@ use super::scope::Scope;
 use super::scope_pool::ScopePool;
 use super::site::Site;
 use crate::machine::{
-    ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
+    Event, ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
 };
-use crate::report;
 
 /// One life of a service: the future of its body.
 pub(crate) type RunFuture = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
@@ -118,7 +117,7 @@ const EVENTS_IN_FLIGHT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     /// What is told, for whoever reads the stream.
-    events: broadcast::Sender<report::Event>,
+    events: broadcast::Sender<Event>,
     /// To the control plane.
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
@@ -250,14 +249,14 @@ impl Supervisor {
     }
 
     /// Lets those who read the stream know.
-    pub(crate) fn publish(&self, event: &report::Event) {
+    pub(crate) fn publish(&self, event: &Event) {
         // Nobody may be there.
         if self.events.receiver_count() > 0 {
             let _ = self.events.send(event.clone());
         }
     }
 
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<report::Event> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 

@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::supervisor::Supervisor;
 use crate::control::{EventLoop, MainChannels, Settings};
-use crate::machine::{Allowance, ExitReason, Input, Report, Signal};
+use crate::machine::{Allowance, Event, ExitReason, Input, Report, Signal};
 use crate::registry::Status;
-use crate::report::{Event, Reporter};
+use crate::report::Reporter;
 use crate::session::{self, Inbox, Message, install_hook};
 
 /// What [`#[canstop::test]`](macro@crate::test) runs a test in, for tests without the macro.

@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Input, Report, Signal};
+use crate::machine::{Event, Input, Report, Signal};
 use crate::registry::{Events, Service, ServiceHandle, Status, hand_over};
-use crate::report::Event;
 use crate::session;
 
 /// A supervisor of a test's own. See [the module](super).

@@ -12,7 +12,15 @@ use crate::machine::restart::{Limit, Restart};
 use crate::machine::spec::{Parent, Ready, Reference, ServiceSpec};
 use crate::machine::time::Time;
 
-pub(super) const TERMINATE: Input = Input::Signal(Signal::Terminate);
+pub(super) const TERMINATE: Input = signal(Signal::Terminate, 0);
+
+/// A signal whose delivery took this long ago, or as far back as the program goes.
+pub(super) const fn signal(signal: Signal, at: u64) -> Input {
+    Input::Signal { signal, at: self::at(at), from_terminal: false }
+}
+
+/// Where every test calls `ready()`.
+const HERE: Location = Location { file: "main.rs", line: 7 };
 
 pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -105,7 +113,7 @@ pub(super) fn added(spec: ServiceSpec) -> Input {
 }
 
 pub(super) fn ready(id: usize, run: u32) -> Input {
-    Input::ServiceReady { id: ServiceId(id), run: RunId(run) }
+    Input::ServiceReady { id: ServiceId(id), run: RunId(run), location: HERE }
 }
 
 pub(super) fn ended(id: usize, run: u32, reason: ExitReason) -> Input {

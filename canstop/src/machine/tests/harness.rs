@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::oracle::Oracle;
-use crate::machine::action::{Action, Notice};
+use crate::machine::action::Action;
 use crate::machine::backoff::Jitter;
 use crate::machine::budget::Allowance;
+use crate::machine::event::Event;
 use crate::machine::input::Input;
 use crate::machine::service::Service;
 use crate::machine::state::State;
@@ -170,18 +171,18 @@ impl fmt::Debug for Watched {
     }
 }
 
-/// The notices among some actions.
-pub(super) fn notices(actions: &[Action]) -> Vec<&Notice> {
-    fn notice(action: &Action) -> Option<&Notice> {
+/// The events among some actions.
+pub(super) fn events(actions: &[Action]) -> Vec<&Event> {
+    fn event(action: &Action) -> Option<&Event> {
         match action {
-            Action::Tell(notice) => Some(notice),
+            Action::Emit(event) => Some(event),
             _ => None,
         }
     }
-    actions.iter().filter_map(notice).collect()
+    actions.iter().filter_map(event).collect()
 }
 
-/// Everything among some actions but the notices.
+/// The actions that are no events.
 pub(super) fn deeds(actions: &[Action]) -> Vec<&Action> {
-    actions.iter().filter(|action| !matches!(action, Action::Tell(_))).collect()
+    actions.iter().filter(|action| !matches!(action, Action::Emit(_))).collect()
 }

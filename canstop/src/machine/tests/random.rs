@@ -16,7 +16,7 @@ const CASES: u32 = 2_000;
 fn no_world_breaks_a_law() {
     let cases = std::env::var("CANSTOP_CASES").map_or(CASES, |cases| cases.parse().expect("CANSTOP_CASES is a number"));
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-    let exits = std::cell::RefCell::new([0; 4]);
+    let exits = std::cell::RefCell::new([0; 5]);
     let played = TestRunner::new(config).run(&worlds(), |world| {
         let exit = play(&world).map_err(TestCaseError::fail)?;
         let kind = match exit {
@@ -24,12 +24,13 @@ fn no_world_breaks_a_law() {
             Exit::Failed => 1,
             Exit::Abandoned => 2,
             Exit::Forced(_) => 3,
+            Exit::Interrupted(_) => 4,
         };
         exits.borrow_mut()[kind] += 1;
         Ok(())
     });
-    let [clean, failed, abandoned, forced] = exits.into_inner();
-    println!("{clean} clean, {failed} failed, {abandoned} abandoned, {forced} forced");
+    let [clean, failed, abandoned, forced, interrupted] = exits.into_inner();
+    println!("{clean} clean, {failed} failed, {abandoned} abandoned, {forced} forced, {interrupted} interrupted");
     if let Err(error) = played {
         panic!("{error}");
     }

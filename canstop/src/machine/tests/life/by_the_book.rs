@@ -3,8 +3,9 @@
 use super::super::build::{Options, TERMINATE, at, ended, ms, ready, service};
 use super::super::harness::deeds;
 use super::program;
-use crate::machine::action::{Action, Notice};
+use crate::machine::action::Action;
 use crate::machine::cause::{Cause, Signal};
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
@@ -19,19 +20,19 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
 
     let actions = program.handle(Input::RunCalled);
     assert_eq!(actions[0], Action::Start { id: WRITER, run: FIRST });
-    assert_eq!(actions[1], Action::Tell(Notice::ServiceStarted { id: WRITER, run: FIRST }));
+    assert_eq!(actions[1], Action::Emit(Event::ServiceStarted { service: "writer".to_owned(), run: 1 }));
     assert_eq!(actions.len(), 2, "http waits for the writer to be ready");
 
     program.now = at(100);
     let actions = program.handle(ready(0, 1));
-    assert_eq!(actions[0], Action::Tell(Notice::ServiceReady { id: WRITER }));
+    assert_eq!(actions[0], Action::Emit(Event::ServiceReady { service: "writer".to_owned() }));
     assert_eq!(actions[1], Action::Start { id: HTTP, run: FIRST });
     assert_eq!(program.state.wake_at(), None, "nothing is left to wait for");
 
     program.now = at(60_000);
     let actions = program.handle(TERMINATE);
     let grace = ms(5_000);
-    assert!(actions.contains(&Action::Tell(Notice::StopRequested { cause: Cause::Signal(Signal::Terminate), grace })));
+    assert!(actions.contains(&Action::Emit(Event::StopRequested { cause: Cause::Signal(Signal::Terminate), grace })));
     // The writer keeps a second, and the lines after run() a tenth of one.
     let front_ends = at(63_900);
     assert_eq!(
@@ -52,7 +53,7 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
     assert_eq!(deeds(&program.handle(ended(0, 1, ExitReason::Done))), [&Action::ReturnFromRun]);
 
     let actions = program.handle(Input::MainEnded(ExitReason::Done));
-    assert_eq!(actions, [Action::Tell(Notice::Finished { exit: Exit::Clean }), Action::Finish]);
+    assert_eq!(actions, [Action::Finish]);
     assert_eq!(program.state.exit().code(), 0);
 }
 

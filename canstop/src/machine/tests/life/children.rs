@@ -3,10 +3,11 @@
 use super::super::build::{
     Options, TERMINATE, added, allowance, at, ended, failed, ms, restart, service, sessions_of, stop,
 };
-use super::super::harness::{Watched, deeds, notices};
+use super::super::harness::{Watched, deeds, events};
 use super::{cause, is_over, outcome, running, start, starts, stop_by};
-use crate::machine::action::{Abandoned, Action, Notice};
+use crate::machine::action::{Abandoned, Action};
 use crate::machine::cause::Cause;
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
@@ -114,7 +115,7 @@ fn a_child_that_is_too_late_for_its_parents_life_never_starts() {
 fn a_child_that_names_nobody_it_can_see_is_refused_and_nothing_else_happens() {
     let mut program = shop();
     let actions = program.handle(added(child("shop/printer", &["ink"])));
-    let [Notice::ServiceRefused { fault, .. }] = notices(&actions)[..] else { panic!("{actions:?}") };
+    let [Event::ServiceRefused { fault, .. }] = events(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`shop/printer`") && fault.contains("ink"), "{fault}");
     assert_eq!(outcome(&program, 4), Some(ServiceOutcome::Refused));
     assert!(!program.oracle.is_stopping());

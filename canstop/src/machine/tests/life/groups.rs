@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::build::signal;
 use crate::machine::action::{Abandoned, Action};
 use crate::machine::backoff::Jitter;
 use crate::machine::budget::Allowance;
@@ -36,7 +37,7 @@ fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
     let mut state = program();
     let _ = count(&mut state, at(0), 1, 2);
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
-    let _ = state.handle(at(0), Input::Signal(Signal::Terminate));
+    let _ = state.handle(at(0), signal(Signal::Terminate, 0));
     assert_eq!(state.wake_at(), Some(at(500)));
 
     let actions = state.handle(at(500), Input::Wake);
@@ -54,7 +55,7 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
     let mut state = State::new(allowance, Jitter::seeded(1));
     let _ = state.handle(at(0), Input::SessionsCounted(vec![(Owner::Root, 1)]));
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
-    let _ = state.handle(at(0), Input::Signal(Signal::Terminate));
+    let _ = state.handle(at(0), signal(Signal::Terminate, 0));
 
     let _ = state.handle(at(200), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500) });
     let _ = count(&mut state, at(200), 1, 1);
@@ -65,6 +66,6 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
 fn a_main_that_spawned_one_is_not_dropped() {
     let mut state = program();
     let _ = count(&mut state, at(0), 0, 1);
-    let actions = state.handle(at(0), Input::Signal(Signal::Terminate));
+    let actions = state.handle(at(0), signal(Signal::Terminate, 0));
     assert!(!actions.contains(&Action::DropMain), "{actions:?}");
 }

@@ -14,8 +14,9 @@ mod stopping_alone;
 
 use super::build::allowance;
 use super::harness::Watched;
-use crate::machine::action::{Action, Notice};
+use crate::machine::action::Action;
 use crate::machine::cause::Cause;
+use crate::machine::event::Event;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::Input;
 use crate::machine::service::{ServiceOutcome, Stage};
@@ -63,7 +64,7 @@ fn stop_by(actions: &[Action]) -> Vec<usize> {
 /// Why the program stops, if this asks it to.
 fn cause(actions: &[Action]) -> Option<&Cause> {
     actions.iter().find_map(|action| match action {
-        Action::Tell(Notice::StopRequested { cause, .. }) => Some(cause),
+        Action::Emit(Event::StopRequested { cause, .. }) => Some(cause),
         _ => None,
     })
 }

@@ -1,12 +1,11 @@
 //! Restarts: which end leads to one, when, and when no more.
 
 use super::super::build::{Options, TERMINATE, ended, failed, ms, panicked, service};
-use super::super::harness::notices;
+use super::super::harness::events;
 use super::{cause, outcome, running, start, starts};
-use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
-use crate::machine::id::ServiceId;
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Restart;
 use crate::machine::service::ServiceOutcome;
@@ -16,9 +15,7 @@ fn a_failed_service_is_restarted_after_a_pause_within_the_bounds() {
     let mut program = running([service("db", &[]).backoff(100, 10_000).limit(1_000)]);
     for run in 1..200 {
         let actions = program.handle(ended(0, run, if run % 2 == 0 { failed() } else { panicked() }));
-        let [Notice::ServiceEnded { restart_in: Some(pause), .. }] = notices(&actions)[..] else {
-            panic!("{actions:?}")
-        };
+        let [Event::ServiceEnded { restart_in: Some(pause), .. }] = events(&actions)[..] else { panic!("{actions:?}") };
         // The oracle knows the bounds; the ceiling doubles up to the upper one.
         assert!(*pause <= ms(200) * 2_u32.saturating_pow(run - 1).min(1_000));
         assert_eq!(program.state.wake_at(), Some(program.now + *pause));
@@ -67,7 +64,7 @@ fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
 fn an_optional_service_is_lost_and_the_program_goes_on_without_it() {
     let mut program = running([service("metrics", &[]).optional().limit(0), service("http", &["metrics"])]);
     let actions = program.handle(ended(0, 1, failed()));
-    assert_eq!(notices(&actions).last(), Some(&&Notice::ServiceLost { id: ServiceId(0) }));
+    assert_eq!(events(&actions).last(), Some(&&Event::ServiceLost { service: "metrics".to_owned() }));
     assert_eq!(outcome(&program, 0), Some(ServiceOutcome::Lost));
     assert!(!program.oracle.is_stopping());
     program.handle(TERMINATE);

@@ -1,23 +1,24 @@
 //! A second signal, and what comes so close that it is the same one.
 
-use super::super::build::{TERMINATE, ended, ms, service, sessions_of, shutdown};
-use super::super::harness::{deeds, notices};
+use super::super::build::{TERMINATE, ended, ms, service, sessions_of, shutdown, signal};
+use super::super::harness::{deeds, events};
 use super::{is_over, running};
-use crate::machine::action::{Action, Notice};
+use crate::machine::action::Action;
 use crate::machine::cause::Signal;
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
 
-const INTERRUPT: Input = Input::Signal(Signal::Interrupt);
+const INTERRUPT: Input = signal(Signal::Interrupt, 0);
 
 #[test]
 fn a_second_signal_ends_it_at_once_with_128_and_its_number() {
-    for (signal, code) in [(TERMINATE, 143), (INTERRUPT, 130)] {
+    for (second, code) in [(TERMINATE, 143), (INTERRUPT, 130)] {
         let mut program = running([service("http", &[])]);
         program.handle(sessions_of(0, 2));
         program.handle(TERMINATE);
         program.pass(ms(101));
-        assert_eq!(program.handle(signal), [Action::ForceExit]);
+        assert_eq!(program.handle(second), [Action::ForceExit]);
         assert!(is_over(&program));
         assert_eq!(program.state.exit().code(), code);
         assert_eq!(program.state.left().services.len(), 1);
@@ -30,7 +31,7 @@ fn a_signal_within_a_tenth_of_a_second_is_the_same_one() {
     program.handle(INTERRUPT);
     program.pass(ms(100));
     let actions = program.handle(TERMINATE);
-    assert_eq!(notices(&actions), [&Notice::DuplicateSignal(Signal::Terminate)]);
+    assert_eq!(events(&actions), [&Event::DuplicateSignal { signal: Signal::Terminate }]);
     assert_eq!(deeds(&actions), Vec::<&Action>::new());
     assert!(!is_over(&program));
 }

@@ -1,12 +1,11 @@
 //! Starting: the plan as a whole, readiness, and services that come later.
 
 use super::super::build::{Options, added, at, ended, failed, ms, ready, service};
-use super::super::harness::notices;
+use super::super::harness::events;
 use super::{cause, is_over, outcome, program, running, start, starts};
-use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
-use crate::machine::id::ServiceId;
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::service::ServiceOutcome;
 
@@ -64,7 +63,7 @@ fn a_service_added_at_run_time_starts_when_what_it_needs_is_ready() {
 fn a_service_that_does_not_fit_at_run_time_is_refused_and_the_program_goes_on() {
     let mut program = running([service("db", &[])]);
     let actions = program.handle(added(service("http", &["cache"])));
-    let [Notice::ServiceRefused { id: ServiceId(1), fault }] = notices(&actions)[..] else { panic!("{actions:?}") };
+    let [Event::ServiceRefused { fault, .. }] = events(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`http` (main.rs:1) is to start after `cache`, which is not started"), "{fault}");
     assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Refused));
     // Its name is free again, and its number.

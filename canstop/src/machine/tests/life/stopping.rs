@@ -3,9 +3,10 @@
 use super::super::build::{
     Options, TERMINATE, allowance, at, ended, failed, ms, root_sessions, service, sessions_of, shutdown,
 };
-use super::super::harness::{Watched, deeds, notices};
+use super::super::harness::{Watched, deeds, events};
 use super::{is_over, outcome, program, running, stop_by};
-use crate::machine::action::{Abandoned, Action, Notice};
+use crate::machine::action::{Abandoned, Action};
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
@@ -105,11 +106,11 @@ fn once_a_second_it_says_what_it_waits_for() {
     program.handle(root_sessions(2));
     program.handle(shutdown());
     let actions = program.pass(ms(3_500));
-    let remaining: Vec<_> = notices(&actions)
+    let remaining: Vec<_> = events(&actions)
         .into_iter()
         .map(|notice| match notice {
-            Notice::Waiting { remaining, services, sessions: 2, main: false } => {
-                assert_eq!(services, &[ServiceId(0)]);
+            Event::Waiting { remaining, services, sessions: 2, main: false } => {
+                assert_eq!(services, &["http"]);
                 *remaining
             }
             other => panic!("{other:?}"),

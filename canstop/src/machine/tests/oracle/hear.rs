@@ -16,7 +16,7 @@ impl Oracle {
         match event {
             Input::Wake => {}
             &Input::GroupAdded { home, grace } => self.note_group(home, grace),
-            Input::Signal(_) => self.note_signal(),
+            Input::Signal { .. } => self.note_signal(),
             Input::ShutdownRequested { .. } => self.call.must_stop = true,
             Input::MainListens => self.main.listens |= self.main.is_before_run(),
             Input::ServiceAdded(spec) => self.note_added(spec),
@@ -27,7 +27,8 @@ impl Oracle {
                 }
             }
             Input::MainEnded(reason) => self.note_main_ended(reason),
-            &Input::ServiceReady { id, run } => self.note_ready(id, run),
+            Input::Frozen { .. } | Input::SetGrace(_) | Input::StateDropped { .. } => {}
+            &Input::ServiceReady { id, run, .. } => self.note_ready(id, run),
             Input::ServiceEnded { id, run, reason } => self.note_ended(*id, *run, reason),
             &Input::StopService { id, before } => {
                 if let Some(seen) = self.services.get_mut(id.0).filter(|seen| seen.before == before) {

@@ -27,8 +27,14 @@ impl Oracle {
 
     fn judge_action(&mut self, action: &Action, rest: &[Action], state: &State) -> Result<(), Broken> {
         match action {
-            &Action::Start { id, run } => self.judge_start(id, run),
-            &Action::StopService { id, run, until } => self.judge_told(id, run, until),
+            &Action::Start { id, run } => {
+                self.call.subject = Some(id.0);
+                self.judge_start(id, run)
+            }
+            &Action::StopService { id, run, until } => {
+                self.call.subject = Some(id.0);
+                self.judge_told(id, run, until)
+            }
             &Action::StopRoot { until } => self.judge_edge_told(until),
             Action::BeginStop => {
                 law!(self.stop.is_none(), "a stop begins twice");
@@ -62,7 +68,8 @@ impl Oracle {
                 Ok(())
             }
             Action::ReturnFromRun => self.judge_return_from_run(),
-            Action::Tell(notice) => self.judge_notice(notice, state),
+            Action::DropState { .. } => Ok(()),
+            Action::Emit(event) => self.judge_event(event),
             Action::Finish => {
                 law!(rest.is_empty(), "something comes after the end: {rest:?}");
                 self.judge_finish(state)

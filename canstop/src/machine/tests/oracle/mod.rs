@@ -68,6 +68,8 @@ struct Call {
     ended: Option<(usize, ExitReason)>,
     /// The service that became ready, which must be told.
     ready: Option<usize>,
+    /// The service that the last action concerns.
+    subject: Option<usize>,
     /// The service that was added.
     added: Option<usize>,
     main_failed: bool,

@@ -2,54 +2,57 @@
 
 use std::time::Duration;
 
-use super::seen::Stop;
+use super::seen::{Seen, Stop};
 use super::{Broken, Oracle, law};
-use crate::machine::action::Notice;
 use crate::machine::cause::Cause;
+use crate::machine::event::Event;
 use crate::machine::exit::Exit;
-use crate::machine::id::ServiceId;
 use crate::machine::input::ExitReason;
 use crate::machine::restart::Restart;
 use crate::machine::service::{Request, ServiceOutcome};
-use crate::machine::state::State;
 
 impl Oracle {
-    pub(super) fn judge_notice(&mut self, notice: &Notice, state: &State) -> Result<(), Broken> {
-        match notice {
-            Notice::ServiceStarted { id: ServiceId(id), run } => {
-                let seen = &self.services[*id];
-                law!(seen.live && seen.run == *run, "service {id} is said to have started");
+    pub(super) fn judge_event(&mut self, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::ServiceStarted { service, run } => {
+                let seen = self.subject(service)?;
+                law!(seen.live && seen.run.0 == *run, "`{service}` is reported as started");
             }
-            Notice::ServiceReady { id: ServiceId(id) } => {
-                let seen = &self.services[*id];
-                law!(seen.live && seen.ready, "service {id} is said to be ready");
-                if self.call.ready == Some(*id) {
-                    self.call.ready = None;
+            Event::ServiceReady { service } => {
+                if let Some(id) = self.call.ready.take() {
+                    self.call.subject = Some(id);
                 }
+                let seen = self.subject(service)?;
+                law!(seen.live && seen.ready, "`{service}` is reported as ready");
             }
-            Notice::ServiceStopping { id: ServiceId(id) } => {
-                let seen = &self.services[*id];
-                law!(seen.live && seen.stop_by.is_some(), "service {id} is said to have been told");
+            Event::ServiceStopping { service } => {
+                let seen = self.subject(service)?;
+                law!(seen.live && seen.stop_by.is_some(), "`{service}` is reported as stopping");
             }
-            Notice::ServiceEnded { id, reason, restart_in } => return self.judge_ended(*id, reason, *restart_in),
-            Notice::ServiceLost { id: ServiceId(id) } => {
-                let seen = &self.services[*id];
-                law!(seen.outcome == Some(ServiceOutcome::Lost), "service {id} is said to be lost");
+            Event::ServiceEnded { service, reason, restart_in } => {
+                return self.judge_ended(service, reason, *restart_in);
             }
-            Notice::ServiceRefused { id: ServiceId(id), .. } => {
-                law!(self.call.added == Some(*id) && self.running, "service {id} is refused");
-                self.services[*id].refused = true;
-                self.services[*id].outcome = Some(ServiceOutcome::Refused);
-                self.resolve([*id]);
+            Event::ServiceLost { service } => {
+                let seen = self.subject(service)?;
+                law!(seen.outcome == Some(ServiceOutcome::Lost), "`{service}` is reported as lost");
             }
-            Notice::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
-            Notice::StopRequested { cause, grace } => {
+            Event::ServiceRefused { service, .. } => {
+                law!(self.running, "`{service}` is refused before run()");
+                self.call.subject = self.call.added;
+                self.subject(service)?;
+                let Some(id) = self.call.added else { unreachable!("it is the subject") };
+                self.services[id].refused = true;
+                self.services[id].outcome = Some(ServiceOutcome::Refused);
+                self.resolve([id]);
+            }
+            Event::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
+            Event::StopRequested { cause, grace } => {
                 law!(self.stop.is_none(), "a second stop is requested");
                 law!(*grace == self.allowance.grace, "the grace is said to be {grace:?}");
                 self.note_stop(cause);
             }
-            Notice::DuplicateSignal(_) => law!(self.call.signal, "a duplicate is told, but no signal came"),
-            Notice::Waiting { remaining, .. } => {
+            Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate is told, but no signal came"),
+            Event::Waiting { remaining, .. } => {
                 let now = self.call.now;
                 let Some(stop) = &mut self.stop else {
                     return Err(Broken("a waiting line without a stop".to_owned()));
@@ -59,18 +62,25 @@ impl Oracle {
                 law!(*remaining == stop.deadline.since(now), "{remaining:?} are said to remain");
                 stop.last_waiting_line = now;
             }
-            Notice::Finished { exit } => law!(*exit == state.exit(), "the exit is said to be {exit:?}"),
+            other => law!(false, "the machine does not report {other:?}"),
         }
         Ok(())
     }
 
-    fn judge_ended(
-        &mut self,
-        ServiceId(id): ServiceId,
-        reason: &ExitReason,
-        restart_in: Option<Duration>,
-    ) -> Result<(), Broken> {
-        law!(self.call.ended.take() == Some((id, reason.clone())), "service {id} is said to have ended: {reason:?}");
+    /// The service that an event is about, which must bear that name.
+    fn subject(&self, name: &str) -> Result<&Seen, Broken> {
+        match self.call.subject.map(|id| &self.services[id]) {
+            Some(seen) if seen.spec.name == name => Ok(seen),
+            _ => Err(Broken(format!("an event is about `{name}`, and the last action was not"))),
+        }
+    }
+
+    fn judge_ended(&mut self, service: &str, reason: &ExitReason, restart_in: Option<Duration>) -> Result<(), Broken> {
+        let ended = self.call.ended.take().filter(|(_, known)| known == reason);
+        law!(ended.is_some(), "`{service}` is reported as ended: {reason:?}");
+        self.call.subject = ended.map(|(id, _)| id);
+        self.subject(service)?;
+        let Some(id) = self.call.subject else { unreachable!("it is the subject") };
         let stopping = self.stop.is_some();
         let request = self.requests()[id];
         let now = self.call.now;

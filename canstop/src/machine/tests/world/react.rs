@@ -6,7 +6,7 @@ use crate::machine::action::Action;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::Parent;
-use crate::machine::tests::build::ms;
+use crate::machine::tests::build::{ms, ready};
 
 impl Play<'_> {
     pub(super) fn react(&mut self, action: Action) {
@@ -45,7 +45,8 @@ impl Play<'_> {
             Action::WatchSessions
             | Action::UnwatchSessions
             | Action::BeginStop
-            | Action::Tell(_)
+            | Action::DropState { .. }
+            | Action::Emit(_)
             | Action::Finish
             | Action::ForceExit => {}
         }
@@ -56,7 +57,7 @@ impl Play<'_> {
         self.live[id] = Some(run);
         self.forget_what_was_given_up(Owner::Service(ServiceId(id)));
         if let Some(after) = script.ready_after {
-            self.plan(ms(after), Happening::Input(Input::ServiceReady { id: ServiceId(id), run }));
+            self.plan(ms(after), Happening::Input(ready(id, run.0)));
         }
         let Life { lasts, end } = &script.lives[(run.0 as usize - 1) % script.lives.len()];
         if let Some(lasts) = lasts {

@@ -1,0 +1,173 @@
+//! What the program reports: each transition once.
+
+use std::time::Duration;
+
+use super::cause::{Cause, Signal};
+use super::exit::Exit;
+use super::input::ExitReason;
+use super::location::Location;
+use super::report::{Report, Straggler};
+
+#[doc = include_str!("../../docs/events.md")]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A run of a service began. The first one is run 1.
+    ServiceStarted {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// Which run, from 1.
+        run: u32,
+    },
+    /// A service is ready: those that need it may start.
+    ServiceReady {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+    },
+    /// `ready()` was called by a service that was ready as soon as it started: it needs
+    /// [`Ready::Notify`](crate::Ready::Notify) for the call to mean something.
+    ReadyIgnored {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// Where `ready()` was called.
+        location: Location,
+    },
+    /// A stop was requested of a service, for good or for its next run.
+    ServiceStopping {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+    },
+    /// A run of a service ended. It is the last one unless a restart is announced.
+    ServiceEnded {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// How it ended.
+        reason: ExitReason,
+        /// The pause until the next run.
+        restart_in: Option<Duration>,
+    },
+    /// The state of a service panicked when it was dropped, after the service's last run.
+    StatePanicked {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// The panic's message.
+        error: String,
+    },
+    /// An optional service failed too often; the program goes on without it.
+    ServiceLost {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+    },
+    /// A service that was added to the running program does not fit into its plan.
+    ServiceRefused {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// What is wrong, and what to do about it.
+        fault: String,
+    },
+    /// A session returned an error or panicked. A flood of them is counted in the [`Report`]; not each
+    /// of them is an event.
+    SessionFailed {
+        /// Its own name, if it has one.
+        name: Option<&'static str>,
+        /// Where it was spawned, as `file:line`.
+        location: Location,
+        /// The function that spawned it.
+        function: &'static str,
+        /// The module of that.
+        module: &'static str,
+        /// The service that it belonged to.
+        owner: Option<String>,
+        /// How it ended.
+        reason: ExitReason,
+    },
+    /// The body of `main` returned an error or panicked.
+    MainFailed {
+        /// The error or the panic, as text.
+        error: String,
+    },
+    /// The program is asked to stop.
+    StopRequested {
+        /// Why.
+        cause: Cause,
+        /// The time there is for it.
+        grace: Duration,
+    },
+    /// A signal that changes nothing: it came too close to the first, or a stop was requested already.
+    DuplicateSignal {
+        /// Which one.
+        signal: Signal,
+    },
+    /// What is waited for, once a second during a stop.
+    Waiting {
+        /// The time that is left.
+        remaining: Duration,
+        /// The services that are waited for.
+        services: Vec<String>,
+        /// How many sessions are.
+        sessions: u64,
+        /// Is the body of `main`, or its teardown?
+        main: bool,
+    },
+    /// Something did not end in time and is abandoned.
+    Abandoned(Straggler),
+    /// The number of further stragglers, which are not reported one by one.
+    MoreAbandoned {
+        /// How many.
+        rows: usize,
+    },
+    /// The program has stopped.
+    Stopped {
+        /// Why.
+        cause: Cause,
+        /// From the stop request to the end.
+        duration: Duration,
+        /// How many sessions ended by themselves after the stop request.
+        drained: u64,
+        /// How many were abandoned.
+        abandoned: u64,
+        /// How the program ends.
+        exit: Exit,
+    },
+    /// The number of events that this stream lost because it was read too slowly. It is never logged.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+impl Event {
+    pub(crate) fn stopped(report: &Report) -> Self {
+        Self::Stopped {
+            cause: report.cause.clone(),
+            duration: report.duration,
+            drained: report.drained,
+            abandoned: report.abandoned(),
+            exit: report.exit,
+        }
+    }
+
+    /// What kind of event it is, in one word: the field `event` of what `tracing` gets.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::ServiceStarted { .. } => "service_started",
+            Event::ServiceReady { .. } => "service_ready",
+            Event::ReadyIgnored { .. } => "ready_ignored",
+            Event::ServiceStopping { .. } => "service_stopping",
+            Event::ServiceEnded { .. } => "service_ended",
+            Event::StatePanicked { .. } => "state_panicked",
+            Event::ServiceLost { .. } => "service_lost",
+            Event::ServiceRefused { .. } => "service_refused",
+            Event::SessionFailed { .. } => "session_failed",
+            Event::MainFailed { .. } => "main_failed",
+            Event::StopRequested { .. } => "stop_requested",
+            Event::DuplicateSignal { .. } => "duplicate_signal",
+            Event::Waiting { .. } => "waiting",
+            Event::Abandoned(_) => "abandoned",
+            Event::MoreAbandoned { .. } => "more_abandoned",
+            Event::Stopped { .. } => "stopped",
+            Event::Missed { .. } => "missed",
+        }
+    }
+}
