@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
-use crate::machine::{Allowance, Exit, ExitReason, Input};
+use crate::machine::{Exit, ExitReason, Input};
 use crate::registry::{AnyService, MainOutput, Service, hand_over, registered_in};
 use crate::session::{Body, Message, Supervisor, install_hook, with_sources};
+use crate::settings::{InCode, Resolved, World};
 
 /// Which of tokio's runtimes the data plane is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +44,7 @@ type ConfigureRuntime = Box<dyn FnOnce(&mut Builder)>;
 /// ```
 #[must_use = "an app does nothing until it is run"]
 pub struct App {
-    grace: Duration,
-    drain_delay: Duration,
+    settings: InCode,
     flavor: Flavor,
     worker_threads: Option<usize>,
     linked: Vec<&'static str>,
@@ -56,8 +56,7 @@ impl App {
     /// A program with a grace of five seconds on tokio's multi-threaded runtime.
     pub fn new() -> Self {
         Self {
-            grace: Duration::from_secs(5),
-            drain_delay: Duration::ZERO,
+            settings: InCode::default(),
             flavor: Flavor::default(),
             worker_threads: None,
             linked: Vec::new(),
@@ -66,16 +65,18 @@ impl App {
         }
     }
 
-    /// The total time from a stop request to the exit; five seconds unless said otherwise.
+    /// The total time from a stop request to the exit. The variable `CANSTOP_GRACE` beats it; where both
+    /// are silent it is what the platform allows, or else five seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.settings.grace = Some(grace);
         self
     }
 
     /// How much of the grace everything goes on serving and accepting, so that load balancers can
-    /// look away; none unless said otherwise.
+    /// look away. The variable `CANSTOP_DRAIN_DELAY` beats it; where both are silent it is what the platform
+    /// needs, or else none.
     pub fn drain_delay(mut self, drain_delay: Duration) -> Self {
-        self.drain_delay = drain_delay;
+        self.settings.drain_delay = Some(drain_delay);
         self
     }
 
@@ -141,19 +142,14 @@ impl App {
 
     /// Signals first, then the runtime.
     fn launch(self) -> io::Result<(Runtime, ControlPlane)> {
-        if self.drain_delay >= self.grace && !self.drain_delay.is_zero() {
-            let Self { grace, drain_delay, .. } = self;
-            return Err(io::Error::other(format!(
-                "the drain_delay of {drain_delay:?} leaves nothing of the grace of {grace:?}; it is part of it, so make it shorter"
-            )));
-        }
+        let resolved = Resolved::decide(&self.settings, &World::of_process()).map_err(io::Error::other)?;
         if self.flavor == Flavor::CurrentThread && self.worker_threads.is_some() {
             return Err(io::Error::other(
                 "worker_threads is for the multi-threaded runtime; take it or the current_thread flavor away",
             ));
         }
         install_hook();
-        let control = control::launch(Settings::new(Allowance { grace: self.grace, drain_delay: self.drain_delay }))?;
+        let control = control::launch(Settings::new(resolved))?;
         let supervisor = control.supervisor;
         for service in registered_in(&self.linked).into_iter().chain(self.services) {
             hand_over(supervisor, service, false);
@@ -184,8 +180,7 @@ impl Default for App {
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
-            .field("grace", &self.grace)
-            .field("drain_delay", &self.drain_delay)
+            .field("settings", &self.settings)
             .field("flavor", &self.flavor)
             .field("worker_threads", &self.worker_threads)
             .finish_non_exhaustive()

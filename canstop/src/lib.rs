@@ -103,6 +103,7 @@
 
 // In reading order; each module may use those above it, and none below.
 mod machine;
+mod settings;
 mod report;
 mod session;
 mod lifecycle;
@@ -126,6 +127,7 @@ pub use crate::machine::{
     Activity, Cause, Event, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport,
     ServiceState, Signal, Start, Straggler, StragglerKind,
 };
+pub use crate::machine::{Platform, SettingSource};
 pub use crate::registry::{
     AnyService, Dependency, Events, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
     ServiceFunction, ServiceHandle, ServiceOutput, ServiceStatus, SessionStatus, Status, events, run, start, status,

@@ -112,10 +112,28 @@ impl Probe {
     /// If it cannot be started.
     #[must_use]
     pub fn start_before(audience: Audience, program: &str, arguments: &[&str]) -> Self {
-        let child = Command::new(program)
+        Self::start_in(audience, program, arguments, &[])
+    }
+
+    /// As [`start_before`](Self::start_before), with these variables in its environment. Nothing that changes
+    /// a stop is inherited: neither settings nor signs of a platform.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_in(audience: Audience, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if is_read_by_canstop(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
+        let child = command
             .args(arguments)
             .env_remove("RUST_LOG")
             .env_remove("RUST_BACKTRACE")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -230,6 +248,22 @@ impl Probe {
         let (stdout, stderr) = (self.stdout.join("\n"), self.stderr.join("\n"));
         panic!("{what}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
     }
+}
+
+/// Whether a variable changes how a program stops or whom it notifies.
+fn is_read_by_canstop(name: &str) -> bool {
+    const FOREIGN: [&str; 9] = [
+        "ECS_CONTAINER_METADATA_URI_V4",
+        "FLY_APP_NAME",
+        "KUBERNETES_SERVICE_HOST",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "NOMAD_ALLOC_ID",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
+    name.starts_with("CANSTOP_") || FOREIGN.contains(&name)
 }
 
 impl Drop for Probe {

@@ -54,6 +54,15 @@ fn the_machine_has_no_clock_no_threads_and_no_runtime() {
 }
 
 #[test]
+fn macros_and_environment_read_one_grammar_of_durations() {
+    let [runtime, macros] = ["canstop/src/settings", "canstop-macros/src/args"].map(|folder| {
+        let found = sources_in(folder).into_iter().find(|source| source.path.ends_with("/duration.rs"));
+        found.unwrap_or_else(|| panic!("no duration.rs in {folder}")).text
+    });
+    assert!(runtime == macros, "canstop/src/settings/duration.rs and canstop-macros/src/args/duration.rs differ");
+}
+
+#[test]
 fn nothing_is_left_to_be_done() {
     let unfinished: Vec<_> = sources()
         .iter()

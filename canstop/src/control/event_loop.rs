@@ -66,7 +66,7 @@ impl EventLoop {
         Self {
             supervisor,
             clock,
-            state: State::new(settings.allowance, Jitter::seeded(settings.seed)),
+            state: State::new(settings.allowance, Jitter::seeded(settings.seed)).with_sources(settings.sources),
             services: ServiceTable::default(),
             drain_stats: DrainStats::default(),
             watch: Watch::default(),

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::event_loop::{EventLoop, Over};
 use super::exit::{arm_exit_watchdog, end_process};
 use super::signals::Signals;
-use crate::machine::{Allowance, Exit};
+use crate::machine::{Allowance, Exit, StopSources};
 use crate::report::Reporter;
 use crate::session::{Inbox, Supervisor};
+use crate::settings::Resolved;
 
 /// How long the data plane may take to drop what it holds, once all is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
@@ -30,6 +31,7 @@ const RETELL_LIMIT: Duration = Duration::from_millis(30);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) allowance: Allowance,
+    pub(crate) sources: StopSources,
     /// What the pauses before restarts are drawn from.
     pub(crate) seed: u64,
 }
@@ -37,9 +39,12 @@ pub(crate) struct Settings {
 impl Settings {
     /// Settings whose restarts are spread over time otherwise than those of any other process. They need
     /// not be unguessable.
-    pub(crate) fn new(allowance: Allowance) -> Self {
+    pub(crate) fn new(resolved: Resolved) -> Self {
+        let Resolved { grace, drain_delay, .. } = resolved;
         let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        Self { allowance, seed: u64::from(std::process::id()) ^ nanoseconds }
+        let allowance = Allowance { grace: grace.value, drain_delay: drain_delay.value };
+        let sources = StopSources { grace: grace.source, drain_delay: drain_delay.source };
+        Self { allowance, sources, seed: u64::from(std::process::id()) ^ nanoseconds }
     }
 }
 

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::input::ExitReason;
 use super::location::Location;
 use super::report::{Report, Straggler};
+use super::source::SettingSource;
 
 #[doc = include_str!("../../docs/events.md")]
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,12 @@ pub enum Event {
         cause: Cause,
         /// The time there is for it.
         grace: Duration,
+        /// Where that was set.
+        grace_source: SettingSource,
+        /// How much of it everything goes on serving; zero where nothing does.
+        drain_delay: Duration,
+        /// Where that was set.
+        drain_delay_source: SettingSource,
     },
     /// A signal that changes nothing: it came too close to the first, or a stop was requested already.
     DuplicateSignal {

@@ -5,6 +5,7 @@
 mod time;
 mod id;
 mod location;
+mod source;
 mod cause;
 mod exit;
 mod phase;
@@ -40,6 +41,7 @@ pub use location::Location;
 pub use report::{Activity, Report, ServiceReport, Straggler, StragglerKind};
 pub use restart::Restart;
 pub use service::ServiceOutcome;
+pub use source::{Platform, SettingSource};
 pub use spec::{Ready, Start};
 pub use status::ServiceState;
 
@@ -51,6 +53,7 @@ pub(crate) use input::Input;
 pub(crate) use phase::Phase;
 pub(crate) use restart::Limit;
 pub(crate) use service::Stage;
+pub(crate) use source::StopSources;
 pub(crate) use spec::{Parent, Reference, ServiceSpec};
 pub(crate) use state::State;
 pub(crate) use time::Time;

@@ -32,6 +32,7 @@ use super::phase::Phase;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
+use super::source::StopSources;
 use super::time::Time;
 
 /// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
@@ -73,6 +74,7 @@ pub(super) struct Stop {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(super) allowance: Allowance,
+    pub(super) sources: StopSources,
     pub(super) jitter: Jitter,
     pub(super) phase: Phase,
     pub(super) main: Main,
@@ -92,6 +94,7 @@ impl State {
     pub(crate) fn new(allowance: Allowance, jitter: Jitter) -> Self {
         Self {
             allowance,
+            sources: StopSources::default(),
             jitter,
             phase: Phase::SettingUp,
             main: Main::SettingUp,
@@ -105,6 +108,12 @@ impl State {
             watching: false,
             actions: Vec::new(),
         }
+    }
+
+    /// Notes where the allowance comes from: the stop names it.
+    pub(crate) fn with_sources(mut self, sources: StopSources) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Takes note of what happened, and says what to do about it.

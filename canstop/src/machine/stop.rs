@@ -26,14 +26,20 @@ impl State {
         }
         self.watch_sessions(true);
         self.actions.push(Action::BeginStop);
-        self.emit(Event::StopRequested { cause: cause.clone(), grace: self.allowance.grace });
-        // Nothing starts after a stop request.
-        self.services.iter_mut().for_each(Service::never_starts_again);
-        // Only those that serve need to be looked away from.
+        // A drain delay helps only a program that is serving.
         let mut allowance = self.allowance;
         if cause == Cause::Finished || !self.serves() {
             allowance.drain_delay = Duration::ZERO;
         }
+        self.emit(Event::StopRequested {
+            cause: cause.clone(),
+            grace: allowance.grace,
+            grace_source: self.sources.grace,
+            drain_delay: allowance.drain_delay,
+            drain_delay_source: self.sources.drain_delay,
+        });
+        // Nothing starts after a stop request.
+        self.services.iter_mut().for_each(Service::never_starts_again);
         let teardown = self.main != Main::Ended;
         let schedule = Schedule::divide(&self.plan, allowance, now, &self.wants(), teardown);
         self.stop = Some(Stop { requested: now, cause, schedule, next_waiting_line: now + WAITING_LINE_EVERY });

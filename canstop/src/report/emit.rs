@@ -89,7 +89,13 @@ impl Event {
                 event!(session = name, site = %location, function, module, owner, error = reason.error(),)
             }
             Event::MainFailed { error } => event!(error,),
-            Event::StopRequested { cause, grace } => event!(%cause, grace_ms = milliseconds(*grace),),
+            Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => event!(
+                %cause,
+                grace_ms = milliseconds(*grace),
+                grace_source = %grace_source,
+                drain_delay_ms = milliseconds(*drain_delay),
+                drain_delay_source = %drain_delay_source,
+            ),
             Event::DuplicateSignal { signal } => event!(%signal,),
             Event::Waiting { remaining, sessions, .. } => event!(sessions, remaining_ms = milliseconds(*remaining),),
             Event::Abandoned(straggler) => event!(
@@ -129,7 +135,7 @@ mod tests {
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
     use super::*;
-    use crate::machine::{Activity, Cause, Location, Signal, Straggler, StragglerKind};
+    use crate::machine::{Activity, Cause, Location, SettingSource, Signal, Straggler, StragglerKind};
 
     /// What a subscriber was told: the kind, the level and the names of the fields.
     #[derive(Clone, Default)]
@@ -188,7 +194,13 @@ mod tests {
             Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
             Event::SessionFailed { name, location, function, module, owner: Some(service()), reason: failed },
             Event::MainFailed { error: "disk full".to_owned() },
-            Event::StopRequested { cause: Cause::Signal(Signal::Terminate), grace: ms(5_000) },
+            Event::StopRequested {
+                cause: Cause::Signal(Signal::Terminate),
+                grace: ms(5_000),
+                grace_source: SettingSource::Default,
+                drain_delay: ms(1_000),
+                drain_delay_source: SettingSource::Environment("CANSTOP_DRAIN_DELAY"),
+            },
             Event::DuplicateSignal { signal: Signal::Interrupt },
             Event::Waiting { remaining: ms(900), services: vec![service()], sessions: 3, main: false },
             Event::Abandoned(straggler),

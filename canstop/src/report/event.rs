@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::display::Rounded;
 use crate::machine::{Event, Exit, ExitReason};
+use crate::settings::Plain;
 
 /// The text for people, as it is logged.
 impl fmt::Display for Event {
@@ -46,7 +47,13 @@ impl fmt::Display for Event {
                 write!(f, " {reason}")
             }
             Event::MainFailed { error } => write!(f, "main failed: {error}"),
-            Event::StopRequested { cause, grace } => write!(f, "stopping ({cause}), within {}", Rounded(*grace)),
+            Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => {
+                write!(f, "stopping ({cause}), within {} ({grace_source})", Plain(*grace))?;
+                if drain_delay.is_zero() {
+                    return Ok(());
+                }
+                write!(f, ", drain delay {} ({drain_delay_source})", Plain(*drain_delay))
+            }
             Event::DuplicateSignal { signal } => {
                 write!(f, "{signal} while stopping; another one later than this ends the program at once")
             }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::supervisor::Supervisor;
 use crate::control::{EventLoop, MainChannels, Settings};
-use crate::machine::{Allowance, Event, ExitReason, Input, Report, Signal};
+use crate::machine::{Allowance, Event, ExitReason, Input, Report, Signal, StopSources};
 use crate::registry::Status;
 use crate::report::Reporter;
 use crate::session::{self, Inbox, Message, install_hook};
@@ -85,7 +85,7 @@ impl Harness {
         let ends = MainChannels::of_test();
         let drop_main = ends.drop_main.clone();
         let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
-        let settings = Settings { allowance, seed: self.seed };
+        let settings = Settings { allowance, sources: StopSources::default(), seed: self.seed };
         let mut event_loop = EventLoop::new(supervisor, &settings, Reporter::of_test(), ends);
         let mut control = pin!(async {
             let mut inbox = inbox;

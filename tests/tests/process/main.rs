@@ -19,6 +19,7 @@ mod outputs;
 mod report;
 mod restarts;
 mod services;
+mod settings;
 mod setup;
 mod signals;
 mod teardown;

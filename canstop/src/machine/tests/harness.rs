@@ -106,6 +106,7 @@ impl Watched {
 fn fingerprint(state: &State) -> u64 {
     let State {
         allowance: _,
+        sources: _,
         jitter,
         phase,
         main,

@@ -1,5 +1,7 @@
 //! The whole life, with nothing going wrong.
 
+use std::time::Duration;
+
 use super::super::build::{Options, TERMINATE, at, ended, ms, ready, service};
 use super::super::harness::deeds;
 use super::program;
@@ -9,6 +11,7 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
+use crate::machine::source::SettingSource;
 
 const FIRST: RunId = RunId(1);
 const WRITER: ServiceId = ServiceId(0);
@@ -31,8 +34,13 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
 
     program.now = at(60_000);
     let actions = program.handle(TERMINATE);
-    let grace = ms(5_000);
-    assert!(actions.contains(&Action::Emit(Event::StopRequested { cause: Cause::Signal(Signal::Terminate), grace })));
+    assert!(actions.contains(&Action::Emit(Event::StopRequested {
+        cause: Cause::Signal(Signal::Terminate),
+        grace: ms(5_000),
+        grace_source: SettingSource::Default,
+        drain_delay: Duration::ZERO,
+        drain_delay_source: SettingSource::Default,
+    })));
     // The writer keeps a second, and the lines after run() a tenth of one.
     let front_ends = at(63_900);
     assert_eq!(

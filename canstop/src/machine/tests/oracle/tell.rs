@@ -46,9 +46,11 @@ impl Oracle {
                 self.resolve([id]);
             }
             Event::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
-            Event::StopRequested { cause, grace } => {
+            Event::StopRequested { cause, grace, drain_delay, .. } => {
                 law!(self.stop.is_none(), "a second stop is requested");
                 law!(*grace == self.allowance.grace, "the grace is said to be {grace:?}");
+                let (delay, allowed) = (*drain_delay, self.allowance.drain_delay);
+                law!(delay.is_zero() || delay == allowed, "the drain delay is said to be {delay:?}");
                 self.note_stop(cause);
             }
             Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate is told, but no signal came"),

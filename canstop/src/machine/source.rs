@@ -1,0 +1,61 @@
+//! Where the value of a setting comes from.
+
+use std::fmt;
+
+/// A place where programs run that has rules of its own about how they stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Platform {
+    /// Kubernetes: SIGTERM, 30 seconds later SIGKILL; endpoints are withdrawn meanwhile.
+    Kubernetes,
+    /// Amazon ECS: SIGTERM, 30 seconds later SIGKILL.
+    Ecs,
+    /// HashiCorp Nomad: SIGINT, 5 seconds later SIGKILL.
+    Nomad,
+    /// Fly.io: SIGINT, 5 seconds later SIGKILL.
+    Fly,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Platform::Kubernetes => "Kubernetes",
+            Platform::Ecs => "ECS",
+            Platform::Nomad => "Nomad",
+            Platform::Fly => "Fly",
+        })
+    }
+}
+
+/// Where the value of a setting comes from; a later one in this list beats an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SettingSource {
+    /// Nothing set it.
+    #[default]
+    Default,
+    /// The platform that the program runs on.
+    Platform(Platform),
+    /// An option of `#[canstop::main]` or a setter of [`App`](crate::App).
+    Code,
+    /// This environment variable.
+    Environment(&'static str),
+}
+
+impl fmt::Display for SettingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingSource::Default => f.write_str("default"),
+            SettingSource::Platform(platform) => platform.fmt(f),
+            SettingSource::Code => f.write_str("code"),
+            SettingSource::Environment(variable) => f.write_str(variable),
+        }
+    }
+}
+
+/// Where the two times of a stop come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StopSources {
+    pub(crate) grace: SettingSource,
+    pub(crate) drain_delay: SettingSource,
+}

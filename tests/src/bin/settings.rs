@@ -1,0 +1,28 @@
+//! A program whose stop is set in code as its arguments say, `grace` and `drain_delay` in milliseconds or
+//! `-`, and that serves until it is stopped.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use canstop::{App, Lifecycle, Service};
+use canstop_tests::READY;
+
+fn main() -> ExitCode {
+    let milliseconds = |argument: usize| {
+        let text = std::env::args().nth(argument).expect("a grace and a drain delay");
+        (text != "-").then(|| Duration::from_millis(text.parse().expect("milliseconds")))
+    };
+    let mut app = App::new();
+    if let Some(grace) = milliseconds(1) {
+        app = app.grace(grace);
+    }
+    if let Some(drain_delay) = milliseconds(2) {
+        app = app.drain_delay(drain_delay);
+    }
+    app.service(Service::new("serves", |lifecycle: Lifecycle| async move {
+        println!("{READY}");
+        lifecycle.stopping().await;
+        println!("stopping");
+    }))
+    .run(async {})
+}

@@ -1,0 +1,73 @@
+//! The environment, code and the platform, in real processes.
+
+use std::time::Duration;
+
+use canstop_tests::{Audience, Finished, Probe};
+
+use crate::{PROMPTLY, terminate};
+
+fn start(code: [&str; 2], variables: &[(&str, &str)]) -> Probe {
+    Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_settings"), &code, variables)
+}
+
+/// One that cannot start.
+fn fails_to_start(code: [&str; 2], variables: &[(&str, &str)]) -> Finished {
+    let finished = start(code, variables).finish();
+    finished.exited(1);
+    assert_eq!(finished.stderr.len(), 1, "one line says why\n{finished}");
+    finished
+}
+
+#[test]
+fn the_stopping_line_names_each_time_and_its_source() {
+    for (code, variables, line) in [
+        (["-", "-"], &[][..], "stopping (SIGTERM), within 5 s (default)"),
+        (["1500", "-"], &[], "stopping (SIGTERM), within 1.5 s (code)"),
+        (["1500", "-"], &[("CANSTOP_GRACE", "2s")], "stopping (SIGTERM), within 2 s (CANSTOP_GRACE)"),
+        (["-", "-"], &[("FLY_APP_NAME", "shop")], "stopping (SIGTERM), within 4.5 s (Fly)"),
+        (
+            ["-", "10"],
+            &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")],
+            "stopping (SIGTERM), within 25 s (Kubernetes), drain delay 10 ms (code)",
+        ),
+        (
+            ["-", "10"],
+            &[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("CANSTOP_DRAIN_DELAY", "0.02s")],
+            "stopping (SIGTERM), within 25 s (Kubernetes), drain delay 20 ms (CANSTOP_DRAIN_DELAY)",
+        ),
+        (
+            ["100", "-"],
+            &[("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4")],
+            "stopping (SIGTERM), within 100 ms (code), drain delay 20 ms (ECS)",
+        ),
+        (["-", "-"], &[("NOMAD_ALLOC_ID", "x"), ("CANSTOP_PLATFORM", "none")], "within 5 s (default)"),
+    ] {
+        let finished = terminate(start(code, variables));
+        finished.exited(0).within(PROMPTLY);
+        let said = finished.said(&["stopping (SIGTERM)"]);
+        assert!(said.ends_with(line), "{said:?} does not end with {line:?}");
+    }
+}
+
+#[test]
+fn a_drain_delay_from_the_environment_is_served_for_its_whole_time() {
+    let variables = [("CANSTOP_GRACE", "2s"), ("CANSTOP_DRAIN_DELAY", "400ms")];
+    let finished = terminate(start(["-", "-"], &variables));
+    finished.exited(0).within(Duration::from_millis(400) + PROMPTLY);
+    assert!(finished.after_signal() >= Duration::from_millis(400), "{finished}");
+}
+
+#[test]
+fn a_bad_value_ends_the_program_before_it_starts() {
+    let finished = fails_to_start(["-", "-"], &[("CANSTOP_GRACE", "five")]);
+    let why = "canstop: cannot start: CANSTOP_GRACE is \"five\": it does not begin with a number";
+    finished.said(&[why]);
+    finished.never_printed(canstop_tests::READY);
+    fails_to_start(["-", "-"], &[("CANSTOP_PLATFORM", "k8s")]).said(&["CANSTOP_PLATFORM is \"k8s\": write one of"]);
+}
+
+#[test]
+fn a_drain_delay_that_fills_the_grace_names_both_sources() {
+    let finished = fails_to_start(["2000", "-"], &[("CANSTOP_DRAIN_DELAY", "2s")]);
+    finished.said(&["drain delay of 2 s (CANSTOP_DRAIN_DELAY)", "grace of 2 s (code)"]);
+}
