@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
+use crate::failure::{install_hook, with_sources};
 use crate::machine::{Exit, ExitReason, Input};
 use crate::registry::{AnyService, MainOutput, Service, hand_over, registered_in};
-use crate::session::{Body, Message, Supervisor, install_hook, with_sources};
+use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
 /// Which of tokio's runtimes the data plane is.

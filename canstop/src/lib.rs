@@ -102,11 +102,13 @@
 //! call that does not end is named and left behind. SIGKILL, `std::process::exit` and an abort ask nobody.
 
 // In reading order; each module may use those above it, and none below.
+mod failure;
 mod machine;
 mod settings;
 mod report;
 mod session;
 mod lifecycle;
+mod observe;
 mod registry;
 mod control;
 mod app;
@@ -128,9 +130,10 @@ pub use crate::machine::{
     ServiceState, Signal, Start, Straggler, StragglerKind,
 };
 pub use crate::machine::{Platform, SettingSource};
+pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, observe, status};
 pub use crate::registry::{
-    AnyService, Dependency, Events, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
-    ServiceFunction, ServiceHandle, ServiceOutput, ServiceStatus, SessionStatus, Status, events, run, start, status,
+    AnyService, Dependency, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
+    ServiceFunction, ServiceHandle, ServiceOutput, run, start,
 };
 
 pub use crate::session::Session;

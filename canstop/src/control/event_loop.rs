@@ -104,7 +104,10 @@ impl EventLoop {
                 Some(message) = inbox.messages.recv() => self.read(message),
                 Some(failure) = inbox.failures.recv() => self.report_failure(failure),
                 () = sleep_until(wake_at) => self.happened(Input::Wake),
-                now = tick.tick() => self.watch.tick(self.supervisor, self.clock.began(), now),
+                now = tick.tick() => {
+                    self.supervisor.ask_for_turns();
+                    self.watch.tick(self.supervisor, self.clock.began(), now);
+                }
                 () = self.supervisor.wait_for_change(), if counts => self.happened(Input::Wake),
             }
         }
@@ -197,14 +200,18 @@ impl EventLoop {
             Message::Add(new) => self.add(new),
             Message::Run(done) => {
                 if self.state.phase() >= Phase::TearingDown {
-                    let _ = done.send(self.report());
+                    let report = self.report();
+                    self.supervisor.run_off_control(move || drop(done.send(report)));
                     return;
                 }
                 self.in_run.push(done);
                 self.happened(Input::RunCalled);
             }
             Message::Restart { id, before, asked_in } => {
-                let _ = asked_in.send(self.state.services()[id.0].run);
+                let run = self.state.services()[id.0].run;
+                self.supervisor.run_off_control(move || {
+                    let _ = asked_in.send(run);
+                });
                 self.happened(Input::RestartService { id, before });
             }
             Message::DataPlaneGone => self.data_plane_gone = true,

@@ -25,21 +25,6 @@ pub(super) fn end_process(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }
 
-/// Writes past Rust's lock on stderr, as much as is taken at once.
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "stderr's own handle has a lock, which may be what everything waits for")]
-pub(super) fn write_to_stderr(text: &[u8]) {
-    // SAFETY: the pointer and the length are those of a slice that outlives the call, and `write` may
-    // be given any file descriptor.
-    let _ = unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
-}
-
-#[cfg(not(unix))]
-pub(super) fn write_to_stderr(text: &[u8]) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(text);
-}
-
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "the only way to end a process without running what may be stuck")]
 fn end_at_once(exit: Exit) -> ! {

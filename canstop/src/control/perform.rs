@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
-use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
 use crate::report::Reporter;
 use crate::session::{Scope, Supervisor, stop_watching_sessions, watch_sessions};
@@ -31,7 +30,8 @@ impl EventLoop {
             Action::DropMain => self.ends.drop_main.cancel(),
             Action::ReturnFromRun => {
                 for done in std::mem::take(&mut self.in_run) {
-                    let _ = done.send(self.report());
+                    let report = self.report();
+                    self.supervisor.run_off_control(move || drop(done.send(report)));
                 }
             }
             Action::DropState { .. } => {}
@@ -85,10 +85,9 @@ impl EventLoop {
         self.reporter.flush(limit)
     }
 
-    /// Writes the report to stderr without its lock, which somebody may hold for ever.
+    /// Writes the report to stderr past a subscriber that does not take it.
     pub(super) fn write_report(&self) {
-        let text: String = self.report().to_string().lines().map(|line| format!("canstop: {line}\n")).collect();
-        write_to_stderr(text.as_bytes());
+        self.reporter.write_past_subscriber(&self.report().to_string());
     }
 
     /// What the stop has come to so far.

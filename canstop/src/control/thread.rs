@@ -114,6 +114,7 @@ fn control(
             Ok(begun) => begun,
             Err(error) => return drop(listening.send(Err(error))),
         };
+        supervisor.attach_report_thread(reporter.thread());
         let _ = listening.send(Ok(()));
         let mut event_loop = EventLoop::new(supervisor, &settings, reporter, ends);
         match event_loop.run(async || signals.next().await, &mut inbox).await {

@@ -136,7 +136,7 @@ pub enum Event {
         /// How the program ends.
         exit: Exit,
     },
-    /// The number of events that this stream lost because it was read too slowly. It is never logged.
+    /// The number of events that are missing here, because the log, the stream or the callback was too slow.
     Missed {
         /// How many.
         count: u64,
@@ -151,6 +151,21 @@ impl Event {
             drained: report.drained,
             abandoned: report.abandoned(),
             exit: report.exit,
+        }
+    }
+
+    /// The service that it is about, if it is an event of a service.
+    pub(crate) fn service(&self) -> Option<&str> {
+        match self {
+            Event::ServiceStarted { service, .. }
+            | Event::ServiceReady { service }
+            | Event::ReadyIgnored { service, .. }
+            | Event::ServiceStopping { service }
+            | Event::ServiceEnded { service, .. }
+            | Event::StatePanicked { service, .. }
+            | Event::ServiceLost { service }
+            | Event::ServiceRefused { service, .. } => Some(service),
+            _ => None,
         }
     }
 

@@ -6,8 +6,8 @@ use std::fmt;
 
 use tokio::sync::{oneshot, watch};
 
-use super::status::{ServiceStatus, status_of};
 use crate::machine::{Input, Location, ServiceOutcome, ServiceState};
+use crate::observe::{ServiceStatus, status_of};
 use crate::session::{Message, ServiceSnapshot, Supervisor};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.

@@ -1,4 +1,4 @@
-//! What shall run: services, how they are made, and those that register themselves.
+//! What is to run: services, how they are made and started, and those that register themselves.
 
 mod output;
 mod dependency;
@@ -6,21 +6,17 @@ mod parameter;
 mod service;
 mod declared;
 mod registered;
-mod events;
-mod status;
 mod handle;
 mod start;
 
 pub use declared::{Declared, ServiceFunction};
 pub use dependency::Dependency;
-pub use events::{Events, events};
 pub use handle::{RestartError, ServiceHandle};
 pub use output::{MainOutput, ServiceOutput};
 pub use parameter::{LifecycleParameter, RestartState};
 pub use registered::{MakesService, Registration};
 pub use service::{AnyService, Service};
 pub use start::{run, start};
-pub use status::{ServiceStatus, SessionStatus, Status, status};
 
 pub(crate) use registered::registered_in;
 pub(crate) use start::hand_over;

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::error::Error;
 
+use crate::failure::with_sources;
 use crate::machine::ExitReason;
-use crate::session::with_sources;
 
 /// What a service may return: `()`, `!`, or a `Result` of these whose error can be boxed,
 /// as `anyhow::Error` and every `Error + Send + Sync` can.

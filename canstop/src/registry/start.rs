@@ -4,6 +4,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::handle::ServiceHandle;
 use super::service::{AnyService, Service};
+use crate::failure::install_hook_again;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Owner, Parent, Report};
 use crate::session::{Message, NewService, Scope, ServiceSnapshot, Supervisor, expect_scope};
@@ -86,6 +87,8 @@ impl Lifecycle {
 /// Dropped, it waits no longer; a `main` that then returns requests a stop.
 pub async fn run() -> Report {
     let scope: &'static Scope = expect_scope("`canstop::run`");
+    // By now the program has set its own hook, if it has one.
+    install_hook_again();
     let (done, drained) = oneshot::channel();
     scope.supervisor.send(Message::Run(done));
     match drained.await {

@@ -1,14 +1,52 @@
-//! Saying an event: to `tracing` where somebody listens, to stderr where nobody does.
+//! An event as `tracing` gets it.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use tracing::Level;
+use tracing::dispatcher::get_default;
+use tracing::subscriber::NoSubscriber;
 
+use crate::failure::catch;
 use crate::machine::{Event, Exit, ExitReason};
 
+/// What became of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Emitted {
+    /// There is a subscriber, and it had the event, or filtered it.
+    Subscribed,
+    /// There is no subscriber.
+    NoSubscriber,
+    /// The subscriber panicked with this.
+    Panicked(String),
+}
+
+/// Hands an event to the program's subscriber, which is user code.
+///
+/// The message is the text for people; the fields are for programs.
+pub(super) fn emit(event: &Event) -> Emitted {
+    let emitted = catch(|| {
+        let is_subscribed = get_default(|dispatch| !dispatch.is::<NoSubscriber>());
+        if is_subscribed {
+            event.emit();
+        }
+        is_subscribed
+    });
+    match emitted {
+        Ok(true) => Emitted::Subscribed,
+        Ok(false) => Emitted::NoSubscriber,
+        Err(panic) => Emitted::Panicked(panic),
+    }
+}
+
+/// Hands an event to the test's subscriber, or else writes it into the test's own output.
+pub(super) fn emit_in_test(event: &Event) {
+    if emit(event) != Emitted::Subscribed && event.level() != Level::DEBUG {
+        eprintln!("canstop: {event}");
+    }
+}
+
 impl Event {
-    fn level(&self) -> Level {
+    pub(super) fn level(&self) -> Level {
         match self {
             Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceStopping { .. } => Level::DEBUG,
             Event::ServiceEnded { reason: ExitReason::Done | ExitReason::Dropped, .. } => Level::DEBUG,
@@ -27,41 +65,13 @@ impl Event {
         }
     }
 
-    /// What runs as it should is for those who asked for it by a subscriber.
-    fn is_worth_stderr(&self) -> bool {
-        self.level() != Level::DEBUG
-    }
-
-    /// Says it where somebody listens, and on stderr where nobody does or where `urgent` wants it.
-    ///
-    /// The message is the text for people; the fields are for programs.
-    pub(crate) fn tell(&self, urgent: bool) {
-        let heard = self.emit();
-        if self.is_worth_stderr() && (urgent || !heard || matches!(self, Event::MainFailed { .. })) {
-            // In one piece, or another thread's words stand in the middle of it. Nobody is left to be
-            // told that nobody reads it; `eprintln!` would panic.
-            let _ = io::stderr().write_all(format!("canstop: {self}\n").as_bytes());
-        }
-    }
-
-    /// Says it where somebody listens, and else in the test's own output.
-    pub(super) fn tell_test(&self) {
-        if !self.emit() && self.is_worth_stderr() {
-            eprintln!("canstop: {self}");
-        }
-    }
-
-    /// Emits the event, if a subscriber wants it.
-    fn emit(&self) -> bool {
+    /// Emits the event, if the subscriber wants it.
+    fn emit(&self) {
         // The level is part of an event's static metadata, so there is one event for each.
         macro_rules! event_at {
-            ($level:expr, $($field:tt)*) => {{
-                let heard = tracing::event_enabled!(target: "canstop", $level);
-                if heard {
-                    tracing::event!(target: "canstop", $level, event = self.kind(), $($field)* "{self}");
-                }
-                heard
-            }};
+            ($level:expr, $($field:tt)*) => {
+                tracing::event!(target: "canstop", $level, event = self.kind(), $($field)* "{self}")
+            };
         }
         macro_rules! event {
             ($($field:tt)*) => {
@@ -206,6 +216,7 @@ mod tests {
             Event::Abandoned(straggler),
             Event::MoreAbandoned { rows: 4 },
             Event::Stopped { cause: Cause::Finished, duration: ms(7), drained: 1, abandoned: 0, exit: Exit::Clean },
+            Event::Missed { count: 5 },
         ]
     }
 

@@ -88,7 +88,9 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Event::Missed { count } => write!(f, "{count} events were missed"),
+            Event::Missed { count } => {
+                write!(f, "{count} events are missing here: they came faster than they were taken")
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
-//! How it is told: what is said, on which way, and when nobody listens.
+//! How events are reported: their text, the way they take, and what happens where the log stalls.
 
 mod display;
 mod event;
 mod emit;
+mod quiet;
+mod stderr;
 mod reporter;
 
 pub(crate) use display::Rounded;
-pub(crate) use reporter::Reporter;
+pub(crate) use reporter::{ReportThread, Reporter};

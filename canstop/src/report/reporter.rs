@@ -1,26 +1,160 @@
-//! The thread that tells.
+//! The thread that reports, and runs the callbacks that look on.
 //!
-//! A subscriber is user code: it may wait for a lock that a stuck worker holds, or for a pipe that
-//! nobody reads. So the control plane hands over what is to be said, and never waits for it without
-//! a limit.
+//! A subscriber is user code: it may panic, wait for a lock that a stuck worker holds, or write into a
+//! pipe that nobody reads. So the control plane queues events and never waits for them without a limit,
+//! and the queue is bounded: a stalled log costs its own lines only.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::emit::{Emitted, emit, emit_in_test};
+use super::quiet::Quiet;
+use super::stderr::{Stderr, write_past_lock};
+use crate::failure::catch;
 use crate::machine::Event;
 
-enum Order {
-    Tell { event: Event, urgent: bool },
-    Answer(mpsc::SyncSender<()>),
-}
+/// As many events as may wait for a slow subscriber. Beyond it some are lost to the log, and counted.
+const EVENTS: usize = 1_024;
 
-/// The control plane's end of the telling thread.
+/// How long stderr is waited for past its lock.
+const PAST_LOCK_LIMIT: Duration = Duration::from_millis(30);
+
+type Job = Box<dyn FnOnce() + Send>;
+type Observer = Box<dyn FnMut(&Event) + Send>;
+
+/// The control plane's end of the report thread.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    /// Without a thread it tells by itself: in a test nobody waits for the deadline.
-    orders: Option<mpsc::Sender<Order>>,
+    thread: ReportThread,
+}
+
+/// Where work for the report thread is queued. In a test, which has no such thread, it runs at once.
+#[derive(Clone, Debug)]
+pub(crate) struct ReportThread(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Something was queued, or done.
+    changed: Condvar,
+    /// Only who reports takes this.
+    observers: Mutex<Vec<Observer>>,
+    /// A test has no thread, since it has no deadline to keep: everything is done at once.
+    inline: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<(Event, bool)>,
+    /// How many events the log has lost since it was last reported.
+    lost: u64,
+    jobs: VecDeque<Job>,
+    added_observers: Vec<Observer>,
+    /// The thread is reporting an event, which may take for ever.
+    is_reporting: bool,
+}
+
+impl Queue {
+    /// Makes room by giving up what matters least: the oldest failure of a session, of which floods are
+    /// made, or else the oldest event.
+    fn push(&mut self, event: Event, urgent: bool) {
+        if self.events.len() == EVENTS {
+            let is_failure = |(event, _): &(Event, bool)| matches!(event, Event::SessionFailed { .. });
+            let least = self.events.iter().position(is_failure).unwrap_or(0);
+            self.events.remove(least);
+            self.lost += 1;
+        }
+        self.events.push_back((event, urgent));
+    }
+
+    /// The next event to report: first that some are missing.
+    fn pop(&mut self) -> Option<(Event, bool)> {
+        match std::mem::take(&mut self.lost) {
+            0 => self.events.pop_front(),
+            count => Some((Event::Missed { count }, false)),
+        }
+    }
+
+    fn is_reported(&self) -> bool {
+        self.events.is_empty() && self.lost == 0 && !self.is_reporting
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The report thread: a job and an event in turn, so that neither keeps the other waiting.
+    fn work(&self) {
+        let mut quiet = Quiet::default();
+        let mut subscriber = Subscriber::default();
+        loop {
+            let (job, event) = {
+                let mut queue = self.lock();
+                queue.is_reporting = false;
+                self.changed.notify_all();
+                loop {
+                    let (job, event) = (queue.jobs.pop_front(), queue.pop());
+                    if job.is_some() || event.is_some() {
+                        queue.is_reporting = event.is_some();
+                        break (job, event);
+                    }
+                    queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                }
+            };
+            if let Some((event, urgent)) = event {
+                subscriber.report(&event, urgent, &mut quiet);
+                self.notify_observers(&event);
+            }
+            if let Some(job) = job {
+                let _ = catch(job);
+            }
+        }
+    }
+
+    fn notify_observers(&self, event: &Event) {
+        // Not under the queue's lock: a callback may add another one.
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        observers.append(&mut self.lock().added_observers);
+        // One that panicked is in an unknown state, and is not called again.
+        observers.retain_mut(|observer| match catch(|| observer(event)) {
+            Ok(()) => true,
+            Err(panic) => {
+                let line =
+                    format!("canstop: a callback of `canstop::observe` panicked and is not called again: {panic}\n");
+                Stderr::of_process().write(line);
+                false
+            }
+        });
+    }
+}
+
+/// What is known of the program's subscriber.
+#[derive(Default)]
+struct Subscriber {
+    has_panicked: bool,
+}
+
+impl Subscriber {
+    /// Reports to the subscriber; and to stderr where there is none, where it panics, or where the event
+    /// is urgent.
+    fn report(&mut self, event: &Event, urgent: bool, quiet: &mut Quiet) {
+        let emitted = emit(event);
+        if let Emitted::Panicked(panic) = &emitted
+            && !std::mem::replace(&mut self.has_panicked, true)
+        {
+            let line = format!("canstop: the tracing subscriber panicked, and this is its first panic: {panic}\n");
+            Stderr::of_process().write(line);
+        }
+        let lines = quiet.lines(event);
+        if urgent || !matches!(emitted, Emitted::Subscribed) {
+            lines.into_iter().for_each(|line| Stderr::of_process().write(line));
+        }
+    }
 }
 
 impl Reporter {
@@ -30,48 +164,107 @@ impl Reporter {
     ///
     /// If the system has no thread left.
     pub(crate) fn start() -> io::Result<Self> {
-        let (orders, queue) = mpsc::channel();
-        thread::Builder::new().name("canstop-report".to_owned()).spawn(move || {
-            while let Ok(order) = queue.recv() {
-                match order {
-                    Order::Tell { event, urgent } => event.tell(urgent),
-                    Order::Answer(answer) => {
-                        let _ = answer.send(());
-                    }
-                }
-            }
-        })?;
-        Ok(Self { orders: Some(orders) })
+        let shared = Arc::new(Shared::new(false));
+        let thread = ReportThread(Arc::clone(&shared));
+        thread::Builder::new().name("canstop-report".to_owned()).spawn(move || shared.work())?;
+        Ok(Self { thread })
     }
 
-    /// One that tells on the thread that calls it, for tests.
+    /// One that reports on the thread that calls it, for tests.
     #[cfg(feature = "testing")]
     pub(crate) fn of_test() -> Self {
-        Self { orders: None }
+        Self { thread: ReportThread(Arc::new(Shared::new(true))) }
+    }
+
+    /// Where others queue work for the thread.
+    pub(crate) fn thread(&self) -> ReportThread {
+        self.thread.clone()
     }
 
     pub(crate) fn tell(&self, event: Event) {
-        self.order(event, false);
+        self.queue(event, false);
     }
 
-    /// Says it on stderr too, whoever listens.
+    /// Reports to stderr too, whatever the subscriber does.
     pub(crate) fn tell_urgently(&self, event: Event) {
-        self.order(event, true);
+        self.queue(event, true);
     }
 
-    fn order(&self, event: Event, urgent: bool) {
-        match &self.orders {
-            Some(orders) => {
-                let _ = orders.send(Order::Tell { event, urgent });
-            }
-            None => event.tell_test(),
+    fn queue(&self, event: Event, urgent: bool) {
+        let shared = &*self.thread.0;
+        if shared.inline {
+            emit_in_test(&event);
+            shared.notify_observers(&event);
+            return;
         }
+        shared.lock().push(event, urgent);
+        shared.changed.notify_all();
     }
 
-    /// Waits until all is said, but not longer than this. Says whether it is.
+    /// Waits until everything is reported, at most `limit`. Returns whether the subscriber and the
+    /// callbacks have got all of it; a stderr that nobody reads costs its own lines only.
     pub(crate) fn flush(&self, limit: Duration) -> bool {
-        let Some(orders) = &self.orders else { return true };
-        let (answer, answered) = mpsc::sync_channel(1);
-        orders.send(Order::Answer(answer)).is_ok() && answered.recv_timeout(limit).is_ok()
+        if self.thread.0.inline {
+            return true;
+        }
+        let deadline = Instant::now() + limit;
+        let is_reported = self.wait_until_reported(deadline);
+        let stderr = Stderr::of_process();
+        if !stderr.flush(deadline) {
+            write_past_lock(stderr.take_waiting(), PAST_LOCK_LIMIT);
+        }
+        is_reported
+    }
+
+    fn wait_until_reported(&self, deadline: Instant) -> bool {
+        let shared = &*self.thread.0;
+        let mut queue = shared.lock();
+        while !queue.is_reported() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            queue = shared.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Writes to stderr what a stalled subscriber has not taken, and waits at most a moment for that.
+    pub(crate) fn write_past_subscriber(&self, text: &str) {
+        let lost = self.thread.0.lock().lost;
+        let mut lines: String = text.lines().map(|line| format!("canstop: {line}\n")).collect();
+        if lost > 0 {
+            lines.insert_str(0, &format!("canstop: {}\n", Event::Missed { count: lost }));
+        }
+        write_past_lock(lines, PAST_LOCK_LIMIT);
+    }
+}
+
+impl ReportThread {
+    /// Runs a job there.
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        if self.0.inline {
+            let _ = catch(job);
+            return;
+        }
+        self.0.lock().jobs.push_back(Box::new(job));
+        self.0.changed.notify_all();
+    }
+
+    /// Calls this for every event from now on.
+    pub(crate) fn observe(&self, observer: impl FnMut(&Event) + Send + 'static) {
+        self.0.lock().added_observers.push(Box::new(observer));
+    }
+}
+
+impl Shared {
+    fn new(inline: bool) -> Self {
+        Self { queue: Mutex::default(), changed: Condvar::new(), observers: Mutex::default(), inline }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 //! The body of a service or of `main`: polled under its own name, as sessions are.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll, Waker};
@@ -8,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::counter::{Counter, Kind};
-use super::panics::panic_text;
 use super::scope::Scope;
 use super::session_state::Mark;
 use super::site::Site;
 use super::thread::{Polling, this_thread};
+use crate::failure::catch;
 use crate::machine::{ExitReason, Owner};
 
 /// What a body is called while a thread runs it.
@@ -42,7 +41,7 @@ impl BodyName {
     /// `waker` is that of the body's task, if the scope knows it.
     fn run_by<T>(self, waker: *const Waker, body: impl FnOnce() -> T) -> Result<T, ExitReason> {
         let _polling = Polling::begin(this_thread(), self.0, Mark::BODY, waker);
-        catch_unwind(AssertUnwindSafe(body)).map_err(|payload| ExitReason::Panicked(panic_text(&*payload)))
+        catch(body).map_err(ExitReason::Panicked)
     }
 }
 

@@ -7,13 +7,13 @@ use std::thread::panicking;
 
 use super::counter::{Counter, Kind};
 use super::origin::Origin;
-use super::panics;
 use super::scope::Scope;
 use super::session_state::{SessionState, Stage};
 use super::site::Site;
 use super::supervisor::SessionFailure;
 use super::thread::{self, Polling, Thread};
 use super::waiting;
+use crate::failure::current_panic;
 use crate::machine::ExitReason;
 
 /// A session's membership in its scope: eight bytes beside the future. Made when it is spawned, and
@@ -111,7 +111,7 @@ impl Drop for Membership {
         // Seen here and not caught: a panic passes through as it would without canstop. A blocking
         // destructor or one that panics is the session's own.
         if panicking() {
-            self.report(ExitReason::Panicked(panics::last_panic()));
+            self.report(ExitReason::Panicked(current_panic()));
         }
         self.leave(thread::this_thread());
     }

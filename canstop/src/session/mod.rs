@@ -30,6 +30,7 @@ mod body;
 mod output;
 mod spawn;
 mod panics;
+mod off_control;
 mod starts;
 mod snapshot;
 #[cfg(test)]
@@ -42,8 +43,7 @@ pub use spawn::Session;
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
-pub(crate) use output::with_sources;
-pub(crate) use panics::{install_hook, reason_of_dropped};
+pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};
 pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count, snapshot_sessions};
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, ServiceSnapshot, SessionFailure, Supervisor};

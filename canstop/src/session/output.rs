@@ -10,8 +10,10 @@
 //! makes the compiler ask for the type, where the session is spawned.
 
 use std::error::Error;
-use std::fmt::{Debug, Display, Write};
+use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
+
+use crate::failure::{debug_text, display_text, with_sources};
 
 /// Says what an output has failed with.
 pub trait OutputObserver<T> {
@@ -67,21 +69,21 @@ impl<T> OutputObserver<T> for NotAResult {
 impl<T, E: Error> OutputObserver<Result<T, E>> for ErrorResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(|error| with_sources(error))
+        output.as_ref().err().map(with_sources)
     }
 }
 
 impl<T, E: Display> OutputObserver<Result<T, E>> for DisplayResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(|error| format!("{error:#}"))
+        output.as_ref().err().map(display_text)
     }
 }
 
 impl<T, E: Debug> OutputObserver<Result<T, E>> for DebugResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(|error| format!("{error:?}"))
+        output.as_ref().err().map(debug_text)
     }
 }
 
@@ -90,17 +92,6 @@ impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.is_err().then(|| "an error that has neither Display nor Debug".to_owned())
     }
-}
-
-/// An error and what it came from, in one line.
-pub(crate) fn with_sources(error: &(impl Error + ?Sized)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// The traits that the macros bring into scope around their probe.

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::leaving;
+use super::off_control::OffControl;
 use super::origin::Birth;
 use super::scope::Scope;
 use super::scope_pool::ScopePool;
@@ -138,6 +139,7 @@ pub(crate) struct Supervisor {
     /// Did `main` say that it listens?
     main_listens: AtomicBool,
     data_plane: OnceLock<runtime::Handle>,
+    off_control: OffControl,
 }
 
 /// The control plane's ends of a [`Supervisor`]'s channels.
@@ -167,6 +169,7 @@ impl Supervisor {
             listens: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
             data_plane: OnceLock::new(),
+            off_control: OffControl::default(),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -313,6 +316,10 @@ impl Supervisor {
             lock_attached().push((handle.id(), self));
             handle.clone()
         })
+    }
+
+    pub(super) fn off_control(&self) -> &OffControl {
+        &self.off_control
     }
 
     pub(crate) fn data_plane(&self) -> Option<&runtime::Handle> {

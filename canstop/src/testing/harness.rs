@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::supervisor::Supervisor;
 use crate::control::{EventLoop, MainChannels, Settings};
+use crate::failure::install_hook;
 use crate::machine::{Allowance, Event, ExitReason, Input, Report, Signal, StopSources};
-use crate::registry::Status;
+use crate::observe::Status;
 use crate::report::Reporter;
-use crate::session::{self, Inbox, Message, install_hook};
+use crate::session::{self, Inbox, Message};
 
 /// What [`#[canstop::test]`](macro@crate::test) runs a test in, for tests without the macro.
 ///
@@ -86,7 +87,9 @@ impl Harness {
         let drop_main = ends.drop_main.clone();
         let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
         let settings = Settings { allowance, sources: StopSources::default(), seed: self.seed };
-        let mut event_loop = EventLoop::new(supervisor, &settings, Reporter::of_test(), ends);
+        let reporter = Reporter::of_test();
+        supervisor.attach_report_thread(reporter.thread());
+        let mut event_loop = EventLoop::new(supervisor, &settings, reporter, ends);
         let mut control = pin!(async {
             let mut inbox = inbox;
             event_loop.run(async || next_signal(&mut heard).await, &mut inbox).await;

@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Event, Input, Report, Signal};
-use crate::registry::{Events, Service, ServiceHandle, Status, hand_over};
+use crate::observe::{Events, Status};
+use crate::registry::{Service, ServiceHandle, hand_over};
 use crate::session;
 
 /// A supervisor of a test's own. See [the module](super).

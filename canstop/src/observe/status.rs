@@ -100,7 +100,7 @@ fn tree(services: &[Known], parent: Option<ServiceId>) -> Vec<ServiceId> {
     children.flat_map(|id| std::iter::once(id).chain(tree(services, Some(id)))).collect()
 }
 
-pub(super) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapshot) -> ServiceStatus {
+pub(crate) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapshot) -> ServiceStatus {
     ServiceStatus {
         name: name.to_owned(),
         location,

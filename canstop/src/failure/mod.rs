@@ -1,0 +1,11 @@
+//! What user code fails with, as text: errors and panics.
+//!
+//! All of it may misbehave. A `Display` may fail, panic or write without end, a chain of sources may be
+//! a circle, and a panic's payload may panic when it is dropped.
+
+mod text;
+mod panics;
+mod error;
+
+pub(crate) use error::{debug_text, display_text, with_sources};
+pub(crate) use panics::{catch, current_panic, install_hook, install_hook_again};

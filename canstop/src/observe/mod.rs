@@ -1,0 +1,11 @@
+//! Looking at the program while it runs: what there is now, and what happens.
+
+mod status;
+mod events;
+mod observer;
+
+pub use events::{Events, events};
+pub use observer::observe;
+pub use status::{ServiceStatus, SessionStatus, Status, status};
+
+pub(crate) use status::status_of;
