@@ -1,6 +1,8 @@
 //! Small tools for token streams that are never parsed as a whole.
 
 use proc_macro2::{Delimiter, Literal, Punct, Spacing, TokenStream, TokenTree};
+use syn::Expr;
+use syn::parse::{ParseStream, Parser as _};
 
 /// What stands between two top-level commas, and the comma after it.
 #[derive(Default)]
@@ -108,6 +110,31 @@ pub(crate) fn calls(tokens: TokenStream, receiver: &str, method: &str) -> bool {
         TokenTree::Group(group) => calls(group.stream(), receiver, method),
         _ => false,
     })
+}
+
+/// Where the expression at the beginning ends, which is at a comma.
+pub(crate) fn end_of_expression(rest: &[TokenTree]) -> usize {
+    let first_comma = rest.iter().position(|token| is_punct(token, ',')).unwrap_or(rest.len());
+    // Only type arguments and closure parameters have commas outside of any bracket. Without
+    // them the expression is not parsed.
+    let ambiguous = rest[..first_comma].iter().any(|token| is_punct(token, '<') || is_punct(token, '|'));
+    if !ambiguous {
+        return first_comma;
+    }
+    let after_expression = |input: ParseStream<'_>| {
+        input.parse::<Expr>()?;
+        input.parse::<TokenStream>()
+    };
+    let tokens: TokenStream = rest.iter().cloned().collect();
+    let end = match after_expression.parse2(tokens) {
+        Ok(after) => rest.len().saturating_sub(after.into_iter().count()),
+        Err(_) => return first_comma,
+    };
+    match rest.get(end) {
+        None => end,
+        Some(next) if is_punct(next, ',') => end,
+        Some(_) => first_comma,
+    }
 }
 
 #[cfg(test)]

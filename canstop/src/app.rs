@@ -1,8 +1,10 @@
 //! [`App`]: what `#[canstop::main]` expands to.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, Write};
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
 use crate::failure::{install_hook, with_sources};
 use crate::machine::{Exit, ExitReason, Input};
-use crate::registry::{AnyService, MainOutput, Service, hand_over, registered_in};
+use crate::registry::{AnyService, MainOutput, Service, hand_over, poll_to_end, registered_in};
 use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
@@ -127,10 +129,10 @@ impl App {
     /// with it all the same.
     ///
     /// A program has one of these. It may run several in a row, for what that is worth.
-    pub fn run<F>(self, main: F) -> ExitCode
+    pub fn run<F, Kind>(self, main: F) -> ExitCode
     where
         F: Future,
-        F::Output: MainOutput,
+        F::Output: MainOutput<Kind>,
     {
         match self.launch() {
             Ok((runtime, control)) => drive(runtime, control, main).into(),
@@ -189,16 +191,20 @@ impl fmt::Debug for App {
 }
 
 /// The main thread: the body of `main`, then whatever the data plane needs it for, then the code.
-fn drive<F>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
+///
+/// A body that waits at its end is dropped last, so that its locals outlive the report.
+fn drive<F, Kind>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
 where
     F: Future,
-    F::Output: MainOutput,
+    F::Output: MainOutput<Kind>,
 {
     let ControlPlane { supervisor, drop_main, finished, exit } = control;
+    let handle = runtime.handle().clone();
+    let mut body = pin!(Some(Body::new(supervisor.root().body(), main)));
     {
-        let _edge = supervisor.root().enter_data_plane();
+        let _root = supervisor.root().enter_data_plane();
         runtime.block_on(async {
-            let reason = run_body(supervisor, main, drop_main.cancelled()).await;
+            let reason = run_body(supervisor, body.as_mut(), drop_main.cancelled()).await;
             supervisor.event(Input::MainEnded(reason));
             // Nothing is ever sent: the other end is dropped when all is decided.
             let _ = finished.await;
@@ -207,27 +213,41 @@ where
     runtime.shutdown_timeout(DATA_PLANE_LIMIT);
     supervisor.send(Message::DataPlaneGone);
     // The control thread answers within its limits, or ends the process itself.
-    exit.recv().unwrap_or(Exit::Failed)
+    let exit = exit.recv().unwrap_or(Exit::Failed);
+    // What is dropped here may ask for a runtime.
+    let _runtime = handle.enter();
+    match catch_unwind(AssertUnwindSafe(|| body.set(None))) {
+        Ok(()) => exit,
+        Err(_) => exit.max(Exit::Failed),
+    }
 }
 
-/// Runs the body of `main` until it ends or is to be dropped.
-async fn run_body<F>(supervisor: &'static Supervisor, main: F, drop_main: impl Future<Output = ()>) -> ExitReason
+/// Runs the body of `main` until it ends, waits at its end, or is to be dropped.
+async fn run_body<F, Kind>(
+    supervisor: &'static Supervisor,
+    mut slot: Pin<&mut Option<Body<F>>>,
+    drop_main: impl Future<Output = ()>,
+) -> ExitReason
 where
     F: Future,
-    F::Output: MainOutput,
+    F::Output: MainOutput<Kind>,
 {
-    let name = supervisor.root().body();
-    let body = pin!(Body::new(name, main));
-    tokio::select! {
-        biased;
-        // No line of it runs any more once it is to be dropped.
-        () = drop_main => ExitReason::Dropped,
-        returned = body => match returned {
-            Ok(returned) => match returned.into_result() {
-                Ok(()) => ExitReason::Done,
-                Err(error) => ExitReason::Failed(with_sources(&*error)),
+    let reason = {
+        let mut body = slot.as_mut().as_pin_mut().expect("it is taken only below");
+        tokio::select! {
+            biased;
+            // No line of it runs any more once it is to be dropped.
+            () = drop_main => ExitReason::Dropped,
+            returned = poll_fn(|context| poll_to_end(supervisor, body.as_mut(), context)) => match returned {
+                None => return ExitReason::Done,
+                Some(Ok(returned)) => match returned.into_result() {
+                    Ok(()) => ExitReason::Done,
+                    Err(error) => ExitReason::Failed(with_sources(&*error)),
+                },
+                Some(Err(panic)) => panic,
             },
-            Err(panic) => panic,
-        },
-    }
+        }
+    };
+    slot.set(None);
+    reason
 }

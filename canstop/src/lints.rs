@@ -1,6 +1,6 @@
-//! What `#[canstop::service]` warns of in a service's body.
+//! What `#[canstop::service]` and `#[canstop::main]` warn of in a body.
 //!
-//! The attribute looks at the words of a body, not at its types, so it sees calls that are written with
+//! They look at the words of a body, not at its types, so it sees calls that are written with
 //! their path, such as `tokio::spawn(..)` and `std::thread::sleep(..)`. Stable Rust lets a macro warn
 //! only through an item that is deprecated, and that is all these are. Where the call is meant,
 //! `#[canstop::service(allow(raw_spawn))]` or `allow(blocking_call)` says so.
@@ -46,3 +46,9 @@ pub fn block_on() {}
     note = "this blocks a thread of the runtime, and the service cannot hear a stop meanwhile: write what tokio has for it with `.await`, or `canstop::spawn_blocking_session!(move || ..).await`, or say `allow(blocking_call)` in `#[canstop::service(..)]`"
 )]
 pub fn blocking_io() {}
+
+/// A guard in a `main` that calls `canstop::run()` itself.
+#[deprecated(
+    note = "this is dropped when `main` returns, before the last line is written: write `canstop::keep(..)` around it, or leave the call of `canstop::run()` out, and it lives until the end"
+)]
+pub fn guard_beside_run() {}

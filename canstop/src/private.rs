@@ -9,7 +9,7 @@ pub use tracing;
 use tracing::field::{DebugValue, DisplayValue};
 
 use crate::registry::Service;
-pub use crate::registry::{AnyService, Declared, Registration};
+pub use crate::registry::{AnyOutput, AnyService, AtEnd, Declared, Registration};
 pub use crate::session::{BlockingOutputProbe, NotAResult, OutputProbe, Site, function_of, observe};
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where

@@ -67,6 +67,11 @@ impl Function {
         matches!(&self.sig.output, ReturnType::Type(_, written) if is_never(written))
     }
 
+    /// Whether the body blocks on a future: `#[tokio::main]` above another attribute leaves such a one.
+    pub(crate) fn builds_a_runtime(&self) -> bool {
+        tokens::mentions(self.body.stream(), "block_on")
+    }
+
     /// Generated parameters, between the user's own parentheses.
     pub(crate) fn parenthesized(&self, parameters: TokenStream) -> Group {
         grouped(Delimiter::Parenthesis, parameters, self.sig.paren_token.span.join())

@@ -1,8 +1,10 @@
 //! Judges a `main`, and makes of it everything that the expansion needs.
 
+use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::FnArg;
 
+use super::guards;
 use super::parse::Declaration;
 use crate::args::{Flavor, Options};
 use crate::diag::Errors;
@@ -15,6 +17,8 @@ pub(super) struct Plan {
     pub(super) options: Options,
     pub(super) attributes: Sorted,
     pub(super) krate: Crate,
+    /// Guards that are dropped before the last line is written.
+    pub(super) guards: Vec<Ident>,
 }
 
 pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
@@ -24,6 +28,7 @@ pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
     Plan {
         attributes: Sorted::new(&function.attrs),
         krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
+        guards: guards::alive_in_run(function.body.stream()),
         options,
         function,
     }
@@ -34,7 +39,15 @@ fn signature(function: &Function, errors: &mut Errors) {
     let ident = &sig.ident;
     qualifiers(sig, "`main`", errors);
     foreign_attributes(&function.attrs, errors);
-    if sig.asyncness.is_none() {
+    if sig.asyncness.is_none() && function.builds_a_runtime() {
+        errors.at(
+            sig.fn_token,
+            format!(
+                "`#[canstop::main]` builds the runtime itself, and this function has one already: remove \
+                 `#[tokio::main]` or whatever else builds it, and write `async fn {ident}`"
+            ),
+        );
+    } else if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
             format!(

@@ -1,17 +1,18 @@
 //! The `fn main` that takes the async one's place.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::{ReturnType, Signature};
 
+use super::body::with_services_at_its_ends;
 use super::check::Plan;
 use crate::paths::{duration, type_argument};
 
 /// The whole function. The user's own stands inside under the same name.
 pub(super) fn program(plan: &Plan) -> TokenStream {
     let head = head(plan);
-    let inner = inner(plan, &plan.function.sig);
+    let inner = inner(plan, &plan.function.sig, &with_services_at_its_ends(&plan.function, &plan.krate));
     let linked = linked(plan).map(|krate| quote_spanned!(krate.span()=> use #krate as _;));
     let app = described(plan);
     let ident = &plan.function.sig.ident;
@@ -23,11 +24,17 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
         ReturnType::Type(_, written) => {
             let outcome = plan.krate.item("MainOutput");
             let written = type_argument(written);
-            quote!(async { <#written as #outcome>::into_result(#ident().await) })
+            quote!(async { <#written as #outcome<_>>::into_result(#ident().await) })
         }
     };
     let run = plan.krate.checked(quote!(#app.run(#future)));
+    let lints = plan.krate.item("lints");
+    let guards = plan.guards.iter().map(|guard| {
+        let lint = Ident::new("guard_beside_run", guard.span());
+        quote!(_ = #lints::#lint;)
+    });
     let body = plan.function.braced(quote! {
+        #(#guards)*
         #inner
         #(#linked)*
         #run
@@ -38,7 +45,7 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
 /// What is left of a faulty `main`, so that nothing is told but the faults.
 pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
     let head = head(plan);
-    let inner = plan.function.mended(true).map(|sig| inner(plan, &sig));
+    let inner = plan.function.mended(true).map(|sig| inner(plan, &sig, &plan.function.body.to_token_stream()));
     let body = plan.function.braced(quote! {
         #faults
         #inner
@@ -55,9 +62,8 @@ fn head(plan: &Plan) -> TokenStream {
     quote!(#(#outer)* #vis #fn_token #ident #parameters -> ::std::process::ExitCode)
 }
 
-fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
+fn inner(plan: &Plan, sig: &Signature, body: &TokenStream) -> TokenStream {
     let inner = &plan.attributes.inner;
-    let body = &plan.function.body;
     quote!(#(#inner)* #sig #body)
 }
 

@@ -1,8 +1,10 @@
 //! `#[canstop::main]`: an `async fn main` becomes a program that is supervised from its first
 //! moment.
 
+mod body;
 mod check;
 mod expand;
+mod guards;
 mod parse;
 #[cfg(test)]
 mod tests;

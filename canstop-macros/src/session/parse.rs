@@ -1,14 +1,13 @@
 //! Takes the arguments apart: a name, options, the work, fields.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, LitStr};
+use syn::LitStr;
 
 use super::Work;
 use crate::args::{Entry, Options};
 use crate::diag::Errors;
 use crate::paths::Crate;
-use crate::tokens::{self, Piece, is_assignment, is_punct};
+use crate::tokens::{self, Piece, end_of_expression, is_assignment, is_punct};
 
 /// What the user wrote.
 pub(super) struct Call {
@@ -80,29 +79,4 @@ fn take_work(mut rest: Vec<TokenTree>) -> (Vec<TokenTree>, Vec<TokenTree>) {
     let end = end_of_expression(&rest);
     let fields = rest.split_off(end);
     (rest, fields.into_iter().skip(1).collect())
-}
-
-/// Where the expression ends that stands here, which is at a comma.
-fn end_of_expression(rest: &[TokenTree]) -> usize {
-    let first_comma = rest.iter().position(|token| is_punct(token, ',')).unwrap_or(rest.len());
-    // Only type arguments and closure parameters have commas outside of any bracket. Without
-    // them the work stays as opaque as it is long.
-    let ambiguous = rest[..first_comma].iter().any(|token| is_punct(token, '<') || is_punct(token, '|'));
-    if !ambiguous {
-        return first_comma;
-    }
-    let after_expression = |input: ParseStream<'_>| {
-        input.parse::<Expr>()?;
-        input.parse::<TokenStream>()
-    };
-    let tokens: TokenStream = rest.iter().cloned().collect();
-    let end = match after_expression.parse2(tokens) {
-        Ok(after) => rest.len().saturating_sub(after.into_iter().count()),
-        Err(_) => return first_comma,
-    };
-    match rest.get(end) {
-        None => end,
-        Some(next) if is_punct(next, ',') => end,
-        Some(_) => first_comma,
-    }
 }

@@ -30,7 +30,15 @@ pub(super) fn check(options: Options, function: Function, errors: &mut Errors) -
     let ident = &sig.ident;
     qualifiers(sig, "a test", errors);
     foreign_attributes(&function.attrs, errors);
-    if sig.asyncness.is_none() {
+    if sig.asyncness.is_none() && function.builds_a_runtime() {
+        errors.at(
+            sig.fn_token,
+            format!(
+                "`#[canstop::test]` builds the runtime itself, and this function has one already: remove \
+                 `#[tokio::test]` or whatever else builds it, and write `async fn {ident}`"
+            ),
+        );
+    } else if sig.asyncness.is_none() {
         errors.at(
             sig.fn_token,
             format!("`#[canstop::test]` runs a test on a runtime: write `async fn {ident}`, or `#[test]`"),

@@ -8,7 +8,9 @@ mod declared;
 mod registered;
 mod handle;
 mod start;
+mod at_end;
 
+pub use at_end::{AnyOutput, AtEnd};
 pub use declared::{Declared, ServiceFunction};
 pub use dependency::Dependency;
 pub use handle::{RestartError, ServiceHandle};
@@ -18,5 +20,6 @@ pub use registered::{MakesService, Registration};
 pub use service::{AnyService, Service};
 pub use start::{run, start};
 
+pub(crate) use at_end::poll_to_end;
 pub(crate) use registered::registered_in;
 pub(crate) use start::hand_over;

@@ -62,20 +62,48 @@ where
     }
 }
 
-/// What `main` may return: as a service, and any error that can be boxed, `Box<dyn Error>` included,
-/// for `main` need not be `Send`.
+/// What `main` may return: as a service, and any error that can be boxed, for `main` need not be `Send`.
+///
+/// `Kind` tells errors that become a `Box<dyn Error>` from those that are boxed already in another form,
+/// and the compiler finds it out.
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that implements `std::error::Error`"
 )]
-pub trait MainOutput {
+pub trait MainOutput<Kind = Boxable> {
     /// The outcome as a result.
     ///
     /// # Errors
     ///
     /// What `main` failed with.
     fn into_result(self) -> Result<(), Box<dyn Error>>;
+}
+
+/// Errors that become a `Box<dyn Error>` by `into()`.
+#[derive(Debug)]
+pub enum Boxable {}
+
+/// `Box<dyn Error + Send>`.
+#[derive(Debug)]
+pub enum BoxedSend {}
+
+/// `Box<dyn Error + Send + Sync>`.
+#[derive(Debug)]
+pub enum BoxedSendSync {}
+
+#[diagnostic::do_not_recommend]
+impl MainOutput<BoxedSend> for Result<(), Box<dyn Error + Send>> {
+    fn into_result(self) -> Result<(), Box<dyn Error>> {
+        self.map_err(|error| error as Box<dyn Error>)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl MainOutput<BoxedSendSync> for Result<(), Box<dyn Error + Send + Sync>> {
+    fn into_result(self) -> Result<(), Box<dyn Error>> {
+        self.map_err(|error| error as Box<dyn Error>)
+    }
 }
 
 #[diagnostic::do_not_recommend]

@@ -89,6 +89,7 @@ pub async fn run() -> Report {
     let scope: &'static Scope = expect_scope("`canstop::run`");
     // By now the program has set its own hook, if it has one.
     install_hook_again();
+    scope.supervisor.run_is_called();
     let (done, drained) = oneshot::channel();
     scope.supervisor.send(Message::Run(done));
     match drained.await {

@@ -138,6 +138,8 @@ pub(crate) struct Supervisor {
     listens: AtomicBool,
     /// Did `main` say that it listens?
     main_listens: AtomicBool,
+    /// Whether `run()` was called.
+    run_called: AtomicBool,
     data_plane: OnceLock<runtime::Handle>,
     off_control: OffControl,
 }
@@ -168,6 +170,7 @@ impl Supervisor {
             changed: Notify::new(),
             listens: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
+            run_called: AtomicBool::new(false),
             data_plane: OnceLock::new(),
             off_control: OffControl::default(),
         }));
@@ -269,6 +272,17 @@ impl Supervisor {
         if !self.main_listens.load(Ordering::Relaxed) && !self.main_listens.swap(true, Ordering::Relaxed) {
             self.event(Input::MainListens);
         }
+    }
+
+    /// Notes that `run()` was called: a `main` that returns after it does not wait for the services.
+    ///
+    /// Relaxed: the order of a call on another thread and the end of `main` is the user's to know.
+    pub(crate) fn run_is_called(&self) {
+        self.run_called.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_run_called(&self) -> bool {
+        self.run_called.load(Ordering::Relaxed)
     }
 
     /// Reports a failed session. A flood of them is counted, not queued: telling must not cost the

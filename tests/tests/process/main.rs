@@ -13,6 +13,7 @@ mod blocked;
 mod drain;
 mod failing;
 mod families;
+mod guards;
 mod levels;
 mod linking;
 mod outputs;

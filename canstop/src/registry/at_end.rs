@@ -1,0 +1,91 @@
+//! Where the body of `#[canstop::main]` ends: the services run while its locals are still alive.
+//!
+//! The attribute writes an [`AtEnd`] where the body would return. If `run()` was not called, that future
+//! never returns: [`App::run`](crate::App::run) sees that the body waits at its end, runs the services,
+//! and drops the body, with its locals, after the last line of the report.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::failure::install_hook_again;
+use crate::session::Supervisor;
+
+/// What `main` is about to return.
+#[derive(Debug)]
+pub struct AtEnd<R>(pub R);
+
+/// An error starts nothing.
+impl<T, E> AtEnd<Result<T, E>> {
+    /// Runs the services, unless this is an error.
+    #[expect(clippy::missing_errors_doc, reason = "it gives back what it was given")]
+    pub async fn run(self) -> Result<T, E> {
+        if self.0.is_ok() {
+            wait_at_end().await;
+        }
+        self.0
+    }
+}
+
+/// Any other output. The method above goes first where both fit.
+pub trait AnyOutput: Sized {
+    /// What `main` returns.
+    type Output;
+    /// Runs the services.
+    fn run(self) -> impl Future<Output = Self::Output>;
+}
+
+impl<R> AnyOutput for AtEnd<R> {
+    type Output = R;
+
+    async fn run(self) -> R {
+        wait_at_end().await;
+        self.0
+    }
+}
+
+/// Who polls on this thread, and what it has learned of the body.
+#[derive(Clone, Copy)]
+enum Polled {
+    /// Not `App::run`.
+    Elsewhere,
+    By(&'static Supervisor),
+    /// The body waits at its end.
+    AtEnd,
+}
+
+thread_local! {
+    static POLLED: Cell<Polled> = const { Cell::new(Polled::Elsewhere) };
+}
+
+/// Waits for ever if the services are still to run, and not at all if `run()` was called or the body
+/// does not run under an `App`.
+async fn wait_at_end() {
+    poll_fn(|_| match POLLED.get() {
+        Polled::By(supervisor) if !supervisor.is_run_called() => {
+            // By now the program has set its own hook, if it has one.
+            install_hook_again();
+            POLLED.set(Polled::AtEnd);
+            Poll::Pending
+        }
+        Polled::AtEnd => Poll::Pending,
+        Polled::By(_) | Polled::Elsewhere => Poll::Ready(()),
+    })
+    .await;
+}
+
+/// Polls the body of `main`. Ready with `None` says that it waits at its end.
+pub(crate) fn poll_to_end<F: Future>(
+    supervisor: &'static Supervisor,
+    body: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    let outer = POLLED.replace(Polled::By(supervisor));
+    let polled = body.poll(context);
+    match (polled, POLLED.replace(outer)) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        (Poll::Pending, Polled::AtEnd) => Poll::Ready(None),
+        (Poll::Pending, _) => Poll::Pending,
+    }
+}

@@ -1,0 +1,4 @@
+#[canstop::main]
+async fn main() -> anyhow::Result<()> {
+    5
+}

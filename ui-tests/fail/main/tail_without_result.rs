@@ -1,0 +1,5 @@
+#[canstop::main]
+async fn main() {
+    println!("hello");
+    Ok(())
+}

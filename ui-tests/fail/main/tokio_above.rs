@@ -1,0 +1,5 @@
+#[tokio::main]
+#[canstop::main]
+async fn main() {
+    println!("hello");
+}
