@@ -143,6 +143,7 @@ impl EventLoop {
     /// Tells the machine, and does what it says. The sessions are counted first, so that it never
     /// judges by an old count.
     pub(super) fn happened(&mut self, event: Input) {
+        self.supervisor.continue_waking();
         let counts = count(self.supervisor);
         self.introduce_groups(&counts);
         let alive = counts.iter().map(|count| count.alive).sum();

@@ -13,18 +13,23 @@ impl EventLoop {
         match action {
             Action::Start { id, run } => self.services.begin(id, run),
             Action::StopService { id, run, until } => {
-                self.services.scope(id).tell(run, self.clock.instant(until));
+                let scope = self.services.scope(id);
+                self.supervisor.request_stop(scope, run, self.clock.instant(until));
             }
             Action::StopRoot { until } => {
                 let edge = self.supervisor.root();
-                edge.tell(edge.run_id(), self.clock.instant(until));
+                self.supervisor.request_stop(edge, edge.run_id(), self.clock.instant(until));
             }
             Action::WatchSessions => {
                 watch_sessions();
                 self.recount_soon();
             }
             Action::UnwatchSessions => stop_watching_sessions(),
-            Action::BeginStop => self.drain_stats.open(self.supervisor),
+            Action::BeginStop => {
+                self.drain_stats.open(self.supervisor);
+                let deadline = self.state.deadline().expect("a stop has a deadline");
+                self.supervisor.begin_draining(self.clock.instant(deadline));
+            }
             Action::Abandon(abandoned) => self.abandon(&abandoned),
             Action::Cancel { id, run } => self.services.abort(id, run),
             Action::DropMain => self.ends.drop_main.cancel(),
@@ -51,7 +56,8 @@ impl EventLoop {
         self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
         let is_abandoned = |scope: &&Scope| abandoned.sessions.iter().any(|&(owner, _)| owner == scope.owner);
-        self.supervisor.scopes().into_iter().filter(is_abandoned).for_each(Scope::abandon_sessions);
+        let scopes = self.supervisor.scopes().into_iter().filter(is_abandoned);
+        scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
         for &(id, run) in &abandoned.services {
             self.services.abort(id, run);
         }

@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-use tokio::runtime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::draining::Draining;
+use super::enter::EnterGuard;
 use super::stopping::{RunUntilStopping, Stopping};
 use crate::machine::{Input, Location, Owner, RunId};
-use crate::session::{EnteredScope, Scope, current_scope, expect_scope};
+use crate::session::{Scope, current_scope, expect_scope};
 
 /// A service's first parameter: how it hears that it should stop, and how it is heard.
 ///
@@ -96,6 +97,57 @@ impl Lifecycle {
         self.scope.is_stopping(self.run)
     }
 
+    /// Runs a function when this lifecycle's stop is requested, or at once if it was. It is called once, on
+    /// another thread.
+    ///
+    /// It wakes a blocking service out of a call that only ends when something is dropped or sent:
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use canstop::Lifecycle;
+    ///
+    /// #[canstop::service(blocking)]
+    /// fn writer(lifecycle: Lifecycle) {
+    ///     let (sender, jobs) = mpsc::channel::<String>();
+    ///     lifecycle.on_stopping(move || drop(sender));
+    ///     while let Ok(job) = jobs.recv() {
+    ///         println!("{job}");
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// While it runs it is a session of the service: it is waited for, named if it does not return in
+    /// time, and its panic is reported. A callback whose run ends without a stop is dropped when the
+    /// next run begins, unless sessions of the service are left.
+    #[track_caller]
+    pub fn on_stopping(&self, callback: impl FnOnce() + Send + 'static) {
+        self.scope.supervisor.on_stopping(self.scope, self.run, callback);
+    }
+
+    /// Returns true once the stop of the program was requested. While `drain_delay` lasts, this is true and
+    /// [`is_stopping`](Self::is_stopping) is not: a health check turns red, and everything goes on serving.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.scope.supervisor.program_deadline().is_some()
+    }
+
+    /// Completes when the stop of the program is requested, before [`stopping`](Self::stopping) if there is a
+    /// `drain_delay`. The future owns what it needs.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a program that drains never serves again.
+    pub fn draining(&self) -> Draining {
+        Draining::new(self.scope.supervisor)
+    }
+
+    /// When the program ends, whatever is left then; `None` before its stop was requested. See
+    /// [`deadline`](Self::deadline) for the end of this service's own step.
+    #[must_use]
+    pub fn program_deadline(&self) -> Option<Instant> {
+        self.scope.supervisor.program_deadline()
+    }
+
     /// Runs a future until it is done, `Some`, or a stop is requested, `None`.
     ///
     /// If a stop was already requested when this is first polled, the future is not polled at all;
@@ -159,10 +211,7 @@ impl Lifecycle {
     /// # }
     /// ```
     pub fn enter(&self) -> EnterGuard {
-        EnterGuard {
-            _scope: self.scope.enter(),
-            _runtime: self.scope.supervisor.data_plane().map(runtime::Handle::enter),
-        }
+        EnterGuard::new(self.scope)
     }
 }
 
@@ -173,15 +222,6 @@ impl fmt::Debug for Lifecycle {
             .field("is_stopping", &self.is_stopping())
             .finish_non_exhaustive()
     }
-}
-
-/// While it lives, its thread belongs to the supervisor. See [`Lifecycle::enter`].
-#[derive(Debug)]
-#[must_use = "the thread leaves the supervisor when this is dropped"]
-pub struct EnterGuard {
-    // Left in the reverse order in which they were entered does not matter: they are independent.
-    _scope: EnteredScope,
-    _runtime: Option<runtime::EnterGuard<'static>>,
 }
 
 /// There is no supervisor here. See [`Lifecycle::try_current`].

@@ -1,7 +1,11 @@
 //! What a service holds: how it hears that it should stop, and how it is heard.
 
-mod handle;
 mod stopping;
+mod draining;
+mod enter;
+mod handle;
 
-pub use handle::{EnterGuard, Lifecycle, OutsideSupervisor};
+pub use draining::Draining;
+pub use enter::EnterGuard;
+pub use handle::{Lifecycle, OutsideSupervisor};
 pub use stopping::{RunUntilStopping, Stopping};

@@ -343,7 +343,7 @@ impl State {
 /// What only the tests read.
 #[cfg(test)]
 impl State {
-    pub(super) fn deadline(&self) -> Option<Time> {
+    pub(crate) fn deadline(&self) -> Option<Time> {
         self.stop.as_ref().map(|stop| stop.schedule.budget().deadline())
     }
 }

@@ -113,6 +113,6 @@ impl Drop for Membership {
         if panicking() {
             self.report(ExitReason::Panicked(current_panic()));
         }
-        self.leave(thread::this_thread());
+        thread::visit(|thread| self.leave(thread));
     }
 }

@@ -11,6 +11,7 @@
 mod static_ref;
 mod site;
 mod supervisor;
+mod off_control;
 mod scope_pool;
 mod scope;
 mod thread;
@@ -28,6 +29,7 @@ mod tracked;
 mod blocking;
 mod body;
 mod output;
+mod stop;
 mod spawn;
 mod panics;
 mod off_control;

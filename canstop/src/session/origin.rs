@@ -90,6 +90,14 @@ impl SharedOrigin {
         self.0.store(origin.0.as_ptr(), Ordering::Relaxed);
     }
 
+    /// Marks a birth that is nearly forgotten. If the slot changes hands meanwhile, its next session has
+    /// stored another word, and that stays.
+    pub(super) fn mark_forgotten(&self, now: Birth) {
+        let Some(origin) = self.load().filter(|origin| origin.born().is_nearly_forgotten(now)) else { return };
+        let forgotten = origin.0.as_ptr().map_addr(|word| Birth::FORGOTTEN.replace_in(word));
+        let _ = self.0.compare_exchange(origin.0.as_ptr(), forgotten, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// What was stored last, if anything ever was.
     #[inline]
     pub(super) fn load(&self) -> Option<Origin> {
@@ -106,9 +114,17 @@ const BITS: u32 = LOW - 1 + HIGH;
 const LOWER: usize = (1 << LOW) - 1;
 const UPPER: usize = (1 << HIGH) - 1;
 
+/// The age at which a birth is forgotten, in ticks: four days. Ages end there.
+const FORGOTTEN_AT: u32 = 4 * 24 * 3_600 * 10;
+
 impl Birth {
+    /// A birth so long ago that its tick may have come again. No tick is marked so.
+    pub(super) const FORGOTTEN: Self = Self(1);
+
     pub(super) fn at(tick: u32) -> Self {
-        let tick = tick as usize;
+        let tick = tick as usize & ((1 << BITS) - 1);
+        // One tick in four days is a tenth of a second long in vain: zero means forgotten.
+        let tick = tick.max(1);
         let lower = (tick << 1 | 1) & LOWER;
         let upper = tick >> (LOW - 1) & UPPER;
         Self(lower | upper.rotate_right(HIGH))
@@ -120,9 +136,26 @@ impl Birth {
         (upper << (LOW - 1) | lower) as u32
     }
 
-    /// How many ticks before `now` it was. None where a word has too few free bits to tell.
+    /// How many ticks before `now` it was, and at most [`FORGOTTEN_AT`]. None where a word has too few free
+    /// bits to know.
     pub(super) fn age(self, now: Self) -> Option<u32> {
-        (HIGH > 0).then(|| now.tick().wrapping_sub(self.tick()) & ((1 << BITS) - 1))
+        if HIGH == 0 {
+            return None;
+        }
+        if self == Self::FORGOTTEN {
+            return Some(FORGOTTEN_AT);
+        }
+        Some((now.tick().wrapping_sub(self.tick()) & ((1 << BITS) - 1)).min(FORGOTTEN_AT))
+    }
+
+    /// Returns true if its tick comes again before long. Asked for every six hours, this is in time.
+    pub(super) fn is_nearly_forgotten(self, now: Self) -> bool {
+        self != Self::FORGOTTEN && self.age(now) == Some(FORGOTTEN_AT)
+    }
+
+    /// A word with this birth in the place of its own.
+    pub(super) fn replace_in(self, word: usize) -> usize {
+        word & ADDRESS | self.0
     }
 
     /// What of an origin's word is the birth.
@@ -149,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_tick_takes_no_bit_of_an_address_and_comes_back() {
-        for tick in (0..BITS).map(|bit| 1 << bit).chain([0, LAST / 3, LAST]) {
+        for tick in (0..BITS).map(|bit| 1 << bit).chain([LAST / 3, LAST]) {
             let born = Birth::at(tick);
             assert_eq!((born.tick(), born.0 & ADDRESS, born.0 & 1), (tick, 0, 1));
         }
@@ -159,6 +192,28 @@ mod tests {
     fn an_age_is_right_when_the_ticks_have_begun_anew() {
         let two = (HIGH > 0).then_some(2);
         assert_eq!(Birth::at(7).age(Birth::at(9)), two);
-        assert_eq!(Birth::at(LAST).age(Birth::at(LAST + 2)), two);
+        assert_eq!(Birth::at(LAST).age(Birth::at(LAST + 3)), two.map(|two| two + 1));
+    }
+
+    #[test]
+    fn an_age_saturates_and_never_begins_anew() {
+        if HIGH == 0 {
+            return;
+        }
+        const SIX_HOURS: u32 = 6 * 3_600 * 10;
+        for first in [1, LAST / 2, LAST] {
+            let mut born = Birth::at(first);
+            let mut before = 0;
+            for passed in (0..4 * LAST).step_by(SIX_HOURS as usize) {
+                let now = Birth::at(first.wrapping_add(passed));
+                let age = born.age(now).unwrap();
+                assert!(age.abs_diff(passed.min(FORGOTTEN_AT)) <= 1 && age >= before, "{age} after {passed}");
+                before = age;
+                if born.is_nearly_forgotten(now) {
+                    born = Birth::FORGOTTEN;
+                }
+            }
+            assert_eq!(born, Birth::FORGOTTEN);
+        }
     }
 }

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::BodyName;
-use super::counter::Counter;
+use super::counter::{Counter, Kind};
+use super::site::Site;
 use super::supervisor::{Supervisor, root_of_current_runtime};
 use super::tally::Tally;
 use super::thread::{self, Belonging, replace_belonging};
-use super::waiting;
 use crate::machine::{Location, Owner, RunId};
 
 /// A service, or the edge: what sessions belong to and are counted under.
@@ -30,26 +30,44 @@ pub(crate) struct Scope {
     pub(crate) location: Location,
     /// What its body is called while a thread runs it.
     body: OnceLock<BodyName>,
-    /// The present life.
+    /// The current run.
     run: AtomicU32,
-    /// The last life that was told to stop; every earlier one was too.
+    /// The last run whose stop was requested. Every earlier one is stopping too.
     stop_by: AtomicU32,
-    /// Its sessions are to be dropped at their next poll.
+    /// Its sessions are dropped at their next poll.
     abandoned: AtomicBool,
-    /// What changes with each life.
-    life: Mutex<Life>,
+    current: Mutex<CurrentRun>,
     /// Every thread's counters for its sessions.
     counters: Mutex<Vec<&'static Counter>>,
     /// By grace: sessions of this scope that have less time than it.
     groups: Mutex<Vec<(Duration, &'static Scope)>>,
 }
 
+/// What changes with each run.
 #[derive(Default)]
-struct Life {
+struct CurrentRun {
+    /// Sessions of earlier runs may hold it too: a run keeps the token of the run before it, unless that
+    /// one's stop was requested.
     token: CancellationToken,
+    /// The stop was requested. The token is cancelled soon, on a thread that may run user code.
+    stop_requested: bool,
+    /// What runs when the stop is requested.
+    on_stopping: Vec<StopCallback>,
     /// The task of the body, once that is polled.
     body: Option<Waker>,
     until: Option<Instant>,
+}
+
+/// User code that runs when a stop is requested, and the place that registered it.
+pub(super) struct StopCallback {
+    pub(super) site: &'static Site,
+    pub(super) run: Box<dyn FnOnce() + Send>,
+}
+
+/// What a stop request found registered. Waking and calling it is user code.
+pub(super) struct Registered {
+    pub(super) token: CancellationToken,
+    pub(super) callbacks: Vec<StopCallback>,
 }
 
 impl Scope {
@@ -70,7 +88,7 @@ impl Scope {
             run: AtomicU32::new(run.0),
             stop_by: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
-            life: Mutex::new(Life::default()),
+            current: Mutex::new(CurrentRun::default()),
             counters: Mutex::new(Vec::new()),
             groups: Mutex::new(Vec::new()),
         }
@@ -113,66 +131,94 @@ impl Scope {
         RunId(self.run.load(Ordering::Relaxed))
     }
 
-    /// Begins the next life, which has not been told anything yet.
-    pub(crate) fn begin(&self, run: RunId) {
-        let mut life = self.lock_life();
-        let before = std::mem::take(&mut *life);
-        self.run.store(run.0, Ordering::Relaxed);
-        drop(life);
-        // A waker may be the last thing that holds its task.
-        drop(before);
+    /// Begins the next run, whose stop has not been requested.
+    ///
+    /// Sessions of an earlier run that nobody asked to stop wait for the same token, and are stopped with
+    /// this run.
+    pub(crate) fn begin(&'static self, run: RunId) {
+        let is_waited_for = self.has_sessions();
+        let before = {
+            let mut current = self.lock_run();
+            let mut before = std::mem::take(&mut *current);
+            if !before.stop_requested {
+                current.token = before.token.clone();
+                if is_waited_for {
+                    current.on_stopping = std::mem::take(&mut before.on_stopping);
+                }
+            }
+            self.run.store(run.0, Ordering::Relaxed);
+            before
+        };
+        // Callbacks are the user's to drop. A waker may be the last thing that holds its task.
+        if !before.on_stopping.is_empty() {
+            self.supervisor.run_off_control(move || drop(before));
+        }
     }
 
-    /// Lets a life and its sessions hear that they should stop.
+    /// Requests the stop of a run and of those before it, and returns what the caller must wake. None of
+    /// it is returned twice.
     ///
-    /// The flag is raised before anybody is woken, and whoever is about to wait looks at it again
-    /// once it can be woken: so nobody sleeps through it.
-    pub(crate) fn tell(&'static self, run: RunId, until: Instant) {
-        let token = {
-            let mut life = self.lock_life();
-            life.until = Some(until);
-            life.token.clone()
+    /// The flag is raised before anything is woken, and whatever is about to wait looks at the flag again
+    /// once it can be woken: so nothing sleeps through the request.
+    pub(super) fn request_stop(&self, run: RunId, until: Instant) -> Option<Registered> {
+        let registered = {
+            let mut current = self.lock_run();
+            current.until = Some(until);
+            let callbacks = std::mem::take(&mut current.on_stopping);
+            let is_first = !std::mem::replace(&mut current.stop_requested, true);
+            is_first.then(|| Registered { token: current.token.clone(), callbacks })
         };
         self.stop_by.fetch_max(run.0, Ordering::Release);
-        token.cancel();
-        if let Some(body) = self.lock_life().body.clone() {
-            body.wake();
-        }
-        waiting::wake_all(self);
+        registered
     }
 
-    /// From now on the body's task is woken when its life is told to stop.
+    /// Registers a callback for the stop of this run, or returns it if that was requested already.
+    pub(super) fn register(&self, run: RunId, callback: StopCallback) -> Option<StopCallback> {
+        let mut current = self.lock_run();
+        if current.stop_requested || self.is_stopping(run) {
+            return Some(callback);
+        }
+        current.on_stopping.push(callback);
+        None
+    }
+
+    /// Wakes the task of the body.
+    pub(super) fn wake_body(&self) {
+        let body = self.lock_run().body.clone();
+        if let Some(body) = body {
+            body.wake();
+        }
+    }
+
+    /// From now on the body's task is woken when its stop is requested.
     pub(super) fn listen(&self, body: Waker) {
-        let before = self.lock_life().body.replace(body);
+        let before = self.lock_run().body.replace(body);
         drop(before);
     }
 
-    /// The body is over.
+    /// The body has ended.
     pub(super) fn listen_no_longer(&self, body: &Waker) {
-        let gone = self.lock_life().body.take_if(|known| known.will_wake(body));
+        let gone = self.lock_run().body.take_if(|known| known.will_wake(body));
         drop(gone);
     }
 
-    /// Was this life told to stop? One relaxed load: what follows from it is ordered by the wake.
+    /// Returns true once the stop of this run was requested. One relaxed load: the wake orders what follows.
     #[inline]
     pub(crate) fn is_stopping(&self, run: RunId) -> bool {
         self.stop_by.load(Ordering::Relaxed) >= run.0
     }
 
     pub(crate) fn until(&self) -> Option<Instant> {
-        self.lock_life().until
+        self.lock_run().until
     }
 
-    /// The present life's token.
+    /// The token of the current run.
     pub(crate) fn token(&self) -> CancellationToken {
-        self.lock_life().token.clone()
+        self.lock_run().token.clone()
     }
 
-    /// Gives its sessions up: each is dropped where it is polled next, and now is when.
-    pub(crate) fn abandon_sessions(&'static self) {
+    pub(super) fn set_abandoned(&self) {
         self.abandoned.store(true, Ordering::Release);
-        self.supervisor.watch_abandoned(self);
-        waiting::wake_all(self);
     }
 
     /// Were sessions of it, or of a group under it, given up? Then it can serve no later life until they
@@ -188,10 +234,23 @@ impl Scope {
         self
     }
 
-    /// Has it, or a group under it, a session that has not ended?
+    /// Returns true while it, or a group under it, has a session that has not ended.
     pub(super) fn has_sessions(&self) -> bool {
+        self.has_any(|_| true)
+    }
+
+    /// As [`has_sessions`](Self::has_sessions), for sessions that are polled. A closure on the blocking pool
+    /// is not: nothing can reach it.
+    pub(super) fn has_polled_sessions(&self) -> bool {
+        self.has_any(|counter| counter.kind == Kind::Session)
+    }
+
+    fn has_any(&self, counts: impl Fn(&Counter) -> bool) -> bool {
+        let sum_of_one = |scope: &Scope, of: fn(&Tally) -> u64| -> u64 {
+            scope.lock_counters().iter().filter(|counter| counts(counter)).map(|counter| of(&counter.tally)).sum()
+        };
         let groups = self.groups();
-        let sum = |of| self.sum(of) + groups.iter().map(|group| group.sum(of)).sum::<u64>();
+        let sum = |of| sum_of_one(self, of) + groups.iter().map(|group| sum_of_one(group, of)).sum::<u64>();
         let finished = sum(Tally::finished);
         finished != sum(Tally::started)
     }
@@ -208,6 +267,7 @@ impl Scope {
 
     pub(super) fn add_counter(&self, counter: &'static Counter) {
         self.lock_counters().push(counter);
+        self.supervisor.counters_changed();
     }
 
     pub(super) fn lock_counters(&self) -> std::sync::MutexGuard<'_, Vec<&'static Counter>> {
@@ -222,8 +282,8 @@ impl Scope {
         self.groups.lock().expect("nothing panics while it holds the list of groups")
     }
 
-    fn lock_life(&self) -> std::sync::MutexGuard<'_, Life> {
-        self.life.lock().expect("nothing panics while it holds a life")
+    fn lock_run(&self) -> std::sync::MutexGuard<'_, CurrentRun> {
+        self.current.lock().expect("nothing panics while it holds the current run")
     }
 }
 

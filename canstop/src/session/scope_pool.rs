@@ -42,7 +42,7 @@ impl ScopePool {
 
     /// Watches no longer those that are gone.
     pub(super) fn let_go(&self) {
-        lock(&self.abandoned).retain(|(scope, _)| scope.has_sessions());
+        lock(&self.abandoned).retain(|(scope, _)| scope.has_polled_sessions());
     }
 }
 
@@ -54,10 +54,12 @@ fn lock<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
 mod tests {
     use std::future::pending;
     use std::ptr;
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use tokio::runtime::Builder;
 
+    use super::super::blocking::spawn_blocking_session;
     use super::super::output::NotAResult;
     use super::super::site::Site;
     use super::super::supervisor::Supervisor;
@@ -67,6 +69,7 @@ mod tests {
 
     static SITE: Site = Site::new(None, "retired.rs", 1, "", || "", None);
     static HURRIED: Site = Site::new(None, "retired.rs", 2, "", || "", Some(Duration::from_secs(1)));
+    static OTHER: Site = Site::new(None, "retired.rs", 3, "", || "", None);
     const PLACE: Location = Location { file: "retired.rs", line: 1 };
 
     fn scope_of(supervisor: &'static Supervisor, location: Location) -> &'static Scope {
@@ -102,8 +105,8 @@ mod tests {
         };
         runtime.block_on(tokio::task::yield_now());
         let _watching = Watching::on();
-        first.abandon_sessions();
-        first.groups().iter().for_each(|group| group.abandon_sessions());
+        supervisor.abandon_sessions(first);
+        first.groups().iter().for_each(|group| supervisor.abandon_sessions(group));
         supervisor.let_go();
         supervisor.retire_scope(first);
         let second = scope_of(supervisor, PLACE);
@@ -115,5 +118,26 @@ mod tests {
         let third = scope_of(supervisor, PLACE);
         assert!(ptr::eq(third, first) && !third.is_spent());
         assert_eq!(supervisor.scopes().len(), 3, "the edge's, this one and its group's");
+    }
+
+    #[test]
+    fn a_blocking_session_that_hangs_does_not_keep_sessions_watched() {
+        let (supervisor, _inbox) = Supervisor::new();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let scope = scope_of(supervisor, PLACE);
+        let (release, hangs) = mpsc::channel::<()>();
+        let _runtime = runtime.enter();
+        let _scope = scope.enter();
+        spawn_blocking_session(&SITE, move || hangs.recv().is_err(), NotAResult);
+        let polled = spawn_session(&OTHER, pending::<()>(), NotAResult);
+        supervisor.abandon_sessions(scope);
+        supervisor.let_go();
+        assert_eq!(lock(&supervisor.scope_pool().abandoned).len(), 1, "one must still look whether it is abandoned");
+        polled.abort();
+        runtime.block_on(tokio::task::yield_now());
+        supervisor.let_go();
+        assert!(lock(&supervisor.scope_pool().abandoned).is_empty());
+        assert!(scope.has_sessions());
+        drop(release);
     }
 }

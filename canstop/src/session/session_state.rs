@@ -74,6 +74,12 @@ impl Mark {
         self.is_born().then(|| Birth::of_word(self.0))
     }
 
+    /// The same mark with a birth that is [forgotten](Birth::FORGOTTEN), if it is nearly.
+    pub(super) fn forgotten(self, now: Birth) -> Option<Self> {
+        self.born().filter(|born| born.is_nearly_forgotten(now))?;
+        Some(Self(Birth::FORGOTTEN.replace_in(self.0)))
+    }
+
     #[inline]
     pub(super) fn to_bits(self) -> usize {
         self.0

@@ -20,6 +20,21 @@ pub struct Site {
     index: AtomicU32,
 }
 
+/// The sites of callbacks that run at a stop, one for each place that registers any.
+static CALLBACKS: Mutex<Vec<&'static Site>> = Mutex::new(Vec::new());
+
+/// The site of the `on_stopping` at this place.
+pub(super) fn of_callback(location: Location) -> &'static Site {
+    let mut callbacks = CALLBACKS.lock().expect("nothing panics while it looks up a callback's site");
+    if let Some(known) = callbacks.iter().find(|site| site.location() == location) {
+        return known;
+    }
+    let Location { file, line } = location;
+    let site: &'static Site = Box::leak(Box::new(Site::new(Some("on_stopping"), file, line, "", || "", None)));
+    callbacks.push(site);
+    site
+}
+
 /// How many sites have been used so far.
 static USED: Mutex<u32> = Mutex::new(0);
 

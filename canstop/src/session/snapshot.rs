@@ -57,8 +57,19 @@ fn key(counter: &'static Counter) -> Key {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     seen: HashMap<u32, (u64, Instant)>,
-    starts: HashMap<Key, Starts>,
+    starts: StartsByName,
+    /// How many polls all threads had begun at the last look.
+    polls: u64,
+    /// How many ticks ago the starts were counted.
+    ticks_since_count: u32,
+    ticks_since_ages: u32,
 }
+
+/// While nothing is polled, starts are counted only this often, in ticks.
+const COUNT_IDLE_EVERY: u32 = 8;
+
+/// How often births that are nearly forgotten are marked as such, in ticks: every six hours.
+const AGES_EVERY: u32 = 216_000;
 
 impl Watch {
     /// Looks at every thread, and lets ages go on.
@@ -66,29 +77,29 @@ impl Watch {
         let ticks = now.duration_since(began).as_millis() / TICK.as_millis();
         supervisor.set_now(u32::try_from(ticks).unwrap_or(u32::MAX));
         supervisor.let_go();
+        supervisor.continue_waking();
         let mut seen = HashMap::with_capacity(self.seen.len());
-        for Seen { thread, poll, .. } in thread::look() {
-            let since = match self.seen.get(&thread) {
-                Some(&(same, since)) if same == poll => since,
+        let mut holds = false;
+        let look = thread::look();
+        for polled in &look.polled {
+            let since = match self.seen.get(&polled.thread) {
+                Some(&(same, since)) if same == polled.poll => since,
                 _ => now,
             };
-            seen.insert(thread, (poll, since));
+            holds |= !polled.is_blocking_body();
+            seen.insert(polled.thread, (polled.poll, since));
         }
         self.seen = seen;
-        self.note_starts(supervisor, now);
-    }
-
-    fn note_starts(&mut self, supervisor: &Supervisor, now: Instant) {
-        let mut started: HashMap<Key, u64> = HashMap::with_capacity(self.starts.len());
-        for scope in supervisor.scopes() {
-            for counter in scope.lock_counters().iter() {
-                *started.entry(key(counter)).or_default() += counter.tally.started();
-            }
+        self.ticks_since_count += 1;
+        if holds || look.polls != self.polls || self.ticks_since_count >= COUNT_IDLE_EVERY {
+            self.polls = look.polls;
+            self.ticks_since_count = 0;
+            self.starts.count(supervisor, now);
         }
-        // Of scopes that are over nothing is kept.
-        self.starts.retain(|key, _| started.contains_key(key));
-        for (key, started) in started {
-            self.starts.entry(key).or_default().note(now, started);
+        self.ticks_since_ages += 1;
+        if self.ticks_since_ages >= AGES_EVERY {
+            self.ticks_since_ages = 0;
+            mark_forgotten(supervisor.now());
         }
     }
 
@@ -99,9 +110,83 @@ impl Watch {
 
     /// How long session number `number` of this name has been there, at least.
     fn age_of(&self, counter: &'static Counter, number: u64, now: Instant) -> Duration {
-        let by_when = self.starts.get(&key(counter)).and_then(|starts| starts.by_when(number));
+        let by_when = self.starts.of(key(counter)).and_then(|starts| starts.by_when(number));
         by_when.map_or(Duration::ZERO, |when| now.duration_since(when))
     }
+}
+
+/// The starts of each name's sessions, and how far each counter was.
+#[derive(Debug, Default)]
+struct StartsByName {
+    /// The version of the supervisor's lists that the rest was made from.
+    version: u64,
+    counters: Vec<CounterStarts>,
+    names: Vec<NameStarts>,
+    by_key: HashMap<Key, usize>,
+}
+
+#[derive(Debug)]
+struct CounterStarts {
+    counter: &'static Counter,
+    started: u64,
+    /// Its place among the names.
+    name: usize,
+}
+
+#[derive(Debug, Default)]
+struct NameStarts {
+    started: u64,
+    starts: Starts,
+}
+
+impl StartsByName {
+    /// Notes how many have been started. Only what has changed is worked on; the rest is one load each.
+    fn count(&mut self, supervisor: &Supervisor, now: Instant) {
+        let version = supervisor.counters_version();
+        if version != self.version {
+            self.version = version;
+            self.find_counters(supervisor);
+        }
+        for CounterStarts { counter, started, name } in &mut self.counters {
+            let present = counter.tally.started();
+            if present != *started {
+                let name = &mut self.names[*name];
+                name.started += present - *started;
+                *started = present;
+                name.starts.note(now, name.started);
+            }
+        }
+    }
+
+    /// Takes in the counters of all scopes that are in use. Nothing is kept of others.
+    fn find_counters(&mut self, supervisor: &Supervisor) {
+        let before = std::mem::take(&mut self.counters);
+        let before: HashMap<usize, u64> =
+            before.iter().map(|known| (ptr::from_ref(known.counter).addr(), known.started)).collect();
+        let mut names_before = std::mem::take(&mut self.names);
+        let keys_before = std::mem::take(&mut self.by_key);
+        for scope in supervisor.scopes() {
+            for &counter in scope.lock_counters().iter() {
+                let name = *self.by_key.entry(key(counter)).or_insert_with_key(|key| {
+                    let known = keys_before.get(key).map(|&index| std::mem::take(&mut names_before[index]));
+                    self.names.push(known.unwrap_or_default());
+                    self.names.len() - 1
+                });
+                let started = before.get(&ptr::from_ref(counter).addr()).copied().unwrap_or(0);
+                self.counters.push(CounterStarts { counter, started, name });
+            }
+        }
+    }
+
+    fn of(&self, key: Key) -> Option<&Starts> {
+        self.by_key.get(&key).map(|&name| &self.names[name].starts)
+    }
+}
+
+/// Marks what was born so long ago that its age would soon begin at zero again.
+fn mark_forgotten(now: Birth) {
+    waiting::mark_forgotten(now);
+    thread::mark_forgotten(now);
 }
 
 /// Sessions of one place that do the same, or a body that holds a thread.
@@ -203,6 +288,25 @@ impl Known {
     }
 }
 
+/// Counts the sessions of each name. `counters` lists the counters at the time of its call.
+///
+/// Every `finished` is read first, and the list is taken anew for `started`: a session that is counted as
+/// finished was counted as started in a counter that was listed before. So no difference is negative.
+fn count_by_name(counters: impl Fn() -> Vec<&'static Counter>) -> HashMap<Key, Known> {
+    let mut finished: HashMap<Key, u64> = HashMap::new();
+    for counter in counters() {
+        *finished.entry(key(counter)).or_default() += counter.tally.finished();
+    }
+    let mut known: HashMap<Key, Known> = HashMap::new();
+    for counter in counters() {
+        known.entry(key(counter)).or_insert_with(|| Known::new(counter)).started += counter.tally.started();
+    }
+    for (key, known) in &mut known {
+        known.alive = known.started - finished.get(key).copied().unwrap_or(0);
+    }
+    known
+}
+
 /// Names what is alive among these owners' sessions, site by site.
 pub(crate) fn snapshot_sessions(
     supervisor: &Supervisor,
@@ -211,19 +315,12 @@ pub(crate) fn snapshot_sessions(
     now: Instant,
 ) -> Vec<SessionGroup> {
     let born_now = supervisor.now();
-    let mut known: HashMap<Key, Known> = HashMap::new();
-    for scope in supervisor.scopes().into_iter().filter(|scope| owners.contains(&scope.owner)) {
-        let counters = scope.lock_counters().clone();
-        // Finished first, as always.
-        let finished: Vec<_> = counters.iter().map(|counter| counter.tally.finished()).collect();
-        for (counter, finished) in counters.into_iter().zip(finished) {
-            let known = known.entry(key(counter)).or_insert_with(|| Known::new(counter));
-            let started = counter.tally.started();
-            known.started += started;
-            // One thread may have finished more than it started; their sum has not.
-            known.alive = known.alive.wrapping_add(started).wrapping_sub(finished);
-        }
-    }
+    let counters = || -> Vec<&'static Counter> {
+        let is_asked_for = |scope: &&'static Scope| owners.contains(&scope.owner);
+        let scopes = supervisor.scopes().into_iter().filter(is_asked_for);
+        scopes.flat_map(|scope| scope.lock_counters().clone()).collect()
+    };
+    let mut known = count_by_name(counters);
     waiting::for_each(|origin| {
         if let Some(known) = known.get_mut(&key(origin.counter())) {
             known.entered += 1;
@@ -231,8 +328,8 @@ pub(crate) fn snapshot_sessions(
         }
     });
     let mut threads_are_held = false;
-    for seen in thread::look() {
-        threads_are_held |= watch.since(&seen).is_some();
+    for seen in thread::look().polled {
+        threads_are_held |= watch.since(&seen).is_some() && !seen.is_blocking_body();
         if let Some(known) = known.get_mut(&key(seen.counter)) {
             known.polled(&seen, watch.since(&seen), now, born_now);
         }
@@ -245,9 +342,87 @@ pub(crate) fn snapshot_sessions(
 /// Since when the body of this scope has held a thread, if it does.
 pub(crate) fn body_blocks_since(scope: &Scope, watch: &Watch) -> Option<Instant> {
     thread::look()
+        .polled
         .into_iter()
         .filter(|seen| ptr::eq(seen.counter.scope, scope))
         .filter(|seen| matches!(seen.counter.kind, Kind::Service | Kind::Main))
         .filter_map(|seen| watch.since(&seen))
         .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::tests::{SITE, service};
+    use super::*;
+
+    fn counter(scope: &'static Scope) -> &'static Counter {
+        Counter::leak(&SITE, scope, Kind::Session, None)
+    }
+
+    #[test]
+    fn a_counter_that_comes_up_between_the_passes_is_counted() {
+        let scope = service();
+        let (first, second) = (counter(scope), counter(scope));
+        let passes = Cell::new(0);
+        // A session starts in a counter that the first pass does not know, and ends in one that it knows.
+        let lists = || {
+            passes.set(passes.get() + 1);
+            if passes.get() == 1 {
+                second.tally.count_start();
+                first.tally.count_finish();
+                vec![first]
+            } else {
+                vec![first, second]
+            }
+        };
+        let known = count_by_name(lists);
+        assert_eq!(known[&key(first)].alive, 0);
+    }
+
+    #[test]
+    fn an_idle_program_counts_starts_once_in_eight_ticks() {
+        let scope = service();
+        let began = Instant::now();
+        let mut watch = Watch::default();
+        let mut tick = 0;
+        let mut counts_starts = || {
+            tick += 1;
+            watch.tick(scope.supervisor, began, began + TICK * tick);
+            watch.ticks_since_count == 0
+        };
+        assert!(counts_starts() || (0..COUNT_IDLE_EVERY).any(|_| counts_starts()));
+        let counted = (0..80).filter(|_| counts_starts()).count();
+        // Another test of this process may poll meanwhile.
+        assert!(counted >= 10 && (counted == 10 || !is_alone()), "{counted} of 80 ticks");
+    }
+
+    /// nextest runs each test in a process of its own.
+    fn is_alone() -> bool {
+        std::env::var_os("NEXTEST").is_some()
+    }
+
+    #[test]
+    fn starts_are_known_by_name_over_all_threads_and_scopes_that_come_and_go() {
+        let scope = service();
+        let (one, other) = (counter(scope), counter(scope));
+        scope.add_counter(one);
+        let mut starts = StartsByName::default();
+        let began = Instant::now();
+        one.tally.count_start();
+        starts.count(scope.supervisor, began);
+        scope.add_counter(other);
+        other.tally.count_start();
+        one.tally.count_start();
+        starts.count(scope.supervisor, began + TICK);
+        let known = starts.of(key(one)).unwrap();
+        assert_eq!(
+            [1, 2, 3, 4].map(|number| known.by_when(number)),
+            [Some(began), Some(began + TICK), Some(began + TICK), None]
+        );
+        scope.supervisor.retire_scope(scope);
+        starts.count(scope.supervisor, began + TICK * 2);
+        assert!(starts.of(key(one)).is_none());
+    }
 }

@@ -13,6 +13,10 @@ use super::output::OutputObserver;
 use super::site::Site;
 use super::tracked::spawn_session;
 
+/// What is larger is boxed before it is moved any further, as `tokio::spawn` does, whose thresholds these
+/// are: without optimisation each move is a copy on the stack.
+const BOX_ABOVE: usize = if cfg!(debug_assertions) { 2_048 } else { 16_384 };
+
 /// What [`spawn_session!`](crate::spawn_session) and
 /// [`spawn_blocking_session!`](crate::spawn_blocking_session) call.
 ///
@@ -56,7 +60,11 @@ impl Session {
         O: OutputObserver<F::Output> + Send + 'static,
     {
         let observer = observer(&future);
-        spawn_session(self.0, future, observer)
+        if size_of::<F>() > BOX_ABOVE {
+            spawn_session(self.0, Box::pin(future), observer)
+        } else {
+            spawn_session(self.0, future, observer)
+        }
     }
 
     /// Spawns a session in a span that has its fields.
@@ -73,7 +81,11 @@ impl Session {
         O: OutputObserver<F::Output> + Send + 'static,
     {
         let observer = observer(&future);
-        spawn_session(self.0, future.instrument(span), observer)
+        if size_of::<F>() > BOX_ABOVE {
+            spawn_session(self.0, Box::pin(future).instrument(span), observer)
+        } else {
+            spawn_session(self.0, future.instrument(span), observer)
+        }
     }
 
     /// Runs a closure on the blocking pool as a session: what
@@ -92,7 +104,11 @@ impl Session {
         O: OutputObserver<T> + Send + 'static,
     {
         let observer = observer(&closure);
-        spawn_blocking_session(self.0, closure, observer)
+        if size_of::<F>() > BOX_ABOVE {
+            spawn_blocking_session(self.0, Box::new(closure), observer)
+        } else {
+            spawn_blocking_session(self.0, closure, observer)
+        }
     }
 
     /// Runs a closure as a session in a span that has its fields.
@@ -109,6 +125,57 @@ impl Session {
         O: OutputObserver<T> + Send + 'static,
     {
         let observer = observer(&closure);
-        spawn_blocking_session(self.0, move || span.in_scope(closure), observer)
+        if size_of::<F>() > BOX_ABOVE {
+            let closure = Box::new(closure);
+            spawn_blocking_session(self.0, move || span.in_scope(closure), observer)
+        } else {
+            spawn_blocking_session(self.0, move || span.in_scope(closure), observer)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use tokio::runtime::Builder;
+
+    use super::super::output::NotAResult;
+    use super::super::tests::{SITE, service};
+    use super::*;
+
+    /// Large, and alive across an await.
+    async fn large() -> u8 {
+        let held = black_box([1_u8; 350 * 1_024]);
+        tokio::task::yield_now().await;
+        held[black_box(7)]
+    }
+
+    /// Spawns on a thread with two megabytes of stack, as a test's and a worker's have.
+    fn spawns<T: Send + 'static>(spawn: impl FnOnce() -> JoinHandle<T>) -> T {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let _runtime = runtime.enter();
+        let _scope = service().enter();
+        let spawned = spawn();
+        runtime.block_on(spawned).unwrap()
+    }
+
+    #[test]
+    fn a_large_future_fits_on_the_stack() {
+        assert_eq!(spawns(|| Session::at(&SITE).spawn(large(), |_| NotAResult)), 1);
+    }
+
+    #[test]
+    fn a_large_future_with_a_span_fits_on_the_stack() {
+        assert_eq!(spawns(|| Session::at(&SITE).spawn_in(Span::none(), large(), |_| NotAResult)), 1);
+    }
+
+    #[test]
+    fn a_large_closure_fits_on_the_stack() {
+        fn closure() -> impl FnOnce() -> u8 + Send {
+            let held = black_box([1_u8; 350 * 1_024]);
+            move || held[black_box(7)]
+        }
+        assert_eq!(spawns(|| Session::at(&SITE).spawn_blocking(closure(), |_| NotAResult)), 1);
     }
 }

@@ -21,6 +21,11 @@ impl<T: Sync> StaticRef<T> {
         }
     }
 
+    /// Another word with the same reference. Relaxed.
+    pub(super) fn copy(&self) -> Self {
+        Self(AtomicPtr::new(self.0.load(Ordering::Relaxed)))
+    }
+
     /// Is it this very one? Relaxed.
     #[inline]
     pub(super) fn is(&self, value: &'static T) -> bool {

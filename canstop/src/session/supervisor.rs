@@ -3,12 +3,13 @@
 use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::leaving;
 use super::off_control::OffControl;
@@ -16,6 +17,7 @@ use super::origin::Birth;
 use super::scope::Scope;
 use super::scope_pool::ScopePool;
 use super::site::Site;
+use super::waiting::Waking;
 use crate::machine::{
     Event, ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
 };
@@ -142,6 +144,13 @@ pub(crate) struct Supervisor {
     run_called: AtomicBool,
     data_plane: OnceLock<runtime::Handle>,
     off_control: OffControl,
+    /// Sessions that are being woken, and how far that was at the last look.
+    wakings: Mutex<Vec<(Arc<Waking>, usize)>>,
+    /// Grows with each counter and each change of the list of scopes.
+    counters_version: AtomicU64,
+    /// The program drains: the time by which it ends, and what waits for that.
+    draining: OnceLock<Instant>,
+    draining_token: CancellationToken,
 }
 
 /// The control plane's ends of a [`Supervisor`]'s channels.
@@ -173,6 +182,10 @@ impl Supervisor {
             run_called: AtomicBool::new(false),
             data_plane: OnceLock::new(),
             off_control: OffControl::default(),
+            wakings: Mutex::new(Vec::new()),
+            counters_version: AtomicU64::new(0),
+            draining: OnceLock::new(),
+            draining_token: CancellationToken::new(),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -195,6 +208,8 @@ impl Supervisor {
             groups.into_iter().filter(|group| !scopes.iter().any(|known| ptr::eq(*known, *group))).collect();
         scopes.push(scope);
         scopes.extend(missing);
+        drop(scopes);
+        self.counters_changed();
         scope
     }
 
@@ -202,11 +217,47 @@ impl Supervisor {
     pub(crate) fn retire_scope(&self, scope_pool: &'static Scope) {
         self.lock_scopes().retain(|scope| !ptr::eq(scope.home(), scope_pool));
         self.scope_pool.keep(scope_pool);
+        self.counters_changed();
+    }
+
+    /// Release: what reads the version reads the lists after it.
+    pub(super) fn counters_changed(&self) {
+        self.counters_version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn counters_version(&self) -> u64 {
+        self.counters_version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wakings(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Waking>, usize)>> {
+        self.wakings.lock().expect("nothing panics while it wakes sessions")
+    }
+
+    /// The stop was requested: the program ends by `deadline`. Later calls change nothing.
+    pub(crate) fn begin_draining(&'static self, deadline: Instant) {
+        if self.draining.set(deadline).is_ok() {
+            self.run_off_control(|| self.draining_token.cancel());
+        }
+    }
+
+    /// By when the program ends, once its stop was requested.
+    pub(crate) fn program_deadline(&self) -> Option<Instant> {
+        self.draining.get().copied()
+    }
+
+    /// Cancelled soon after [`begin_draining`](Self::begin_draining).
+    pub(crate) fn draining_token(&self) -> &CancellationToken {
+        &self.draining_token
     }
 
     /// Keeps the sessions of this scope watched until they are gone.
     pub(super) fn watch_abandoned(&self, scope: &'static Scope) {
         self.scope_pool.watch_abandoned(scope);
+    }
+
+    #[cfg(test)]
+    pub(super) fn scope_pool(&self) -> &ScopePool {
+        &self.scope_pool
     }
 
     /// Lets go of what was given up and is gone by now.

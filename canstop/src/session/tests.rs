@@ -1,9 +1,12 @@
 //! Sessions from their spawn to their end, without a control plane. No test sleeps and none does I/O, so
 //! that miri can run them.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::future::{pending, poll_fn, ready};
+use std::pin::pin;
 use std::ptr;
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -11,14 +14,18 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, block_in_place, yield_now};
 use tokio::time::Instant;
 
+use super::blocking::spawn_blocking_session;
+use super::counter::Kind;
 use super::leaving::Watching;
+use super::membership::Membership;
 use super::output::NotAResult;
 use super::scope::{Scope, current_scope};
 use super::site::Site;
 use super::snapshot::count;
 use super::supervisor::Supervisor;
-use super::thread::look;
+use super::thread::{look, record_and_table, thread_count};
 use super::tracked::spawn_session;
+use crate::lifecycle::Lifecycle;
 use crate::machine::{Location, Owner, RunId, ServiceId};
 
 pub(super) static SITE: Site = Site::new(None, "tests.rs", 1, "", || "", None);
@@ -61,13 +68,13 @@ fn alive(scope: &'static Scope) -> u64 {
     counts.iter().find(|count| ptr::eq(count.scope, scope)).expect("it is counted").alive
 }
 
-fn tell(scope: &'static Scope) {
+fn stop(scope: &'static Scope, run: RunId) {
     let _watching = Watching::on();
-    scope.tell(LIFE, Instant::now());
+    scope.supervisor.request_stop(scope, run, Instant::now());
 }
 
-/// MainChannels when its service is told to stop, and registers nowhere.
-async fn until_told(scope: &'static Scope) {
+/// Ends when the stop of its service is requested, and registers nowhere.
+async fn until_stopping(scope: &'static Scope) {
     poll_fn(|_| if scope.is_stopping(LIFE) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
@@ -126,9 +133,9 @@ fn a_session_is_alive_until_its_future_is_dropped() {
 #[test]
 fn a_session_that_waits_for_something_else_is_woken_when_its_service_is_told() {
     let (scope, runtime) = (service(), runtime());
-    let session = spawn(scope, &runtime, until_told(scope));
+    let session = spawn(scope, &runtime, until_stopping(scope));
     run(&runtime);
-    tell(scope);
+    stop(scope, LIFE);
     runtime.block_on(session).unwrap();
     assert_eq!(alive(scope), 0);
 }
@@ -145,7 +152,7 @@ fn a_session_that_puts_another_waker_into_its_context_is_woken_itself() {
         }),
     );
     run(&runtime);
-    tell(scope);
+    stop(scope, LIFE);
     runtime.block_on(session).unwrap();
 }
 
@@ -156,7 +163,7 @@ fn a_session_that_is_given_up_is_dropped_at_its_next_poll() {
     run(&runtime);
     let queued = spawn(scope, &runtime, async { unreachable!("it is not polled any more") });
     let _watching = Watching::on();
-    scope.abandon_sessions();
+    scope.supervisor.abandon_sessions(scope);
     assert!(runtime.block_on(waits).unwrap_err().is_panic());
     let payload = runtime.block_on(queued).unwrap_err().into_panic();
     assert!(payload.downcast_ref::<String>().is_none(), "the payload is canstop's own");
@@ -168,7 +175,7 @@ fn a_session_that_is_given_up_is_dropped_at_its_next_poll() {
 fn a_poll_within_a_poll_leaves_the_outer_one_as_it_was() {
     let (scope, other) = (service(), service());
     let outer_runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let seen = move || look().into_iter().find(|seen| ptr::eq(seen.counter.home, scope)).map(|seen| seen.mark);
+    let seen = move || look().polled.into_iter().find(|seen| ptr::eq(seen.counter.home, scope)).map(|seen| seen.mark);
     let is_current = |scope| current_scope().is_some_and(|current| ptr::eq(current, scope));
     let session = spawn(scope, &outer_runtime, async move {
         let before = seen().expect("it is being polled");
@@ -197,7 +204,7 @@ fn sessions_come_and_go_on_two_threads_while_a_third_one_tells_them() {
                 begin.wait();
                 for _ in 0..if cfg!(miri) { 8 } else { 2_000 } {
                     spawn(scope, &runtime, yield_now());
-                    spawn(scope, &runtime, until_told(scope));
+                    spawn(scope, &runtime, until_stopping(scope));
                     run(&runtime);
                 }
                 // Whoever began to wait before it was told was woken.
@@ -208,7 +215,189 @@ fn sessions_come_and_go_on_two_threads_while_a_third_one_tells_them() {
             });
         }
         begin.wait();
-        tell(scope);
+        stop(scope, LIFE);
     });
     assert_eq!(alive(scope), 0);
+}
+
+/// What a foreign waker registers, as in `FuturesUnordered`, and what a raw task holds.
+#[test]
+fn sessions_of_an_earlier_run_hear_the_stop_by_their_token() {
+    let scope = service();
+    let earlier = Lifecycle::new(scope, LIFE);
+    let token = earlier.token();
+    let mut stopping = pin!(earlier.stopping());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(stopping.as_mut().poll(&mut cx).is_pending());
+
+    // The first run fails: nobody asked it to stop.
+    scope.begin(RunId(2));
+    assert!(!token.is_cancelled() && !earlier.is_stopping());
+
+    stop(scope, RunId(2));
+    assert!(token.is_cancelled());
+    assert!(stopping.poll(&mut cx).is_ready());
+    assert!(earlier.token().is_cancelled());
+
+    scope.begin(RunId(3));
+    assert!(!Lifecycle::new(scope, RunId(3)).token().is_cancelled(), "a run that was stopped leaves a new token");
+}
+
+#[test]
+fn a_callback_runs_once_when_the_stop_is_requested() {
+    let scope = service();
+    let (called, calls) = mpsc::channel();
+    let lifecycle = Lifecycle::new(scope, LIFE);
+    let early = called.clone();
+    lifecycle.on_stopping(move || early.send((current_scope().unwrap().owner, alive(scope))).unwrap());
+    assert!(calls.try_recv().is_err());
+    stop(scope, LIFE);
+    stop(scope, LIFE);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [(scope.owner, 1)], "it is counted while it runs");
+    lifecycle.on_stopping(move || called.send((scope.owner, 0)).unwrap());
+    assert_eq!(calls.try_iter().count(), 1, "the stop was requested already");
+    assert_eq!(alive(scope), 0);
+}
+
+#[test]
+fn a_callback_that_panics_is_a_failure_of_its_service() {
+    let (supervisor, mut inbox) = Supervisor::new();
+    let place = Location { file: "tests.rs", line: 1 };
+    let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, LIFE);
+    let line = line!() + 1;
+    Lifecycle::new(scope, LIFE).on_stopping(|| panic!("as it should"));
+    stop(scope, LIFE);
+    let failure = inbox.failures.try_recv().unwrap();
+    assert!(ptr::eq(failure.scope, scope));
+    assert_eq!(failure.site.location(), Location { file: file!(), line });
+    assert_eq!(alive(scope), 0);
+}
+
+#[test]
+fn callbacks_are_dropped_when_a_run_ends_unless_sessions_are_left() {
+    let (scope, runtime) = (service(), runtime());
+    let held = Arc::new(());
+    let register = |run| {
+        let held = Arc::clone(&held);
+        Lifecycle::new(scope, run).on_stopping(move || drop(held));
+    };
+    register(LIFE);
+    scope.begin(RunId(2));
+    assert_eq!(Arc::strong_count(&held), 1);
+    register(RunId(2));
+    let session = spawn(scope, &runtime, pending::<()>());
+    scope.begin(RunId(3));
+    assert_eq!(Arc::strong_count(&held), 2);
+    stop(scope, RunId(3));
+    assert_eq!(Arc::strong_count(&held), 1);
+    session.abort();
+}
+
+#[test]
+fn an_aborted_blocking_session_is_alive_until_its_captures_are_dropped() {
+    let scope = service();
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let _runtime = runtime.enter();
+    let (release, held) = mpsc::channel::<()>();
+    let holder = tokio::task::spawn_blocking(move || held.recv());
+    let (counted, counts) = mpsc::channel();
+    let capture = CountsWhenDropped(scope, counted);
+    let queued = {
+        let _scope = scope.enter();
+        spawn_blocking_session(&SITE, move || drop(capture), NotAResult)
+    };
+    queued.abort();
+    drop(release);
+    runtime.block_on(holder).unwrap().unwrap_err();
+    assert!(runtime.block_on(queued).unwrap_err().is_cancelled());
+    assert_eq!(counts.recv().unwrap(), 1);
+    while alive(scope) > 0 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_aborted_session_that_was_never_polled_is_alive_until_its_captures_are_dropped() {
+    let (scope, runtime) = (service(), runtime());
+    let (counted, counts) = mpsc::channel();
+    let capture = CountsWhenDropped(scope, counted);
+    let session = spawn(scope, &runtime, async move { drop(capture) });
+    session.abort();
+    run(&runtime);
+    assert_eq!(counts.recv().unwrap(), 1);
+    assert_eq!(alive(scope), 0);
+}
+
+#[test]
+fn sessions_of_another_runtime_are_woken_while_the_data_plane_is_blocked() {
+    let (scope, data_plane, other) = (service(), runtime(), runtime());
+    // Nothing drives it.
+    scope.supervisor.attach_data_plane(data_plane.handle());
+    let count = if cfg!(miri) { 5_000 } else { 6_000 };
+    for _ in 0..count {
+        spawn(scope, &other, until_stopping(scope));
+    }
+    // A turn polls 61 tasks.
+    let run_all = || (0..count / 200).for_each(|_| run(&other));
+    run_all();
+    assert_eq!(alive(scope), count);
+    stop(scope, LIFE);
+    while !scope.supervisor.wakings().is_empty() {
+        scope.supervisor.continue_waking();
+    }
+    run_all();
+    assert_eq!(alive(scope), 0);
+}
+
+/// Ends a record's thread in every round, and counts the records and tables that come up.
+fn records_and_tables_of(rounds: usize, work: impl Fn() + Sync) -> (usize, usize) {
+    let [mut records, mut tables] = [(); 2].map(|()| HashSet::new());
+    for _ in 0..rounds {
+        let (record, table) = thread::scope(|threads| {
+            let work = || {
+                work();
+                record_and_table()
+            };
+            threads.spawn(work).join().unwrap()
+        });
+        records.insert(record);
+        tables.insert(table);
+    }
+    (records.len(), tables.len())
+}
+
+#[test]
+fn threads_that_come_and_go_use_the_same_tables() {
+    let scope = service();
+    let (records, tables) = records_and_tables_of(20, || {
+        let _scope = scope.enter();
+        drop(Membership::begin(&SITE, scope, Kind::Session));
+    });
+    assert!(tables <= records, "{tables} tables for {records} records");
+    assert!(records < 20);
+}
+
+thread_local! {
+    static DROPPED_LATE: RefCell<Option<Membership>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_session_that_a_thread_drops_in_a_destructor_leaves_nothing_behind() {
+    let scope = service();
+    let before = thread_count();
+    for _ in 0..20 {
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                // Before canstop's own thread-local, so that it is dropped after that.
+                DROPPED_LATE.with_borrow_mut(|_| {});
+                let membership = Membership::begin(&SITE, scope, Kind::Session);
+                DROPPED_LATE.set(Some(membership));
+            });
+        });
+        while alive(scope) > 0 {
+            thread::yield_now();
+        }
+    }
+    let records = thread_count() - before;
+    assert!(records < 20, "{records} records for twenty threads, one after the other");
 }

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::counter::{Counter, Kind};
 use super::handshake::Handshake;
+use super::origin::Birth;
 use super::scope::Scope;
 use super::session_state::Mark;
 use super::site::Site;
@@ -39,7 +40,12 @@ pub(super) struct Thread {
     /// With whoever watches the sessions that it runs.
     pub(super) handshake: Handshake,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
+    /// By site: the counter that its thread used last. The next thread with this record goes on with it.
+    table: Mutex<CounterTable>,
 }
+
+/// Only one thread at a time reads and writes its cells, so that they may be relaxed.
+type CounterTable = &'static [StaticRef<Counter>];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CounterKey {
@@ -69,8 +75,10 @@ struct Local {
     thread: Cell<Option<&'static Thread>>,
     /// Where sessions are spawned, if this is one of the data plane's threads.
     data_plane: Cell<Option<&'static Handle>>,
-    /// By site: the counter that was used last. Grown by leaking, twice the size each time.
-    counters: Cell<&'static [Cell<Option<&'static Counter>>]>,
+    /// The table of the record. Grown by leaking, twice the size each time.
+    counters: Cell<CounterTable>,
+    /// The record was given back: the thread's destructors run.
+    has_ended: Cell<bool>,
 }
 
 thread_local! {
@@ -79,6 +87,7 @@ thread_local! {
             thread: Cell::new(None),
             data_plane: Cell::new(None),
             counters: Cell::new(&[]),
+            has_ended: Cell::new(false),
         }
     };
     /// Gives the visible part back when the thread ends.
@@ -89,19 +98,25 @@ struct GiveBack;
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        // A session that is dropped later still, by another destructor, takes a part anew.
         LOCAL.with(|local| {
-            local.counters.set(&[]);
-            if let Some(thread) = local.thread.take() {
-                thread.free_slots.give_all();
-                thread.current.store(None, Ordering::Relaxed);
-                threads().ended.push(thread);
-            }
+            local.has_ended.set(true);
+            // What a later destructor spawns takes the slow way, which returns what it borrows.
+            local.data_plane.set(None);
+            local.give_back();
         });
     }
 }
 
 impl Local {
+    fn give_back(&self) {
+        self.counters.set(&[]);
+        if let Some(thread) = self.thread.take() {
+            thread.free_slots.give_all();
+            thread.current.store(None, Ordering::Relaxed);
+            threads().ended.push(thread);
+        }
+    }
+
     #[inline]
     fn thread(&self) -> &'static Thread {
         match self.thread.get() {
@@ -113,7 +128,7 @@ impl Local {
     /// A site is used with one kind only, so that need not be compared.
     #[inline]
     fn counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
-        match self.counters.get().get(site.index()).map(Cell::get) {
+        match self.counters.get().get(site.index()).map(|cell| cell.load(Ordering::Relaxed)) {
             Some(Some(counter)) if ptr::eq(counter.home, scope) => counter,
             _ => find_counter(site, scope, kind),
         }
@@ -135,13 +150,17 @@ fn take_thread() -> &'static Thread {
             free_slots: slots::Free::new(),
             handshake: Handshake::new(threads.watched),
             counters: Mutex::new(HashMap::new()),
+            table: Mutex::new(&[]),
         }));
         threads.all.push(thread);
         thread
     });
     drop(threads);
-    LOCAL.with(|local| local.thread.set(Some(thread)));
-    // Fails only while the thread ends, and then the part stays with it.
+    LOCAL.with(|local| {
+        local.counters.set(*thread.lock_table());
+        local.thread.set(Some(thread));
+    });
+    // Fails only while the thread ends: see `visit`.
     let _ = GIVE_BACK.try_with(|_| {});
     thread
 }
@@ -163,13 +182,34 @@ fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'sta
     LOCAL.with(|local| {
         let known = local.counters.get();
         if index >= known.len() {
-            let mut larger: Vec<_> = known.iter().map(|cell| Cell::new(cell.get())).collect();
-            larger.resize_with((index + 1).next_power_of_two(), || Cell::new(None));
-            local.counters.set(Vec::leak(larger));
+            let mut larger: Vec<_> = known.iter().map(StaticRef::copy).collect();
+            larger.resize_with((index + 1).next_power_of_two(), StaticRef::none);
+            let larger: CounterTable = Vec::leak(larger);
+            local.counters.set(larger);
+            *thread.lock_table() = larger;
         }
-        local.counters.get()[index].set(Some(counter));
+        local.counters.get()[index].store(Some(counter), Ordering::Relaxed);
     });
     counter
+}
+
+/// Calls `f` with this thread's record, for what a thread may also do while its thread-locals are being
+/// destroyed: by then its record belongs to the next thread, and `f` borrows one.
+pub(super) fn visit<T>(f: impl FnOnce(&'static Thread) -> T) -> T {
+    LOCAL.with(|local| {
+        let borrows = local.has_ended.get() && local.thread.get().is_none();
+        let result = f(local.thread());
+        if borrows {
+            local.give_back();
+        }
+        result
+    })
+}
+
+impl Thread {
+    fn lock_table(&self) -> MutexGuard<'_, CounterTable> {
+        self.table.lock().expect("nothing panics while it holds a thread's table")
+    }
 }
 
 /// This thread's visible part.
@@ -293,15 +333,60 @@ pub(super) struct Seen {
     /// Alike in two looks: the same poll.
     pub(super) poll: u64,
     pub(super) mark: Mark,
+    /// The task that is polled has a waker. What blocks on a thread of its own has none.
+    has_waker: bool,
 }
 
-/// Looks at every thread that polls something.
-pub(super) fn look() -> Vec<Seen> {
-    let seen = |thread: &'static Thread| {
-        let counter = thread.current.load(Ordering::Relaxed)?;
+impl Seen {
+    /// Returns true for the body of a blocking service: it has a thread of its own, and holds up nothing.
+    pub(super) fn is_blocking_body(&self) -> bool {
+        self.mark == Mark::BODY && !self.has_waker
+    }
+}
+
+/// A look at every thread.
+pub(super) struct Look {
+    /// Those that poll something.
+    pub(super) polled: Vec<Seen>,
+    /// How many polls all of them have begun so far.
+    pub(super) polls: u64,
+}
+
+pub(super) fn look() -> Look {
+    let mut look = Look { polled: Vec::new(), polls: 0 };
+    for thread in &threads().all {
+        let counter = thread.current.load(Ordering::Relaxed);
         let mark = Mark::from_bits(thread.mark.load(Ordering::Relaxed));
         let poll = thread.polls.load(Ordering::Relaxed);
-        (mark != Mark::IDLE).then_some(Seen { thread: thread.number, counter, poll, mark })
-    };
-    threads().all.iter().filter_map(|thread| seen(thread)).collect()
+        let has_waker = !thread.root_waker.load(Ordering::Relaxed).is_null();
+        look.polls = look.polls.wrapping_add(poll);
+        if let (Some(counter), true) = (counter, mark != Mark::IDLE) {
+            look.polled.push(Seen { thread: thread.number, counter, poll, mark, has_waker });
+        }
+    }
+    look
+}
+
+/// Marks births that are nearly forgotten in what threads poll. A thread that goes on meanwhile stores what
+/// it polls next, and loses nothing.
+pub(super) fn mark_forgotten(now: Birth) {
+    for thread in &threads().all {
+        let mark = thread.mark.load(Ordering::Relaxed);
+        if let Some(forgotten) = Mark::from_bits(mark).forgotten(now) {
+            let _ = thread.mark.compare_exchange(mark, forgotten.to_bits(), Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Tells apart this thread's record and its table, for tests.
+#[cfg(test)]
+pub(super) fn record_and_table() -> (usize, usize) {
+    let record = ptr::from_ref(this_thread()).addr();
+    LOCAL.with(|local| (record, local.counters.get().as_ptr().addr()))
+}
+
+/// How many records there are, for tests.
+#[cfg(test)]
+pub(super) fn thread_count() -> usize {
+    threads().all.len()
 }

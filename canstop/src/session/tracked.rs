@@ -135,7 +135,7 @@ where
     F::Output: Send + 'static,
     O: OutputObserver<F::Output> + Send + 'static,
 {
-    let membership = Membership::begin(site, scope, Kind::Session);
+    let membership = thread::visit(|_| Membership::begin(site, scope, Kind::Session));
     tokio::spawn(Tracked::Alive { future, observer, membership })
 }
 

@@ -11,15 +11,17 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::counter::Counter;
 use super::leaving::{self, Watching};
-use super::origin::Origin;
+use super::origin::{Birth, Origin};
 use super::scope::Scope;
 use super::slots::{self, Slot};
 use super::static_ref::StaticRef;
+use super::supervisor::Supervisor;
 use super::thread::Thread;
 
 /// What the wakers of all tokio tasks are made of.
@@ -78,34 +80,90 @@ pub(super) fn for_each(found: impl FnMut(Origin)) {
     slots::batches().into_iter().flatten().filter_map(found_in).map(|(_, origin)| origin).for_each(found);
 }
 
+/// Marks births that are nearly forgotten.
+pub(super) fn mark_forgotten(now: Birth) {
+    for slot in slots::batches().into_iter().flatten() {
+        slot.origin.mark_forgotten(now);
+    }
+}
+
 /// Fewer batches than this are not worth a task.
 const BATCHES_PER_TASK: usize = 4;
+
+/// As many batches as the control thread wakes in one turn, some hundred microseconds.
+const BATCHES_PER_TURN: usize = 4;
 
 /// Wakes every session that waits and belongs to this scope, or to a group under it.
 ///
 /// Many are woken by several tasks on the data plane: a worker that wakes puts the woken into its
-/// own queue, where it finds them without a lock. Sessions must be watched by then: see [`leaving`].
-pub(crate) fn wake_all(scope: &'static Scope) {
+/// own queue, where it finds them without a lock. Where these tasks get no turn, because every worker is
+/// blocked, [`continue_waking`](Supervisor::continue_waking) wakes those that other runtimes run. Sessions
+/// must be watched by then: see [`leaving`].
+pub(super) fn wake_all(scope: &'static Scope) {
     leaving::say_before_looking();
     let batches = slots::batches();
     match scope.supervisor.data_plane() {
         Some(data_plane) if batches.len() > BATCHES_PER_TASK => {
-            let tasks = data_plane.metrics().num_workers().max(1) * 4;
-            for part in batches.chunks(batches.len().div_ceil(tasks)) {
-                let part = part.to_vec();
-                // Whoever let them be watched may be content before all are woken.
-                let watching = Watching::on();
+            let tasks = (data_plane.metrics().num_workers().max(1) * 4).min(batches.len());
+            let waking = Arc::new(Waking::new(scope, batches));
+            for _ in 0..tasks {
+                let waking = Arc::clone(&waking);
                 data_plane.spawn(async move {
-                    let _watching = watching;
-                    for batch in part {
-                        wake_batch(scope, batch);
+                    while waking.wake_next() {
                         // Others want to run too, those that were woken first of all.
                         tokio::task::yield_now().await;
                     }
                 });
             }
+            scope.supervisor.wakings().push((waking, 0));
         }
         _ => batches.into_iter().for_each(|batch| wake_batch(scope, batch)),
+    }
+}
+
+/// The waking of many sessions, shared by all that take part in it.
+#[derive(Debug)]
+pub(super) struct Waking {
+    scope: &'static Scope,
+    batches: Vec<&'static [Slot]>,
+    /// How many batches were begun, and how many more were asked for in vain.
+    begun: AtomicUsize,
+    finished: AtomicUsize,
+    /// Until every batch is finished: whatever let the sessions be watched may be content before.
+    watching: Mutex<Option<Watching>>,
+}
+
+impl Waking {
+    fn new(scope: &'static Scope, batches: Vec<&'static [Slot]>) -> Self {
+        let (begun, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { scope, batches, begun, finished, watching: Mutex::new(Some(Watching::on())) }
+    }
+
+    /// Wakes the sessions of one more batch. Returns false if there is none.
+    fn wake_next(&self) -> bool {
+        let Some(batch) = self.batches.get(self.begun.fetch_add(1, Ordering::Relaxed)) else { return false };
+        wake_batch(self.scope, batch);
+        // Release and acquire: the last one stops watching after all have finished.
+        if self.finished.fetch_add(1, Ordering::AcqRel) + 1 == self.batches.len() {
+            let watching = self.watching.lock().expect("nothing panics while it holds the watching").take();
+            drop(watching);
+        }
+        true
+    }
+}
+
+impl Supervisor {
+    /// Wakes some more sessions, if nothing else has since the last call. Called by the control plane in
+    /// each of its turns.
+    pub(crate) fn continue_waking(&self) {
+        self.wakings().retain_mut(|(waking, begun_before)| {
+            let begun = waking.begun.load(Ordering::Relaxed);
+            if begun == *begun_before {
+                (0..BATCHES_PER_TURN).all(|_| waking.wake_next());
+            }
+            *begun_before = waking.begun.load(Ordering::Relaxed);
+            *begun_before < waking.batches.len()
+        });
     }
 }
 
