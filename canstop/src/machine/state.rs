@@ -338,11 +338,8 @@ impl State {
     pub(super) fn time_ends(&self, id: ServiceId) -> Option<Time> {
         self.service(id).stop_by.filter(|_| !self.is_itself_drained(id))
     }
-}
 
-/// What only the tests read.
-#[cfg(test)]
-impl State {
+    /// By when the program ends, once its stop was requested.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.stop.as_ref().map(|stop| stop.schedule.budget().deadline())
     }
