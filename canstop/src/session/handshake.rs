@@ -43,7 +43,8 @@ impl Handshake {
         // Acquire: what is cleared may be freed next, and the last watcher must be done with it.
         let is_watched = self.watched.load(Ordering::Acquire);
         if is_watched {
-            self.clearing.store(false, Ordering::Release);
+            // Relaxed: nothing has been cleared yet.
+            self.clearing.store(false, Ordering::Relaxed);
             carefully();
         } else {
             plainly();
@@ -69,7 +70,8 @@ impl Handshake {
     /// clears but in the careful way.
     pub(super) fn watch_all<'a>(all: impl Iterator<Item = &'a Self> + Clone, barrier: impl FnOnce()) {
         for thread in all.clone() {
-            thread.watched.store(true, Ordering::SeqCst);
+            // Relaxed: the barrier brings it to every thread.
+            thread.watched.store(true, Ordering::Relaxed);
         }
         barrier();
         for thread in all {

@@ -11,7 +11,6 @@
 mod static_ref;
 mod site;
 mod supervisor;
-mod off_control;
 mod scope_pool;
 mod scope;
 mod thread;
