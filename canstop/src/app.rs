@@ -211,6 +211,7 @@ where
         });
     }
     runtime.shutdown_timeout(DATA_PLANE_LIMIT);
+    supervisor.detach_data_plane();
     supervisor.send(Message::DataPlaneGone);
     // The control thread answers within its limits, or ends the process itself.
     let exit = exit.recv().unwrap_or(Exit::Failed);

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use tokio::runtime::{self, Handle};
+use tokio::runtime::Handle;
 
-use crate::session::{EnteredScope, Scope};
+use crate::session::{EnteredRuntime, EnteredScope, Scope};
 
 /// While it lives, its thread belongs to the supervisor. See [`Lifecycle::enter`](super::Lifecycle::enter).
 ///
@@ -25,7 +25,7 @@ struct Entered {
     number: u64,
     is_dropped: bool,
     _scope: EnteredScope,
-    runtime: Option<(runtime::Id, runtime::EnterGuard<'static>)>,
+    runtime: Option<EnteredRuntime>,
 }
 
 thread_local! {
@@ -35,7 +35,7 @@ thread_local! {
 
 impl EnterGuard {
     pub(super) fn new(scope: &'static Scope) -> Self {
-        let runtime = scope.supervisor.data_plane().map(|handle| (handle.id(), handle.enter()));
+        let runtime = scope.supervisor.data_plane().map(EnteredRuntime::enter);
         let scope = scope.enter();
         let number = ENTERED.with_borrow_mut(|entered| {
             let number = entered.last().map_or(0, |last| last.number + 1);
@@ -66,8 +66,8 @@ impl Entered {
     ///
     /// If the thread has entered another runtime since, and is still there.
     fn leave(self) {
-        if let Some((runtime, _)) = &self.runtime
-            && Handle::try_current().is_ok_and(|current| current.id() != *runtime)
+        if let Some(runtime) = &self.runtime
+            && Handle::try_current().is_ok_and(|current| current.id() != runtime.id())
             && !std::thread::panicking()
         {
             panic!(

@@ -9,6 +9,7 @@
 //! nothing here decides.
 
 mod static_ref;
+mod data_plane;
 mod site;
 mod supervisor;
 mod scope_pool;
@@ -43,6 +44,7 @@ pub use spawn::Session;
 
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
+pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, Scope, current_scope, expect_scope};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -346,7 +346,7 @@ impl Scope {
         self.enter_on(self.supervisor.data_plane())
     }
 
-    fn enter_on(&'static self, data_plane: Option<&'static Handle>) -> EnteredScope {
+    fn enter_on(&'static self, data_plane: Option<Arc<Handle>>) -> EnteredScope {
         let before = replace_belonging(Belonging { current: Some(self.body().0), data_plane });
         EnteredScope { before, not_send: std::marker::PhantomData }
     }
@@ -354,12 +354,12 @@ impl Scope {
     /// Makes this the scope of whatever this thread, which is one of the data plane's, runs from now on.
     pub(crate) fn adopt_thread(&'static self) {
         let data_plane = self.supervisor.attach_data_plane(&Handle::current());
-        replace_belonging(Belonging { current: Some(self.body().0), data_plane: Some(data_plane) });
+        replace_belonging(Belonging { current: Some(self.body().0), data_plane });
     }
 }
 
 impl Drop for EnteredScope {
     fn drop(&mut self) {
-        replace_belonging(self.before);
+        replace_belonging(std::mem::take(&mut self.before));
     }
 }

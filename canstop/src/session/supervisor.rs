@@ -142,7 +142,7 @@ pub(crate) struct Supervisor {
     main_listens: AtomicBool,
     /// Whether `run()` was called.
     run_called: AtomicBool,
-    data_plane: OnceLock<runtime::Handle>,
+    data_plane: Mutex<DataPlane>,
     off_control: OffControl,
     /// Sessions that are being woken, and how far that was at the last look.
     wakings: Mutex<Vec<(Arc<Waking>, usize)>>,
@@ -151,6 +151,23 @@ pub(crate) struct Supervisor {
     /// The program drains: the time by which it ends, and what waits for that.
     draining: OnceLock<Instant>,
     draining_token: CancellationToken,
+}
+
+/// The runtime of the user's code.
+#[derive(Debug)]
+enum DataPlane {
+    Awaited,
+    Attached(Arc<runtime::Handle>),
+    Detached,
+}
+
+impl DataPlane {
+    fn handle(&self) -> Option<Arc<runtime::Handle>> {
+        match self {
+            Self::Attached(handle) => Some(Arc::clone(handle)),
+            Self::Awaited | Self::Detached => None,
+        }
+    }
 }
 
 /// The control plane's ends of a [`Supervisor`]'s channels.
@@ -180,7 +197,7 @@ impl Supervisor {
             listens: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
             run_called: AtomicBool::new(false),
-            data_plane: OnceLock::new(),
+                    data_plane: Mutex::new(DataPlane::Awaited),
             off_control: OffControl::default(),
             wakings: Mutex::new(Vec::new()),
             counters_version: AtomicU64::new(0),
@@ -375,20 +392,34 @@ impl Supervisor {
         self.changed.notified().await;
     }
 
-    /// From now on this runtime's threads belong to this supervisor, also those that only visit.
-    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) -> &'static runtime::Handle {
-        self.data_plane.get_or_init(|| {
+    /// From now on this runtime's threads belong to this supervisor, also those that only visit. Returns
+    /// the data plane's handle unless it was detached.
+    pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) -> Option<Arc<runtime::Handle>> {
+        let mut data_plane = self.lock_data_plane();
+        if matches!(*data_plane, DataPlane::Awaited) {
             lock_attached().push((handle.id(), self));
-            handle.clone()
-        })
+            *data_plane = DataPlane::Attached(Arc::new(handle.clone()));
+        }
+        data_plane.handle()
     }
 
     pub(super) fn off_control(&self) -> &OffControl {
         &self.off_control
     }
 
-    pub(crate) fn data_plane(&self) -> Option<&runtime::Handle> {
-        self.data_plane.get()
+    /// Gives the handle of a runtime back that was shut down. It keeps the runtime's descriptors open.
+    pub(crate) fn detach_data_plane(&self) {
+        let before = std::mem::replace(&mut *self.lock_data_plane(), DataPlane::Detached);
+        lock_attached().retain(|(_, supervisor)| !ptr::eq(*supervisor, self));
+        drop(before);
+    }
+
+    pub(crate) fn data_plane(&self) -> Option<Arc<runtime::Handle>> {
+        self.lock_data_plane().handle()
+    }
+
+    fn lock_data_plane(&self) -> std::sync::MutexGuard<'_, DataPlane> {
+        self.data_plane.lock().expect("nothing panics while it holds the data plane's handle")
     }
 }
 

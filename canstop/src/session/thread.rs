@@ -1,15 +1,16 @@
 //! What each thread knows by itself, and what it lets others see.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
 use tokio::runtime::Handle;
 
 use super::counter::{Counter, Kind};
+use super::data_plane::OwnHandle;
 use super::handshake::Handshake;
 use super::origin::Birth;
 use super::scope::Scope;
@@ -74,7 +75,8 @@ fn threads() -> MutexGuard<'static, Threads> {
 struct Local {
     thread: Cell<Option<&'static Thread>>,
     /// Where sessions are spawned, if this is one of the data plane's threads.
-    data_plane: Cell<Option<&'static Handle>>,
+    /// `THREAD_END` owns it.
+    data_plane: Cell<Option<OwnHandle>>,
     /// The table of the record. Grown by leaking, twice the size each time.
     counters: Cell<CounterTable>,
     /// The record was given back: the thread's destructors run.
@@ -90,13 +92,15 @@ thread_local! {
             has_ended: Cell::new(false),
         }
     };
-    /// Gives the visible part back when the thread ends.
-    static GIVE_BACK: GiveBack = const { GiveBack };
+    /// Gives the visible part and the data plane's handle back when the thread ends.
+    static THREAD_END: ThreadEnd = const { ThreadEnd { data_plane: RefCell::new(None) } };
 }
 
-struct GiveBack;
+struct ThreadEnd {
+    data_plane: RefCell<Option<Arc<Handle>>>,
+}
 
-impl Drop for GiveBack {
+impl Drop for ThreadEnd {
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.has_ended.set(true);
@@ -115,6 +119,15 @@ impl Local {
             thread.current.store(None, Ordering::Relaxed);
             threads().ended.push(thread);
         }
+    }
+
+    /// Makes this the handle that the thread owns, and returns the one before. A thread that is ending
+    /// owns none.
+    fn own(&self, data_plane: Option<Arc<Handle>>) -> Option<Arc<Handle>> {
+        let own = data_plane.as_ref().map(OwnHandle::of);
+        let before = THREAD_END.try_with(|end| end.data_plane.replace(data_plane));
+        self.data_plane.set(own.filter(|_| before.is_ok()));
+        before.ok().flatten()
     }
 
     #[inline]
@@ -161,7 +174,7 @@ fn take_thread() -> &'static Thread {
         local.thread.set(Some(thread));
     });
     // Fails only while the thread ends: see `visit`.
-    let _ = GIVE_BACK.try_with(|_| {});
+    let _ = THREAD_END.try_with(|_| {});
     thread
 }
 
@@ -257,15 +270,15 @@ pub(super) fn current() -> Option<&'static Counter> {
 
 /// The data plane, if this is one of its threads.
 #[inline]
-pub(super) fn data_plane() -> Option<&'static Handle> {
+pub(super) fn data_plane() -> Option<OwnHandle> {
     LOCAL.with(|local| local.data_plane.get())
 }
 
 /// Whom the code on a thread belongs to, where nothing is polled.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Belonging {
     pub(super) current: Option<&'static Counter>,
-    pub(super) data_plane: Option<&'static Handle>,
+    pub(super) data_plane: Option<Arc<Handle>>,
 }
 
 /// Sets whom this thread's code belongs to, and says whom it did.
@@ -276,7 +289,7 @@ pub(super) fn replace_belonging(belonging: Belonging) -> Belonging {
         thread.current.store(belonging.current, Ordering::Relaxed);
         // Whoever is being polled here hears of its own scope only.
         thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
-        Belonging { current, data_plane: local.data_plane.replace(belonging.data_plane) }
+        Belonging { current, data_plane: local.own(belonging.data_plane) }
     })
 }
 
