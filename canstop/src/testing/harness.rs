@@ -1,20 +1,27 @@
-//! Running a test's body and its supervisor on one paused thread.
+//! Runs a test's body with a supervisor.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::Context;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::supervisor::Supervisor;
-use crate::control::{EventLoop, MainChannels, Settings};
+use super::activity::Activity;
+use super::clock::Clock;
+use super::plane::Plane;
+use super::settle::{Settle, WORKERS};
+use super::supervisor::{Ask, Supervisor};
+use super::watchdog::{Watchdog, Watched, advice, names_of_work};
+use crate::control::Settings;
 use crate::failure::install_hook;
-use crate::machine::{Allowance, Event, ExitReason, Input, Report, Signal, StopSources};
+use crate::machine::{Allowance, Exit, Report, StopSources};
 use crate::observe::Status;
-use crate::report::Reporter;
-use crate::session::{self, Inbox, Message};
+use crate::session;
 
 /// What [`#[canstop::test]`](macro@crate::test) runs a test in, for tests without the macro.
 ///
@@ -34,12 +41,20 @@ pub struct Harness {
     grace: Duration,
     drain_delay: Duration,
     seed: u64,
+    clock: Clock,
+    hang_timeout: Duration,
 }
 
 impl Harness {
-    /// A harness with five seconds of grace.
+    /// A harness with five seconds of grace, on the paused clock.
     pub fn new() -> Self {
-        Self { grace: Duration::from_secs(5), drain_delay: Duration::ZERO, seed: 0 }
+        Self {
+            grace: Duration::from_secs(5),
+            drain_delay: Duration::ZERO,
+            seed: 0,
+            clock: Clock::default(),
+            hang_timeout: Duration::from_secs(10),
+        }
     }
 
     /// The time from a stop request to the end, as in `#[canstop::main]`.
@@ -48,15 +63,28 @@ impl Harness {
         self
     }
 
-    /// How much of it everything goes on serving, as in `#[canstop::main]`.
+    /// The part of the grace in which everything goes on serving, as in `#[canstop::main]`.
     pub fn drain_delay(mut self, drain_delay: Duration) -> Self {
         self.drain_delay = drain_delay;
         self
     }
 
-    /// What the pauses before restarts are drawn from; the same seed gives the same pauses.
+    /// The seed of the pauses before restarts: the same seed gives the same pauses.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The clock of the test and its services; [`Clock::Paused`] unless set.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How much real time a test on the paused clock may take without progress, and how long any test
+    /// waits at its end for work on the blocking pool; ten seconds unless set. `Duration::MAX` is no limit.
+    pub fn hang_timeout(mut self, hang_timeout: Duration) -> Self {
+        self.hang_timeout = hang_timeout;
         self
     }
 
@@ -64,63 +92,59 @@ impl Harness {
     ///
     /// # Panics
     ///
-    /// If the test does, if a session outlives it, or if something must be left behind at its end.
+    /// If the test does, if a session or other work on the blocking pool outlives it, if the stop at its
+    /// end abandons something or fails, or if it makes no progress for the [`hang_timeout`](Self::hang_timeout).
     pub fn run<T>(self, test: impl AsyncFnOnce(Supervisor) -> T) -> T {
         install_hook();
         let (supervisor, inbox) = session::Supervisor::new();
-        let runtime = paused_runtime(supervisor);
+        let activity = Arc::new(Activity::default());
+        let runtime = self.runtime(supervisor, &activity);
         supervisor.attach_data_plane(runtime.handle());
-        let _edge = supervisor.root().enter_data_plane();
-        runtime.block_on(self.play(supervisor, inbox, test))
+        let (ask, asks) = mpsc::unbounded_channel();
+        let (report, ended) = watch::channel(None);
+        let held = Supervisor::new(supervisor, ask.clone(), Arc::clone(&activity), ended.clone());
+        let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
+        let settle = Settle { supervisor, activity: Arc::clone(&activity), clock: self.clock };
+        let settings = Settings { allowance, sources: StopSources::default(), seed: self.seed };
+        let plane = Plane { supervisor, settings, inbox, asks, settle, report };
+        let stage = Stage { harness: self, supervisor, activity, ask, ended };
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let _root = supervisor.root().enter_data_plane();
+            match stage.harness.clock {
+                Clock::Paused => stage.on_paused_clock(&runtime, plane, held, test),
+                Clock::Real => stage.on_real_clock(&runtime, plane, held, test),
+            }
+        }));
+        match outcome {
+            Ok(output) => {
+                stage.shut_down(runtime);
+                output
+            }
+            Err(panic) => {
+                // What hangs would keep the test from failing.
+                runtime.shutdown_background();
+                supervisor.detach_data_plane();
+                resume_unwind(panic)
+            }
+        }
     }
 
-    async fn play<T>(
-        self,
-        supervisor: &'static session::Supervisor,
-        inbox: Inbox,
-        test: impl AsyncFnOnce(Supervisor) -> T,
-    ) -> T {
-        let (signals, mut heard) = mpsc::unbounded_channel();
-        let (report, ended) = watch::channel(None);
-        let held = Supervisor::new(supervisor, signals, ended.clone());
-        let ends = MainChannels::of_test();
-        let drop_main = ends.drop_main.clone();
-        let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
-        let settings = Settings { allowance, sources: StopSources::default(), seed: self.seed };
-        let reporter = Reporter::of_test();
-        supervisor.attach_report_thread(reporter.thread());
-        let mut event_loop = EventLoop::new(supervisor, &settings, reporter, ends);
-        let mut control = pin!(async {
-            let mut inbox = inbox;
-            event_loop.run(async || next_signal(&mut heard).await, &mut inbox).await;
-            let known = event_loop.report();
-            event_loop.say(Event::stopped(&known), false);
-            report.send_replace(Some(known));
-            // Who still hands something over learns that nobody takes it.
-            drop(inbox);
-            pending().await
-        });
-        let mut main = pin!(play_main(supervisor, move || drop_main.is_cancelled()));
-        let output = tokio::select! {
-            biased;
-            output = test(held) => output,
-            () = &mut control => unreachable!("it waits for ever at its end"),
-            () = &mut main => unreachable!("it waits for ever at its end"),
+    fn runtime(&self, supervisor: &'static session::Supervisor, activity: &Arc<Activity>) -> Runtime {
+        let mut builder = match self.clock {
+            Clock::Paused => {
+                let mut builder = Builder::new_current_thread();
+                // A thread that lives longer than this is at work.
+                builder.start_paused(true).thread_keep_alive(Duration::from_millis(50));
+                builder
+            }
+            Clock::Real => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(WORKERS);
+                builder
+            }
         };
-        let was_stopped = ended.borrow().is_some();
-        tokio::select! {
-            biased;
-            () = see_off(supervisor, ended.clone()) => {}
-            () = &mut control => unreachable!("it waits for ever at its end"),
-            () = &mut main => unreachable!("it waits for ever at its end"),
-        }
-        if let Some(report) = ended.borrow().as_ref().filter(|_| !was_stopped) {
-            assert!(report.stragglers.is_empty(), "the test left behind what does not stop\n{report}");
-        }
-        let left = Status::of(supervisor).sessions;
-        let left: Vec<_> = left.iter().map(ToString::to_string).collect();
-        assert!(left.is_empty(), "sessions outlive the test that spawned them: {}", left.join("; "));
-        output
+        activity.observe(builder.enable_all(), supervisor);
+        builder.build().unwrap_or_else(|error| panic!("the test's runtime cannot be built: {error}"))
     }
 }
 
@@ -130,42 +154,123 @@ impl Default for Harness {
     }
 }
 
-fn paused_runtime(supervisor: &'static session::Supervisor) -> Runtime {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all().start_paused(true).on_thread_start(|| supervisor.root().adopt_thread());
-    builder.build().unwrap_or_else(|error| panic!("the test's runtime cannot be built: {error}"))
+/// What the parts of one test share.
+struct Stage {
+    harness: Harness,
+    supervisor: &'static session::Supervisor,
+    activity: Arc<Activity>,
+    ask: mpsc::UnboundedSender<Ask>,
+    ended: watch::Receiver<Option<Report>>,
 }
 
-/// Cancel safe, as the channel is.
-async fn next_signal(heard: &mut mpsc::UnboundedReceiver<Signal>) -> Signal {
-    match heard.recv().await {
-        Some(signal) => signal,
-        None => pending().await,
+impl Stage {
+    /// Everything runs on the calling thread.
+    fn on_paused_clock<T>(
+        &self,
+        runtime: &Runtime,
+        plane: Plane,
+        held: Supervisor,
+        test: impl AsyncFnOnce(Supervisor) -> T,
+    ) -> T {
+        let hangs = Arc::new(Notify::new());
+        let _watchdog = Watchdog::start(Watched {
+            supervisor: self.supervisor,
+            activity: Arc::clone(&self.activity),
+            limit: self.harness.hang_timeout,
+            hangs: Arc::clone(&hangs),
+        });
+        runtime.block_on(async {
+            tokio::select! {
+                // The test first: the plane then acts at once on what the test has asked for.
+                biased;
+                output = self.play(held, test) => output,
+                () = plane.run() => unreachable!("the control plane of a test waits at its end"),
+                () = hangs.notified() => panic!(
+                    "the test made no progress for {:?} of real time. {}",
+                    self.harness.hang_timeout,
+                    advice(self.supervisor, self.activity.threads())
+                ),
+            }
+        })
     }
-}
 
-/// Does what `main` does in a program: calls `run()` once services were handed over, or once the stop
-/// has come before, and ends after it.
-async fn play_main(supervisor: &'static session::Supervisor, is_dropped: impl Fn() -> bool) {
-    let edge = supervisor.root();
-    // Polled with the control plane, in the same task: what that has changed is seen at once.
-    poll_fn(|_| {
-        let stops = is_dropped() || edge.is_stopping(edge.run_id());
-        if stops || !supervisor.services().is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    let (done, drained) = oneshot::channel();
-    supervisor.send(Message::Run(done));
-    // Dropped, if a second signal has ended it.
-    let _ = drained.await;
-    supervisor.event(Input::MainEnded(ExitReason::Done));
-    pending().await
-}
+    /// The control plane has its own thread, as in a program.
+    fn on_real_clock<T>(
+        &self,
+        runtime: &Runtime,
+        plane: Plane,
+        held: Supervisor,
+        test: impl AsyncFnOnce(Supervisor) -> T,
+    ) -> T {
+        let control = Builder::new_current_thread().enable_all().build();
+        let control = control.unwrap_or_else(|error| panic!("the control plane's runtime cannot be built: {error}"));
+        let (over, is_over) = oneshot::channel::<()>();
+        let run = move || {
+            control.block_on(async {
+                tokio::select! {
+                    () = plane.run() => {}
+                    // Dropped with the test.
+                    _ = is_over => {}
+                }
+            });
+        };
+        thread::scope(|scope| {
+            let spawned = thread::Builder::new().name("canstop".to_owned());
+            let spawned = spawned.spawn_scoped(scope, run);
+            spawned.unwrap_or_else(|error| panic!("the control plane has no thread: {error}"));
+            let _over = over;
+            runtime.block_on(self.play(held, test))
+        })
+    }
 
-/// Stops what the test has not, and lets what was given up be dropped.
-async fn see_off(supervisor: &'static session::Supervisor, mut ended: watch::Receiver<Option<Report>>) {
-    supervisor.event(Input::ShutdownRequested { reason: "the test is over".to_owned() });
-    let _ = ended.wait_for(Option::is_some).await;
-    // The clock goes on only when nothing is left to run.
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    /// Runs the test's body, then stops what it has not stopped.
+    async fn play<T>(&self, held: Supervisor, test: impl AsyncFnOnce(Supervisor) -> T) -> T {
+        let output = {
+            let mut body = pin!(test(held));
+            poll_fn(|cx| {
+                let waker = self.activity.count_wakes(cx.waker().clone());
+                body.as_mut().poll(&mut Context::from_waker(&waker))
+            })
+            .await
+        };
+        let was_stopped = self.ended.borrow().is_some();
+        let root = self.supervisor.root();
+        let was_stopping = root.is_stopping(root.run_id());
+        self.stop().await;
+        if let Some(report) = self.ended.borrow().as_ref().filter(|_| !was_stopped) {
+            assert!(report.stragglers.is_empty(), "the stop at the end of the test abandoned work\n{report}");
+            assert!(was_stopping || report.exit != Exit::Failed, "the program failed at the end of the test\n{report}");
+        }
+        let left = Status::of(self.supervisor).sessions;
+        let left: Vec<_> = left.iter().map(ToString::to_string).collect();
+        assert!(left.is_empty(), "sessions outlive the test that spawned them: {}", left.join("; "));
+        output
+    }
+
+    async fn stop(&self) {
+        self.activity.set_asked(true);
+        // Without effect after the end.
+        let _ = self.ask.send(Ask::Stop { reason: "the test is over" });
+        let mut ended = self.ended.clone();
+        ended.wait_for(Option::is_some).await.expect("the control plane reports before it ends");
+        // Abandoned work is dropped at its next poll. The paused clock moves only when all of it was.
+        for _ in 0..if self.harness.clock == Clock::Paused { 1 } else { 100 } {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if Status::of(self.supervisor).sessions.is_empty() {
+                break;
+            }
+        }
+    }
+
+    fn shut_down(&self, runtime: Runtime) {
+        let limit = self.harness.hang_timeout;
+        runtime.shutdown_timeout(limit);
+        self.supervisor.detach_data_plane();
+        let left = self.activity.threads();
+        assert!(
+            left == 0,
+            "work on the blocking pool outlives its test by {limit:?}:\n{}",
+            names_of_work(self.supervisor, left)
+        );
+    }
 }

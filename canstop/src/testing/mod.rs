@@ -1,10 +1,9 @@
 //! Tests of services, on a paused clock: no real time passes, no process exits, no signal is caught.
 //!
-//! A test with [`#[canstop::test]`](macro@crate::test) is given a [`Supervisor`] of its own. Its body
-//! plays `main`; the control plane and the services run beside it on one thread, whose clock stands
-//! still while anything can run, and then jumps to the next moment at which something is due. So a
-//! test of a grace of five seconds takes microseconds, and the same at every run: also the pauses
-//! before restarts are drawn from a fixed seed.
+//! A test with [`#[canstop::test]`](macro@crate::test) has a [`Supervisor`] of its own. Its body plays
+//! `main`. The control plane and the services run beside it on one thread, whose clock stands still while
+//! anything can run, and then jumps to the next timer. So a test of a grace of five seconds takes
+//! microseconds, and behaves the same at every run: the pauses before restarts have a fixed seed.
 //!
 //! ```
 //! use canstop::testing::Supervisor;
@@ -28,15 +27,38 @@
 //! ```
 //!
 //! A session that outlives its test fails it, and so does one that a stop at the end of the test has to
-//! leave behind: the message names where it was spawned. What [`Supervisor::stop`] left behind stands in
-//! its report, for the test to judge.
+//! abandon: the message names where it was spawned. What [`Supervisor::stop`] abandoned is in its report, for
+//! the test to judge.
 //!
-//! Work on the blocking pool takes real time, and the clock stands still meanwhile.
+//! Before a signal or a stop takes effect, every service that the test has started was polled, and is ready
+//! if it can be. One that fails at its start is restarted first, until it runs or has failed too often.
+//!
+//! # Threads and sockets
+//!
+//! Work on the blocking pool takes real time, and the paused clock stands still meanwhile. While a test waits
+//! for a thread that is not the runtime's, the paused clock jumps from timer to timer. A test that makes no
+//! progress for ten seconds of real time fails, and names what it waits for; see
+//! [`Harness::hang_timeout`]. Tests with sockets and threads of their own run on a real clock:
+//!
+//! ```
+//! use canstop::testing::{Clock, Harness};
+//!
+//! // What a test with `#[canstop::test(clock = "real")]` is.
+//! Harness::new().clock(Clock::Real).run(async |mut sup| {
+//!     assert!(sup.stop().await.is_clean());
+//! });
+//! ```
 
-mod harness;
+mod clock;
+mod activity;
 mod supervisor;
 mod parameter;
+mod settle;
+mod plane;
+mod watchdog;
+mod harness;
 
+pub use clock::Clock;
 pub use harness::Harness;
 pub use parameter::TestParameter;
 pub use supervisor::Supervisor;

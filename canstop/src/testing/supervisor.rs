@@ -1,21 +1,31 @@
-//! What a test holds.
+//! The supervisor that a test holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::activity::Activity;
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Event, Input, Report, Signal};
+use crate::machine::{Event, Report, Signal};
 use crate::observe::{Events, Status};
 use crate::registry::{Service, ServiceHandle, hand_over};
 use crate::session;
 
-/// A supervisor of a test's own. See [the module](super).
+/// What a test asks of its control plane.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Signal(Signal),
+    Stop { reason: &'static str },
+}
+
+/// The supervisor of one test. See [the module](super).
 #[derive(Debug)]
 pub struct Supervisor {
     supervisor: &'static session::Supervisor,
-    signals: mpsc::UnboundedSender<Signal>,
-    /// Everything since the test began, and as much of it as was read.
+    asks: mpsc::UnboundedSender<Ask>,
+    activity: Arc<Activity>,
+    /// The events since the test began that were not read yet, and those that were.
     events: Events,
     seen: Vec<Event>,
     report: watch::Receiver<Option<Report>>,
@@ -24,10 +34,11 @@ pub struct Supervisor {
 impl Supervisor {
     pub(super) fn new(
         supervisor: &'static session::Supervisor,
-        signals: mpsc::UnboundedSender<Signal>,
+        asks: mpsc::UnboundedSender<Ask>,
+        activity: Arc<Activity>,
         report: watch::Receiver<Option<Report>>,
     ) -> Self {
-        Self { supervisor, signals, events: Events::of(supervisor), seen: Vec::new(), report }
+        Self { supervisor, asks, activity, events: Events::of(supervisor), seen: Vec::new(), report }
     }
 
     /// Starts a service, as `canstop::start` in `main` does. The first ones start together when the test
@@ -36,25 +47,31 @@ impl Supervisor {
         hand_over(self.supervisor, service.into_any(), true)
     }
 
-    /// Sends a signal: it is heard when the test next awaits something. A second one later than 100 ms
-    /// after the first ends the program at once, as it does outside of tests.
+    /// Sends a signal. It takes effect when the test awaits something, after every service that was
+    /// started before it was polled and is ready if it can be.
+    ///
+    /// A service that fails at its start is restarted first, until it runs or has failed too often. A second
+    /// signal later than 100 ms after the first ends the program at once, as outside of tests.
     pub fn signal(&mut self, signal: Signal) {
-        // In vain once the program has ended, as everywhere.
-        let _ = self.signals.send(signal);
+        self.ask(Ask::Signal(signal));
     }
 
-    /// Asks the program to stop if nobody has, and waits until it has ended.
+    /// Asks the program to stop unless it stops already, and waits until it has ended. Services that were
+    /// started before have started as before a [`signal`](Self::signal).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a stop that was asked for goes on.
-    #[must_use = "the report says what was left behind"]
+    /// Cancel safe: the requested stop goes on.
+    #[must_use = "the report names what was abandoned"]
     pub async fn stop(&mut self) -> Report {
-        let reason = "the test stops it".to_owned();
-        // What was sent before it is heard before it.
-        tokio::task::yield_now().await;
-        self.supervisor.event(Input::ShutdownRequested { reason });
+        self.ask(Ask::Stop { reason: "the test stops it" });
         self.wait().await
+    }
+
+    fn ask(&self, ask: Ask) {
+        self.activity.set_asked(true);
+        // The other end is dropped only with the test.
+        let _ = self.asks.send(ask);
     }
 
     /// Waits until the program has ended by itself.
@@ -65,10 +82,10 @@ impl Supervisor {
     pub async fn wait(&mut self) -> Report {
         let ended = self.report.wait_for(Option::is_some).await;
         let report = ended.ok().and_then(|report| report.clone());
-        report.expect("the harness lives as long as the test, and gives its report once")
+        report.expect("the control plane runs as long as the test, and reports once")
     }
 
-    /// Lets time pass, and everything happen that is due in it.
+    /// Waits for this long on the test's clock, while services and sessions run.
     ///
     /// # Cancel safety
     ///
@@ -77,7 +94,7 @@ impl Supervisor {
         tokio::time::sleep(duration).await;
     }
 
-    /// Everything that has happened since the test began.
+    /// Every event since the test began.
     pub fn events(&mut self) -> &[Event] {
         while let Some(event) = self.events.try_next() {
             self.seen.push(event);
@@ -85,23 +102,23 @@ impl Supervisor {
         &self.seen
     }
 
-    /// Waits until something happens for which this is true, unless it has already, and gives it.
+    /// Returns the first event since the test began that matches, waiting for it if necessary.
     ///
     /// # Panics
     ///
-    /// If the program ends without it, with all that happened instead.
+    /// If the program ends without such an event; the message lists those it had.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what has happened meanwhile stays in [`events`](Self::events).
-    pub async fn wait_for(&mut self, mut is_it: impl FnMut(&Event) -> bool) -> Event {
-        let mut looked_at = 0;
+    /// Cancel safe: events that came meanwhile stay in [`events`](Self::events).
+    pub async fn wait_for(&mut self, mut matches: impl FnMut(&Event) -> bool) -> Event {
+        let mut checked = 0;
         loop {
-            while let Some(event) = self.seen.get(looked_at) {
-                if is_it(event) {
+            while let Some(event) = self.seen.get(checked) {
+                if matches(event) {
                     return event.clone();
                 }
-                looked_at += 1;
+                checked += 1;
             }
             match self.events.next().await {
                 Some(event) => self.seen.push(event),
@@ -112,7 +129,7 @@ impl Supervisor {
         }
     }
 
-    /// How everything stands at this moment.
+    /// The state of every service and session at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         Status::of(self.supervisor)
@@ -121,7 +138,7 @@ impl Supervisor {
     /// The lifecycle of the test's body, which is that of `main`.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
-        let edge = self.supervisor.root();
-        Lifecycle::new(edge, edge.run_id())
+        let root = self.supervisor.root();
+        Lifecycle::new(root, root.run_id())
     }
 }

@@ -1,0 +1,124 @@
+//! What the threads of a test's runtime do.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Wake, Waker};
+
+use tokio::runtime::Builder;
+
+use crate::session::Supervisor;
+
+/// What the hooks of a test's runtime observe. All of it is read for decisions that wait for it anyway, so
+/// the orderings are the strongest and need no argument.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// How often a scheduler has found nothing to run.
+    parks: AtomicU64,
+    /// How many schedulers have nothing to run now.
+    parked: AtomicUsize,
+    /// Workers, and threads of the blocking pool.
+    threads: AtomicUsize,
+    /// How often the test's body was woken.
+    wakes: AtomicU64,
+    /// The test has asked for a signal or a stop that is not delivered yet.
+    asked: AtomicBool,
+    /// How many services there were when the runtime was last idle and nothing was asked.
+    settled_services: AtomicUsize,
+    /// Waits until the runtime is idle.
+    waits_for_idle: Mutex<Option<Waker>>,
+}
+
+impl Activity {
+    /// Observes the runtime that is built. The threads belong to the supervisor.
+    pub(super) fn observe(self: &Arc<Self>, builder: &mut Builder, supervisor: &'static Supervisor) {
+        let (started, stopped) = (Arc::clone(self), Arc::clone(self));
+        let (parks, unparks) = (Arc::clone(self), Arc::clone(self));
+        builder
+            .on_thread_start(move || {
+                started.threads.fetch_add(1, Ordering::SeqCst);
+                supervisor.root().adopt_thread();
+            })
+            .on_thread_stop(move || {
+                stopped.threads.fetch_sub(1, Ordering::SeqCst);
+            })
+            .on_thread_park(move || parks.park(supervisor))
+            .on_thread_unpark(move || {
+                unparks.parked.fetch_sub(1, Ordering::SeqCst);
+            });
+    }
+
+    fn park(&self, supervisor: &Supervisor) {
+        if !self.asked.load(Ordering::SeqCst) {
+            self.settled_services.store(supervisor.services().len(), Ordering::SeqCst);
+        }
+        self.parks.fetch_add(1, Ordering::SeqCst);
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        // Woken here, the one thread of a paused runtime goes on before its clock moves.
+        if let Some(waits) = self.lock_waits_for_idle().take() {
+            waits.wake();
+        }
+    }
+
+    /// Waits until the runtime's one thread has nothing to run.
+    pub(super) async fn idle(&self) {
+        let before = self.parks.load(Ordering::SeqCst);
+        poll_fn(|cx| {
+            if self.parks.load(Ordering::SeqCst) != before {
+                return Poll::Ready(());
+            }
+            *self.lock_waits_for_idle() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn lock_waits_for_idle(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waits_for_idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn parks(&self) -> u64 {
+        self.parks.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn parked(&self) -> usize {
+        self.parked.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn threads(&self) -> usize {
+        self.threads.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn settled_services(&self) -> usize {
+        self.settled_services.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_asked(&self, asked: bool) {
+        self.asked.store(asked, Ordering::SeqCst);
+    }
+
+    /// A waker of the test's body: it counts, and wakes `root`.
+    pub(super) fn count_wakes(self: &Arc<Self>, root: Waker) -> Waker {
+        Waker::from(Arc::new(CountingWaker { activity: Arc::clone(self), root }))
+    }
+}
+
+struct CountingWaker {
+    activity: Arc<Activity>,
+    root: Waker,
+}
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.activity.wakes.fetch_add(1, Ordering::SeqCst);
+        self.root.wake_by_ref();
+    }
+}

@@ -1,0 +1,115 @@
+//! Lets services start before a signal or a stop takes effect.
+//!
+//! A test starts a service and sends the signal in the next line. The service would be signalled before its
+//! body is polled, and the test would pass whatever the body does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::activity::Activity;
+use super::clock::Clock;
+use crate::machine::ServiceState;
+use crate::session::Supervisor;
+
+/// The workers of a runtime on the real clock.
+pub(super) const WORKERS: usize = 2;
+
+/// A service that fails at its start is restarted, until it runs or has failed too often. One that may fail
+/// for ever is not waited for longer than this.
+const RESTARTS_END_BY: Duration = Duration::from_secs(60);
+/// A socket may have to be polled several times before a service is ready, each time after the runtime was
+/// idle.
+const IDLE_POLLS: usize = 16;
+/// On the real clock, how long a service may take to be ready that has not failed.
+const READY_BY: Duration = Duration::from_secs(1);
+const REAL_POLL: Duration = Duration::from_millis(1);
+/// How many looks in a row must find every worker parked.
+const PARKED_LOOKS: u32 = 3;
+
+pub(super) struct Settle {
+    pub(super) supervisor: &'static Supervisor,
+    pub(super) activity: Arc<Activity>,
+    pub(super) clock: Clock,
+}
+
+impl Settle {
+    /// Waits until every new service was polled, and is ready if it can be.
+    pub(super) async fn run(&self) {
+        match self.clock {
+            Clock::Paused => self.run_paused().await,
+            Clock::Real => self.run_real().await,
+        }
+        let _ = tokio::time::timeout(RESTARTS_END_BY, self.restarts()).await;
+    }
+
+    async fn run_paused(&self) {
+        self.activity.idle().await;
+        for _ in 0..IDLE_POLLS {
+            if !self.any_new(is_starting) {
+                return;
+            }
+            self.activity.idle().await;
+        }
+        let mut before = Vec::new();
+        while self.any_new(is_starting) {
+            let states = self.new_states();
+            if states == before {
+                return;
+            }
+            before = states;
+            // The clock does not move before the work on the blocking pool is done.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.activity.idle().await;
+        }
+    }
+
+    async fn run_real(&self) {
+        let began = tokio::time::Instant::now();
+        let mut looks = 0;
+        while looks < PARKED_LOOKS && began.elapsed() < READY_BY {
+            tokio::time::sleep(REAL_POLL).await;
+            let rests = self.activity.parked() >= WORKERS && !self.any_new(is_starting);
+            looks = if rests { looks + 1 } else { 0 };
+        }
+    }
+
+    /// Waits for new services that have failed and are restarted.
+    async fn restarts(&self) {
+        loop {
+            let services = self.supervisor.services();
+            let new = services.iter().skip(self.activity.settled_services());
+            let Some(mut snapshot) = new
+                .map(|service| service.snapshot.clone())
+                .find(|snapshot| snapshot.borrow().state == ServiceState::BackingOff)
+            else {
+                return;
+            };
+            let changed = snapshot.wait_for(|snapshot| snapshot.state != ServiceState::BackingOff).await.is_ok();
+            if !changed || self.is_stopping() {
+                return;
+            }
+            match self.clock {
+                Clock::Paused => self.activity.idle().await,
+                Clock::Real => self.run_real().await,
+            }
+        }
+    }
+
+    fn any_new(&self, is: impl Fn(ServiceState) -> bool) -> bool {
+        !self.is_stopping() && self.new_states().into_iter().any(is)
+    }
+
+    fn new_states(&self) -> Vec<ServiceState> {
+        let services = self.supervisor.services();
+        services.iter().skip(self.activity.settled_services()).map(|service| service.snapshot.borrow().state).collect()
+    }
+
+    fn is_stopping(&self) -> bool {
+        let root = self.supervisor.root();
+        root.is_stopping(root.run_id())
+    }
+}
+
+fn is_starting(state: ServiceState) -> bool {
+    matches!(state, ServiceState::Waiting | ServiceState::Starting)
+}
