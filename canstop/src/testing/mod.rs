@@ -1,5 +1,12 @@
 //! Tests of services, on a paused clock: no real time passes, no process exits, no signal is caught.
 //!
+//! It needs the feature `testing`, which is off by default because it switches tokio's pausable clock on:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! canstop = { version = "0.1", features = ["testing"] }
+//! ```
+//!
 //! A test with [`#[canstop::test]`](macro@crate::test) has a [`Supervisor`] of its own. Its body plays
 //! `main`. The control plane and the services run beside it on one thread, whose clock stands still while
 //! anything can run, and then jumps to the next timer. So a test of a grace of five seconds takes
