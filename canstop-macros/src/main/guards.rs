@@ -14,7 +14,8 @@ pub(super) fn alive_in_run(body: TokenStream) -> Vec<Ident> {
     let Some(run) = (0..statements.len()).find(|&at| calls_run(&statements[at..])) else {
         return Vec::new();
     };
-    let guards = (0..run).filter(|&at| is_word(&statements[at], "let")).flat_map(|at| bound_guards(&statements[at + 1..run]));
+    let guards =
+        (0..run).filter(|&at| is_word(&statements[at], "let")).flat_map(|at| bound_guards(&statements[at + 1..run]));
     guards.filter(|guard| !is_handed_over(body.clone(), guard)).collect()
 }
 
@@ -31,7 +32,8 @@ fn bound_guards(tokens: &[TokenTree]) -> Vec<Ident> {
     let Some(written) = end.map(|end| &tokens[..end]) else { return Vec::new() };
     let colon = written.iter().position(|token| is_punct(token, ':')).unwrap_or(written.len());
     let (pattern, ty) = written.split_at(colon);
-    let is_guard_type = ty.iter().any(|token| matches!(token, TokenTree::Ident(word) if word.to_string().ends_with("Guard")));
+    let is_guard_type =
+        ty.iter().any(|token| matches!(token, TokenTree::Ident(word) if word.to_string().ends_with("Guard")));
     let mut names = Vec::new();
     words(pattern.iter().cloned().collect(), &mut names);
     names.retain(|name| name != "mut" && name != "ref" && (is_guard_type || is_guard_name(name)));

@@ -182,7 +182,8 @@ fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
     for item in [PLAIN, "async fn main() -> ! { x }", "fn main() {}", "async fn main() -> R { x }"] {
         let found = unqualified(&main(options, item), &[&tokens(item), &tokens(options)]);
         // An attribute of the language's own means the same everywhere, and the local is mixed-site.
-        let odd: Vec<_> = found.iter().filter(|word| !["allow", "output", "unreachable_code"].contains(&&***word)).collect();
+        let odd: Vec<_> =
+            found.iter().filter(|word| !["allow", "output", "unreachable_code"].contains(&&***word)).collect();
         assert!(odd.is_empty(), "{odd:?}");
     }
 }

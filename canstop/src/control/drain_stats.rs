@@ -17,6 +17,8 @@ const ROWS: usize = 20;
 pub(super) struct DrainStats {
     /// What each owner's sessions had finished when the stop was requested.
     finished_before: HashMap<Owner, u64>,
+    /// How many sessions had been cancelled by then.
+    cancelled_before: u64,
     /// How many of an abandoned owner's had been drained by then.
     closed: HashMap<Owner, u64>,
     stragglers: Vec<Straggler>,
@@ -26,6 +28,7 @@ pub(super) struct DrainStats {
 impl DrainStats {
     /// Begins to count what is drained.
     pub(super) fn open(&mut self, supervisor: &Supervisor) {
+        self.cancelled_before = supervisor.cancelled_sessions();
         self.finished_before = count(supervisor).into_iter().map(|count| (count.scope.owner, count.finished)).collect();
     }
 
@@ -40,7 +43,12 @@ impl DrainStats {
             Some(drained) => *drained,
             None => self.drained_of(count),
         };
-        count(supervisor).into_iter().map(of).sum()
+        count(supervisor).into_iter().map(of).sum::<u64>().saturating_sub(self.cancelled(supervisor))
+    }
+
+    /// How many sessions were cancelled since.
+    pub(super) fn cancelled(&self, supervisor: &Supervisor) -> u64 {
+        supervisor.cancelled_sessions() - self.cancelled_before
     }
 
     pub(super) fn stragglers(&self) -> &[Straggler] {

@@ -12,7 +12,8 @@ use super::thread::{MainChannels, Settings};
 use crate::machine::{Event, Input, Jitter, Owner, Phase, Report, Signal, State};
 use crate::report::Reporter;
 use crate::session::{
-    Count, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count, stop_watching_sessions,
+    Count, GroupGrace, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count,
+    stop_watching_sessions,
 };
 
 /// While sessions are counted they are counted this often as long as they go, and ever less often when
@@ -167,12 +168,14 @@ impl EventLoop {
     /// Groups come up on the data plane, in the order of their numbers.
     fn introduce_groups(&mut self, counts: &[Count]) {
         for Count { scope, .. } in counts {
-            let (Owner::Group(number), Some(grace)) = (scope.owner, scope.group_grace()) else { continue };
+            let (Owner::Group(number), Some(GroupGrace { grace, cancels })) = (scope.owner, scope.group_grace()) else {
+                continue;
+            };
             if number < self.known_groups {
                 continue;
             }
             self.known_groups = number + 1;
-            self.step(Input::GroupAdded { home: scope.home().owner, grace });
+            self.step(Input::GroupAdded { home: scope.home().owner, grace, cancels });
         }
     }
 

@@ -31,6 +31,10 @@ impl EventLoop {
                 self.supervisor.begin_draining(self.clock.instant(deadline));
             }
             Action::Abandon(abandoned) => self.abandon(&abandoned),
+            Action::CancelSessions { owner } => {
+                let scopes = self.supervisor.scopes().into_iter().filter(|scope| scope.owner == owner);
+                scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
+            }
             Action::Cancel { id, run } => self.services.abort(id, run),
             Action::DropMain => self.ends.drop_main.cancel(),
             Action::ReturnFromRun => {
@@ -112,6 +116,7 @@ impl EventLoop {
             cause: self.state.cause().cloned().unwrap_or(Cause::Finished),
             duration: duration.unwrap_or_default(),
             drained: self.drain_stats.drained(self.supervisor),
+            cancelled: self.drain_stats.cancelled(self.supervisor),
             failed_sessions: self.supervisor.failed_sessions(),
             stragglers: self.drain_stats.stragglers().to_vec(),
             services: services.collect(),

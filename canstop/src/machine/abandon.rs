@@ -24,7 +24,12 @@ impl State {
         }
         for group in 0..self.groups.len() {
             if self.groups[group].time_ends().is_some_and(|ends| now >= ends) {
-                self.abandon_sessions(Owner::Group(group), &mut abandoned);
+                if self.groups[group].cancels {
+                    self.groups[group].cancelled = true;
+                    self.actions.push(Action::CancelSessions { owner: Owner::Group(group) });
+                } else {
+                    self.abandon_sessions(Owner::Group(group), &mut abandoned);
+                }
             }
         }
         let main = abandoned.main;
@@ -59,9 +64,23 @@ impl State {
         }
     }
 
+    /// Cancels a group whose home is abandoned before its own time is up. It is no longer waited for.
+    fn is_cancelled_instead(&mut self, owner: Owner) -> bool {
+        let Owner::Group(index) = owner else { return false };
+        let group = &mut self.groups[index];
+        let is_cancelled = group.cancels && !std::mem::replace(&mut group.cancelled, true);
+        if is_cancelled && group.sessions.abandon() > 0 {
+            self.actions.push(Action::CancelSessions { owner });
+        }
+        is_cancelled
+    }
+
     /// Gives up an owner's sessions, and those of the groups under it.
     fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
         for owner in self.family(owner) {
+            if self.is_cancelled_instead(owner) {
+                continue;
+            }
             let left = self.sessions_mut(owner).abandon();
             if left > 0 {
                 abandoned.sessions.push((owner, left));

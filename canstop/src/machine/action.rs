@@ -24,6 +24,8 @@ pub(crate) enum Action {
     Abandon(Abandoned),
     /// Drop a run's future without blame: its service is a `cancel` service.
     Cancel { id: ServiceId, run: RunId },
+    /// Drop the sessions of a group without blame: they may be cancelled, and have had their time.
+    CancelSessions { owner: Owner },
     /// Drop a service's state: it has run for the last time. The end of the drop is reported by
     /// [`Input::StateDropped`](super::input::Input::StateDropped).
     DropState { id: ServiceId },

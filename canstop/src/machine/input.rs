@@ -29,7 +29,7 @@ pub(crate) enum Input {
     ServiceAdded(Box<ServiceSpec>),
     /// Sessions with a grace of their own have come up under `home`; the group's number is the number
     /// of groups before it.
-    GroupAdded { home: Owner, grace: Duration },
+    GroupAdded { home: Owner, grace: Duration, cancels: bool },
     /// `main` called `run()`.
     RunCalled,
     /// The body of `main` is over.

@@ -17,6 +17,8 @@ pub struct Report {
     pub duration: Duration,
     /// How many sessions ended by themselves after the stop request.
     pub drained: u64,
+    /// How many sessions were dropped after the stop request because they may be: those with `cancel`.
+    pub cancelled: u64,
     /// How many sessions returned an error or panicked, since the program began.
     pub failed_sessions: u64,
     /// Who did not stop in time, worst first come.

@@ -153,15 +153,30 @@ pub(crate) struct Group {
     pub(crate) grace: Duration,
     /// Until when it has time, once its home was told to stop.
     pub(crate) stop_by: Option<Time>,
+    /// Its sessions are dropped without blame when its time is up.
+    pub(crate) cancels: bool,
+    /// They were.
+    pub(crate) cancelled: bool,
     pub(crate) sessions: Sessions,
 }
 
 impl Group {
     /// When what is left of it is given up.
     pub(crate) fn time_ends(&self) -> Option<Time> {
-        self.stop_by.filter(|_| !self.sessions.are_drained())
+        self.stop_by.filter(|_| !self.cancelled && !self.sessions.are_drained())
+    }
+
+    /// Gives it its time, within that of its home. Sessions that may be cancelled are dropped a moment before
+    /// their home is abandoned, so that they are gone by then.
+    pub(crate) fn stop(&mut self, now: Time, home_until: Time) {
+        let left = home_until.since(now);
+        let home_until = if self.cancels { now + (left - CANCELLED_BEFORE.min(left / 10)) } else { home_until };
+        self.stop_by = Some(home_until.min(now + self.grace));
     }
 }
+
+/// How long before the end of their home's time sessions are cancelled.
+const CANCELLED_BEFORE: Duration = Duration::from_millis(50);
 
 /// The sessions that belong to one owner.
 #[derive(Clone, Copy, Debug, Default)]

@@ -128,7 +128,7 @@ impl State {
             Input::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
             Input::MainListens => self.main_listens(),
             Input::ServiceAdded(spec) => self.add(*spec),
-            Input::GroupAdded { home, grace } => self.add_group(now, home, grace),
+            Input::GroupAdded { home, grace, cancels } => self.add_group(now, home, grace, cancels),
             Input::RunCalled => self.run_called(now),
             Input::MainEnded(reason) => self.main_ended(now, reason),
             Input::Frozen { span: _ } | Input::SetGrace(_) | Input::StateDropped { .. } => {}

@@ -209,15 +209,19 @@ impl State {
     }
 
     /// Takes in sessions with a grace of their own; their home may have been told already.
-    pub(super) fn add_group(&mut self, now: Time, home: Owner, grace: Duration) {
-        let stop_by = self.home_has_until(home).map(|until| until.min(now + grace));
-        self.groups.push(Group { home, grace, stop_by, sessions: Sessions::default() });
+    pub(super) fn add_group(&mut self, now: Time, home: Owner, grace: Duration, cancels: bool) {
+        let sessions = Sessions::default();
+        let mut group = Group { home, grace, stop_by: None, cancels, cancelled: false, sessions };
+        if let Some(until) = self.home_has_until(home) {
+            group.stop(now, until);
+        }
+        self.groups.push(group);
     }
 
     fn tell_groups(&mut self, now: Time, home: Owner) {
         let Some(until) = self.home_has_until(home) else { return };
         for group in self.groups.iter_mut().filter(|group| group.home == home) {
-            group.stop_by = Some(until.min(now + group.grace));
+            group.stop(now, until);
         }
     }
 

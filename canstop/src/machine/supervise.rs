@@ -144,6 +144,7 @@ impl State {
     fn groups_begin_anew(&mut self, id: ServiceId) {
         for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
             group.stop_by = None;
+            group.cancelled = false;
         }
     }
 

@@ -64,6 +64,12 @@ impl Membership {
         }
     }
 
+    /// The session is abandoned, or cancelled, and dropped for it.
+    #[cold]
+    pub(super) fn give_up(&self) {
+        self.counter().scope.count_if_cancelled();
+    }
+
     /// Reports what the session returned or did, if that was a failure.
     #[cold]
     pub(super) fn report(&self, reason: ExitReason) {

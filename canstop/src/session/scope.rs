@@ -25,7 +25,7 @@ pub(crate) struct Scope {
     pub(crate) supervisor: &'static Supervisor,
     pub(crate) owner: Owner,
     /// What a group of sessions with a grace of their own stands under, and that grace.
-    group: Option<(&'static Scope, Duration)>,
+    group: Option<(&'static Scope, GroupGrace)>,
     pub(crate) name: String,
     pub(crate) location: Location,
     /// What its body is called while a thread runs it.
@@ -40,7 +40,15 @@ pub(crate) struct Scope {
     /// Every thread's counters for its sessions.
     counters: Mutex<Vec<&'static Counter>>,
     /// By grace: sessions of this scope that have less time than it.
-    groups: Mutex<Vec<(Duration, &'static Scope)>>,
+    groups: Mutex<Vec<(GroupGrace, &'static Scope)>>,
+}
+
+/// The time that the sessions of a group have, if that is less than their home's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupGrace {
+    pub(crate) grace: Duration,
+    /// They are dropped then, without blame.
+    pub(crate) cancels: bool,
 }
 
 /// What changes with each run.
@@ -96,7 +104,7 @@ impl Scope {
 
     /// The scope of a group number `group` under `home`. Its sessions hear what the home hears, and
     /// what they spawn belongs there.
-    pub(super) fn new_group(home: &'static Scope, group: usize, grace: Duration) -> Self {
+    pub(super) fn new_group(home: &'static Scope, group: usize, grace: GroupGrace) -> Self {
         let scope = Self::new(home.supervisor, Owner::Group(group), home.name.clone(), home.location, home.run_id());
         Self { group: Some((home, grace)), ..scope }
     }
@@ -107,12 +115,12 @@ impl Scope {
     }
 
     /// The grace of its own, if it is a group.
-    pub(crate) fn group_grace(&self) -> Option<Duration> {
+    pub(crate) fn group_grace(&self) -> Option<GroupGrace> {
         self.group.map(|(_, grace)| grace)
     }
 
     /// The group of those of its sessions that have this grace.
-    pub(super) fn group(&'static self, grace: Duration) -> &'static Scope {
+    pub(super) fn group(&'static self, grace: GroupGrace) -> &'static Scope {
         let mut groups = self.lock_groups();
         if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
             return group;
@@ -120,6 +128,13 @@ impl Scope {
         let group = self.supervisor.new_group(self, grace);
         groups.push((grace, group));
         group
+    }
+
+    /// Counts a session that is dropped because it may be.
+    pub(super) fn count_if_cancelled(&self) {
+        if self.group.is_some_and(|(_, grace)| grace.cancels) {
+            self.supervisor.count_cancelled();
+        }
     }
 
     pub(crate) fn body(&'static self) -> BodyName {
@@ -278,7 +293,7 @@ impl Scope {
         self.lock_groups().iter().map(|&(_, group)| group).collect()
     }
 
-    fn lock_groups(&self) -> std::sync::MutexGuard<'_, Vec<(Duration, &'static Scope)>> {
+    fn lock_groups(&self) -> std::sync::MutexGuard<'_, Vec<(GroupGrace, &'static Scope)>> {
         self.groups.lock().expect("nothing panics while it holds the list of groups")
     }
 

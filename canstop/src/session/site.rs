@@ -16,6 +16,8 @@ pub struct Site {
     /// Type names are not known to constants yet, so it is asked for when it is shown.
     pub(crate) function: fn() -> &'static str,
     pub(crate) grace: Option<Duration>,
+    /// The grace ends with the sessions being dropped, without blame.
+    pub(crate) cancels: bool,
     /// Where each thread keeps its counter for this site; zero until it is first used.
     index: AtomicU32,
 }
@@ -49,7 +51,13 @@ impl Site {
         function: fn() -> &'static str,
         grace: Option<Duration>,
     ) -> Self {
-        Self { name, file, line, module, function, grace, index: AtomicU32::new(0) }
+        Self { name, file, line, module, function, grace, cancels: false, index: AtomicU32::new(0) }
+    }
+
+    /// A site whose sessions may be dropped that long after their stop was requested; the macros make it.
+    #[must_use]
+    pub const fn cancel_after(self, grace: Duration) -> Self {
+        Self { grace: Some(grace), cancels: true, ..self }
     }
 
     pub(crate) fn location(&self) -> Location {

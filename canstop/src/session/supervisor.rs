@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::leaving;
 use super::off_control::OffControl;
 use super::origin::Birth;
-use super::scope::Scope;
+use super::scope::{GroupGrace, Scope};
 use super::scope_pool::ScopePool;
 use super::site::Site;
 use super::waiting::Waking;
@@ -125,6 +124,7 @@ pub(crate) struct Supervisor {
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
     failed_sessions: AtomicU64,
+    cancelled_sessions: AtomicU64,
     /// What a session that is born now is marked with. So no clock is read at its spawn.
     now: AtomicUsize,
     scopes: Mutex<Vec<&'static Scope>>,
@@ -187,6 +187,7 @@ impl Supervisor {
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
+            cancelled_sessions: AtomicU64::new(0),
             now: AtomicUsize::new(Birth::at(0).to_bits()),
             scopes: Mutex::new(Vec::new()),
             scope_pool: ScopePool::new(),
@@ -283,7 +284,7 @@ impl Supervisor {
     }
 
     /// A scope for sessions under `home` that have this grace of their own.
-    pub(super) fn new_group(&'static self, home: &'static Scope, grace: Duration) -> &'static Scope {
+    pub(super) fn new_group(&'static self, home: &'static Scope, grace: GroupGrace) -> &'static Scope {
         // Under the lock, so that groups stand in the list in the order of their numbers.
         let mut scopes = self.lock_scopes();
         let number = self.groups.fetch_add(1, Ordering::Relaxed);
@@ -358,6 +359,15 @@ impl Supervisor {
     pub(crate) fn session_failed(&self, failure: SessionFailure) {
         self.failed_sessions.fetch_add(1, Ordering::Relaxed);
         let _ = self.failures.try_send(failure);
+    }
+
+    pub(super) fn count_cancelled(&self) {
+        self.cancelled_sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many sessions were dropped because they may be, since the program began.
+    pub(crate) fn cancelled_sessions(&self) -> u64 {
+        self.cancelled_sessions.load(Ordering::Relaxed)
     }
 
     pub(crate) fn failed_sessions(&self) -> u64 {

@@ -9,6 +9,7 @@ use std::ptr;
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, block_in_place, yield_now};
@@ -400,4 +401,20 @@ fn a_session_that_a_thread_drops_in_a_destructor_leaves_nothing_behind() {
     }
     let records = thread_count() - before;
     assert!(records < 20, "{records} records for twenty threads, one after the other");
+}
+
+#[test]
+fn a_cancelled_session_is_counted_as_such() {
+    static MAY_BE_CANCELLED: Site = Site::new(None, "tests.rs", 2, "", || "", None).cancel_after(Duration::ZERO);
+    let (scope, runtime) = (service(), runtime());
+    let session = {
+        let _runtime = runtime.enter();
+        let _scope = scope.enter();
+        spawn_session(&MAY_BE_CANCELLED, pending::<()>(), NotAResult)
+    };
+    run(&runtime);
+    let _watching = Watching::on();
+    scope.groups().iter().for_each(|group| scope.supervisor.abandon_sessions(group));
+    assert!(runtime.block_on(session).is_err());
+    assert_eq!((scope.supervisor.cancelled_sessions(), scope.supervisor.failed_sessions()), (1, 0));
 }

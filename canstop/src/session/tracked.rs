@@ -94,6 +94,7 @@ impl<F, O> Tracked<F, O> {
                 return Poll::Pending;
             };
             let _polling = membership.poll(this_thread(), std::ptr::null());
+            membership.give_up();
             self.set(Tracked::Over);
         }
         if cfg!(panic = "unwind") {

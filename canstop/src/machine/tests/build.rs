@@ -152,7 +152,7 @@ pub(super) fn sessions_of(id: usize, alive: u64) -> Input {
 
 /// Sessions with a grace of their own.
 pub(super) fn group(home: Owner, grace: u64) -> Input {
-    Input::GroupAdded { home, grace: ms(grace) }
+    Input::GroupAdded { home, grace: ms(grace), cancels: false }
 }
 
 pub(super) fn sessions_in(group: usize, alive: u64) -> Input {

@@ -24,7 +24,8 @@ fn at(milliseconds: u64) -> Time {
 fn program() -> State {
     let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
     let mut state = State::new(allowance, Jitter::seeded(1));
-    let _ = state.handle(at(0), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500) });
+    let _ =
+        state.handle(at(0), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500), cancels: false });
     state
 }
 
@@ -57,7 +58,8 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
     let _ = state.handle(at(0), signal(Signal::Terminate, 0));
 
-    let _ = state.handle(at(200), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500) });
+    let _ = state
+        .handle(at(200), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500), cancels: false });
     let _ = count(&mut state, at(200), 1, 1);
     assert_eq!(state.wake_at(), Some(at(700)));
 }
@@ -68,4 +70,44 @@ fn a_main_that_spawned_one_is_not_dropped() {
     let _ = count(&mut state, at(0), 0, 1);
     let actions = state.handle(at(0), signal(Signal::Terminate, 0));
     assert!(!actions.contains(&Action::DropMain), "{actions:?}");
+}
+
+/// A program with five seconds, whose root has a session that may be cancelled after this time.
+fn program_that_cancels(after: Duration) -> State {
+    let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
+    let mut state = State::new(allowance, Jitter::seeded(1));
+    let _ = state.handle(at(0), Input::GroupAdded { home: Owner::Root, grace: after, cancels: true });
+    let _ = count(&mut state, at(0), 0, 1);
+    let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
+    let _ = state.handle(at(0), signal(Signal::Terminate, 0));
+    state
+}
+
+#[test]
+fn sessions_that_may_be_cancelled_are_dropped_without_blame() {
+    let mut state = program_that_cancels(Duration::from_secs(1));
+    let actions = state.handle(at(1_000), Input::Wake);
+    assert!(actions.contains(&Action::CancelSessions { owner: GROUP }), "{actions:?}");
+    let _ = count(&mut state, at(1_010), 0, 0);
+    assert_eq!((state.phase(), state.exit()), (Phase::Finished, Exit::Clean));
+}
+
+#[test]
+fn sessions_are_cancelled_before_the_end_of_a_shorter_step() {
+    let mut state = program_that_cancels(Duration::from_secs(60));
+    let actions = state.handle(at(4_950), Input::Wake);
+    assert!(actions.contains(&Action::CancelSessions { owner: GROUP }), "{actions:?}");
+    let _ = count(&mut state, at(4_960), 0, 0);
+    assert_eq!(state.exit(), Exit::Clean);
+}
+
+#[test]
+fn a_session_that_cannot_be_cancelled_is_abandoned_with_its_step() {
+    let mut state = program_that_cancels(Duration::from_secs(1));
+    let _ = state.handle(at(1_000), Input::Wake);
+    assert_ne!(state.phase(), Phase::Finished);
+    let actions = state.handle(at(5_000), Input::Wake);
+    let abandoned = Abandoned { sessions: vec![(GROUP, 1)], ..Abandoned::default() };
+    assert!(actions.contains(&Action::Abandon(abandoned)), "{actions:?}");
+    assert_eq!(state.exit(), Exit::Abandoned);
 }

@@ -15,7 +15,7 @@ impl Oracle {
     pub(super) fn note(&mut self, event: &Input) {
         match event {
             Input::Wake => {}
-            &Input::GroupAdded { home, grace } => self.note_group(home, grace),
+            &Input::GroupAdded { home, grace, .. } => self.note_group(home, grace),
             Input::Signal { .. } => self.note_signal(),
             Input::ShutdownRequested { .. } => self.call.must_stop = true,
             Input::MainListens => self.main.listens |= self.main.is_before_run(),

@@ -51,6 +51,10 @@ impl Oracle {
                 Ok(())
             }
             Action::Abandon(abandoned) => self.judge_abandoned(abandoned),
+            Action::CancelSessions { owner } => {
+                law!(false, "{owner:?} is cancelled, and no world has such sessions");
+                Ok(())
+            }
             &Action::Cancel { id: ServiceId(id), run } => {
                 let seen = &self.services[id];
                 law!(seen.spec.cancel && seen.live, "service {id} is cancelled, which it did not ask for");

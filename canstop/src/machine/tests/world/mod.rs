@@ -210,7 +210,7 @@ impl<'a> Play<'a> {
             return Ok(Owner::Group(group));
         }
         self.groups.push((home, grace, true));
-        self.tell_machine(Input::GroupAdded { home, grace: ms(grace) })?;
+        self.tell_machine(Input::GroupAdded { home, grace: ms(grace), cancels: false })?;
         Ok(Owner::Group(self.groups.len() - 1))
     }
 

@@ -45,6 +45,7 @@ impl Play<'_> {
             Action::WatchSessions
             | Action::UnwatchSessions
             | Action::BeginStop
+            | Action::CancelSessions { .. }
             | Action::DropState { .. }
             | Action::Emit(_)
             | Action::Finish
