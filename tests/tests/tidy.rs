@@ -1,10 +1,44 @@
 //! The house rules that a compiler does not check.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Longer files have a second purpose.
+/// Longer files often have a second purpose.
 const LINES: usize = 350;
+/// Files that may be longer, each with its reason.
+const LONG: &[(&str, &str)] = &[
+    ("canstop/src/session/scope.rs", "a scope and its counters are one structure"),
+    ("canstop/src/session/snapshot.rs", "one pass over counters, table and threads, which must be read together"),
+    ("canstop/src/session/supervisor.rs", "holds the parts that `session/` is still to be divided into"),
+    ("canstop/src/session/tests.rs", "one suite for the hot path"),
+    ("canstop/src/session/thread.rs", "the record of a thread, and all that touches it"),
+];
+/// Words of an old way of writing, and how often each folder still has them. Lower a number when you rewrite
+/// a sentence; never raise one.
+const OLD_WORDS: [&str; 6] = ["told", "stands", "whoever", "given up", "life", "lives"];
+const OLD_WORDS_LEFT: &[(&str, usize)] = &[
+    ("canstop-macros/src", 5),
+    ("canstop-macros/src/args", 4),
+    ("canstop-macros/src/function", 3),
+    ("canstop-macros/src/main", 3),
+    ("canstop-macros/src/service", 18),
+    ("canstop-macros/src/session", 6),
+    ("canstop-macros/src/test", 2),
+    ("canstop/src", 12),
+    ("canstop/src/control", 11),
+    ("canstop/src/lifecycle", 8),
+    ("canstop/src/machine", 90),
+    ("canstop/src/machine/tests", 8),
+    ("canstop/src/machine/tests/life", 6),
+    ("canstop/src/machine/tests/oracle", 56),
+    ("canstop/src/machine/tests/world", 12),
+    ("canstop/src/observe", 3),
+    ("canstop/src/registry", 24),
+    ("canstop/src/report", 4),
+    ("canstop/src/session", 66),
+    ("canstop/src/testing", 5),
+];
 /// The door for generated code: it may look at every module.
 const DOORS: [&str; 2] = ["macros", "private"];
 /// The files that may allow themselves `unsafe_code`.
@@ -21,10 +55,39 @@ const UNSAFE: [&str; 6] = [
 const NOT_IN_THE_MACHINE: [&str; 4] = ["tokio", "std::thread", "Instant::now", "Mutex"];
 
 #[test]
-fn no_file_has_a_second_purpose() {
-    let long = sources().into_iter().filter(|source| source.text.lines().count() > LINES);
+fn long_files_have_a_reason() {
+    let is_long = |source: &Source| source.text.lines().count() > LINES;
+    let has_reason = |source: &Source| LONG.iter().any(|(path, _)| *path == source.path);
+    let long = sources().into_iter().filter(|source| is_long(source) && !has_reason(source));
     let long: Vec<_> = long.map(|source| format!("{}: {}", source.path, source.text.lines().count())).collect();
-    assert!(long.is_empty(), "more than {LINES} lines:\n{}", long.join("\n"));
+    assert!(long.is_empty(), "more than {LINES} lines and no reason in `LONG`:\n{}", long.join("\n"));
+}
+
+#[test]
+fn no_folder_gets_more_old_words() {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for source in sources() {
+        let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        for (index, line) in source.text.lines().enumerate() {
+            let words = OLD_WORDS.iter().map(|word| times_in(line, word)).sum::<usize>();
+            let place = format!("{}:{}: {}", source.path, index + 1, line.trim());
+            found.entry(folder.clone()).or_default().extend(std::iter::repeat_n(place, words));
+        }
+    }
+    let left = |folder: &str| OLD_WORDS_LEFT.iter().find(|(known, _)| *known == folder).map_or(0, |(_, left)| *left);
+    let more: Vec<_> = found.iter().filter(|(folder, places)| places.len() > left(folder)).collect();
+    let count = |places: &Vec<String>| places.len();
+    let counts: Vec<_> = found.iter().map(|(folder, places)| (folder, count(places))).collect();
+    assert!(more.is_empty(), "more of {OLD_WORDS:?} than allowed: {more:#?}\nall counts: {counts:?}");
+}
+
+/// How often a line has a word that is no part of a longer one, and no lifetime.
+fn times_in(line: &str, word: &str) -> usize {
+    let whole = |&(at, _): &(usize, &str)| {
+        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
+        !before.is_some_and(|before| is_in_name(before) || before == '\'') && !after.is_some_and(is_in_name)
+    };
+    line.match_indices(word).filter(whole).count()
 }
 
 #[test]
