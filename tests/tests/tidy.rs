@@ -37,12 +37,11 @@ const OLD_WORDS_LEFT: &[(&str, usize)] = &[
     ("canstop/src/registry", 24),
     ("canstop/src/report", 4),
     ("canstop/src/session", 66),
-    ("canstop/src/testing", 5),
 ];
 /// The door for generated code: it may look at every module.
 const DOORS: [&str; 2] = ["macros", "private"];
 /// The files that may allow themselves `unsafe_code`.
-const UNSAFE: [&str; 6] = [
+const UNSAFE: &[&str] = &[
     "canstop/src/control/exit.rs",
     "canstop/src/session/data_plane.rs",
     "canstop/src/session/leaving.rs",
@@ -95,7 +94,8 @@ fn modules_look_only_at_those_above_them() {
     let order = modules_in_reading_order();
     let place = |module: &str| order.iter().position(|known| known == module);
     let mut faults = Vec::new();
-    for source in runtime_sources() {
+    // Tests may use what is built on their module.
+    for source in runtime_sources().into_iter().filter(|source| !source.path.contains("/tests")) {
         let Some(own) = source.top_module().filter(|own| !DOORS.contains(own)) else { continue };
         let own_place = place(own).unwrap_or_else(|| panic!("lib.rs does not declare `{own}`"));
         for (line, used) in source.uses_of_crate() {

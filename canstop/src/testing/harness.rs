@@ -133,7 +133,7 @@ impl Harness {
         let mut builder = match self.clock {
             Clock::Paused => {
                 let mut builder = Builder::new_current_thread();
-                // A thread that lives longer than this is at work.
+                // A thread that is still there later is at work.
                 builder.start_paused(true).thread_keep_alive(Duration::from_millis(50));
                 builder
             }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A test with [`#[canstop::test]`](macro@crate::test) has a [`Supervisor`] of its own. Its body plays
-//! `main`. The control plane and the services run beside it on one thread, whose clock stands still while
+//! `main`. The control plane and the services run beside it on one thread, whose clock does not move while
 //! anything can run, and then jumps to the next timer. So a test of a grace of five seconds takes
 //! microseconds, and behaves the same at every run: the pauses before restarts have a fixed seed.
 //!
@@ -42,7 +42,7 @@
 //!
 //! # Threads and sockets
 //!
-//! Work on the blocking pool takes real time, and the paused clock stands still meanwhile. While a test waits
+//! Work on the blocking pool takes real time, and the paused clock does not move meanwhile. While a test waits
 //! for a thread that is not the runtime's, the paused clock jumps from timer to timer. A test that makes no
 //! progress for ten seconds of real time fails, and names what it waits for; see
 //! [`Harness::hang_timeout`]. Tests with sockets and threads of their own run on a real clock:

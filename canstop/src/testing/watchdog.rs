@@ -1,6 +1,6 @@
 //! Ends a test that hangs on the paused clock.
 //!
-//! There every timeout is one of the paused clock, which stands still while the blocking pool works. So the
+//! There every timeout is one of the paused clock, which does not move while the blocking pool works. So the
 //! bound is one of real time, and a thread outside the runtime keeps it.
 
 use std::fmt::Write as _;
@@ -104,7 +104,7 @@ pub(super) fn advice(supervisor: &'static Supervisor, pool_threads: usize) -> St
     let mut text = "It waits for:\n".to_owned();
     text.push_str(&names_of_work(supervisor, pool_threads));
     text.push_str(
-        "The paused clock stands still or jumps meanwhile. Let that work end, or run the test on a real clock: \
+        "The paused clock does not move, or jumps, meanwhile. Let that work end, or run the test on a real clock: \
          `#[canstop::test(clock = \"real\")]`, which is `Harness::clock(Clock::Real)`.",
     );
     text
