@@ -51,6 +51,12 @@ impl Drop for Errors {
     }
 }
 
+/// Both faults in one.
+pub(crate) fn joined(mut one: syn::Error, other: syn::Error) -> syn::Error {
+    one.combine(other);
+    one
+}
+
 #[cfg(test)]
 mod tests {
     use super::Errors;

@@ -10,6 +10,9 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use crate::tokens;
 
+/// The module of the runtime crate that generated code may use. Its name has the version in it.
+const DOOR: &str = concat!("__private_", env!("CARGO_PKG_VERSION_MAJOR"), "_", env!("CARGO_PKG_VERSION_MINOR"));
+
 /// The path of the runtime crate: `::canstop`, or what `crate = path` says.
 pub(crate) struct Crate {
     path: TokenStream,
@@ -34,7 +37,8 @@ impl Crate {
             return generated;
         }
         let path = &self.path;
-        quote!(#path::private::expansion! { #generated })
+        let door = local(DOOR, Span::call_site());
+        quote!(#path::#door::expansion! { #generated })
     }
 
     /// A public item.
@@ -49,6 +53,13 @@ impl Crate {
         quote_spanned!(located(place)=> #krate::#name)
     }
 
+    /// A use of a deprecated item at the user's own word: of all warnings the only one that a macro can
+    /// make on stable Rust.
+    pub(crate) fn lint(&self, lint: &str, word: &Ident) -> TokenStream {
+        let (lints, lint) = (self.item("lints"), Ident::new(lint, word.span()));
+        quote!(_ = #lints::#lint;)
+    }
+
     /// An item behind the only door for generated code.
     pub(crate) fn private(&self, name: &str) -> TokenStream {
         self.private_at(name, Span::call_site())
@@ -57,8 +68,8 @@ impl Crate {
     /// An item behind that door, named at `place`.
     pub(crate) fn private_at(&self, name: &str, place: Span) -> TokenStream {
         let krate = self.at(place);
-        let name = local(name, place);
-        quote_spanned!(located(place)=> #krate::private::#name)
+        let (door, name) = (local(DOOR, place), local(name, place));
+        quote_spanned!(located(place)=> #krate::#door::#name)
     }
 
     /// The path with each token moved to `place`. A token keeps its own hygiene, without which

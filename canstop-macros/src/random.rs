@@ -8,34 +8,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::args::all_names;
 use crate::laws;
 
-const KEYS: [&str; 24] = [
-    "grace",
-    "drain_delay",
-    "flavor",
-    "worker_threads",
-    "services",
-    "link",
-    "name",
-    "restart",
-    "backoff",
-    "limit",
-    "start_timeout",
-    "ready",
-    "after",
-    "bound_to",
-    "manual",
-    "optional",
-    "cancel",
-    "blocking",
-    "allow",
-    "crate",
-    "graec",
-    "colour",
-    "r#type",
-    "async",
-];
+/// Words that are not options.
+const ODD_KEYS: [&str; 6] = ["graec", "colour", "r#type", "async", "in", "or_task"];
 const VALUES: [&str; 30] = [
     r#""5s""#,
     r#""1.5 s""#,
@@ -82,7 +59,8 @@ fn option() -> impl Strategy<Value = String> {
         Just(" =".to_owned()),
         select(&LISTS[..]).prop_map(str::to_owned),
     ];
-    (select(&KEYS[..]), value).prop_map(|(key, value)| format!("{key}{value}"))
+    let keys = [all_names(), ODD_KEYS.to_vec()].concat();
+    (select(keys), value).prop_map(|(key, value)| format!("{key}{value}"))
 }
 
 fn options() -> impl Strategy<Value = String> {

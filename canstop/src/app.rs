@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
 use crate::failure::{install_hook, with_sources};
 use crate::machine::{Exit, ExitReason, Input};
-use crate::registry::{AnyService, MainOutput, Service, hand_over, poll_to_end, registered_in};
+use crate::registry::{AnyService, Linked, MainOutput, Service, hand_over, poll_to_end, registered_in};
 use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
@@ -50,7 +50,7 @@ pub struct App {
     settings: InCode,
     flavor: Flavor,
     worker_threads: Option<usize>,
-    linked: Vec<&'static str>,
+    linked: Vec<Linked>,
     services: Vec<AnyService>,
     configure_runtime: Vec<ConfigureRuntime>,
 }
@@ -104,7 +104,15 @@ impl App {
     /// Starts the services that a crate has registered: those that need nothing but their lifecycle.
     /// Give `module_path!()` for your own, and a library's name, as it stands in `use`, for its own.
     pub fn link(mut self, krate: &'static str) -> Self {
-        self.linked.push(krate);
+        self.linked.push(Linked::Crate(krate));
+        self
+    }
+
+    /// Starts the services that this target of a package has registered, and not those of a library of the
+    /// same name.
+    #[doc(hidden)]
+    pub fn link_own(mut self, module: &'static str, binary: Option<&'static str>) -> Self {
+        self.linked.push(Linked::Target { module, binary });
         self
     }
 

@@ -116,9 +116,15 @@ mod app;
 pub mod testing;
 mod macros;
 pub mod lints;
+mod private;
+/// The private module of this version: code that another version's macros generated does not find it.
 #[doc(hidden)]
-pub mod private;
+pub mod __private_0_1 {
+    pub use crate::private::*;
+}
 
+#[cfg(not(feature = "testing"))]
+pub use canstop_macros::__test_without_testing as test;
 #[cfg(feature = "testing")]
 pub use canstop_macros::test;
 pub use canstop_macros::{main, service};

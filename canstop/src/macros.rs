@@ -4,8 +4,8 @@
 ///
 /// It takes the place of `tokio::spawn`, and gives the same `JoinHandle`. The future is `Send` and
 /// `'static`, its output whatever it likes; where that is a `Result`, its `Err` is reported with the
-/// place, counted and survived, and so is a panic. To tell the two apart the type of the output must be
-/// known here: one that later lines would settle is to be written, as in `|n: u32| spawn_session!(..)`.
+/// place, counted and survived, and so is a panic. The type of the output must be known here: write one that
+/// only later lines would settle, as in `|n: u32| spawn_session!(..)`.
 ///
 /// ```
 /// # async fn serve(n: u32) {}
@@ -18,6 +18,9 @@
 /// spawn_session!(serve(2), %peer, id = 7); // fields, as tracing has them: they cost a span
 /// spawn_session!(async { loop { serve(3).await } });
 /// let answer = spawn_session!(async { 42 }).await.unwrap();
+/// spawn_session!(or_task, serve(4)); // a plain task where there is no supervisor
+/// # let lifecycle = canstop::Lifecycle::current();
+/// spawn_session!(in lifecycle, serve(5)); // from any thread, also one of another runtime
 /// # }
 /// ```
 ///
@@ -25,8 +28,8 @@
 /// entered; on any other thread, on the current runtime, as by `tokio::spawn`.
 ///
 /// A session belongs to the service whose code, or whose session, spawns it; one that is spawned
-/// from anywhere else belongs to the edge. It hears the stop by
-/// [`Lifecycle::current`](crate::Lifecycle::current), if it wants to.
+/// from anywhere else belongs to the root. It may listen for the stop by
+/// [`Lifecycle::current`](crate::Lifecycle::current).
 ///
 /// # Panics
 ///
@@ -35,13 +38,13 @@
 macro_rules! spawn_session {
     () => { ::core::compile_error!("a future is missing: write `spawn_session!(async move { .. })`") };
     ($($tokens:tt)*) => {
-        $crate::private::__spawn_session! { [$crate] $($tokens)* }
+        $crate::__private_0_1::__spawn_session! { [$crate] $($tokens)* }
     };
 }
 
 /// Runs a closure on tokio's blocking pool as a session. See [`spawn_session!`](crate::spawn_session).
 ///
-/// A closure that runs cannot be dropped: one that does not end in time is named and left behind.
+/// A closure that runs cannot be dropped: one that does not end in time is named and abandoned.
 ///
 /// ```
 /// # async fn example() -> Result<(), tokio::task::JoinError> {
@@ -57,6 +60,6 @@ macro_rules! spawn_session {
 macro_rules! spawn_blocking_session {
     () => { ::core::compile_error!("a closure is missing: write `spawn_blocking_session!(move || { .. })`") };
     ($($tokens:tt)*) => {
-        $crate::private::__spawn_blocking_session! { [$crate] $($tokens)* }
+        $crate::__private_0_1::__spawn_blocking_session! { [$crate] $($tokens)* }
     };
 }

@@ -8,9 +8,12 @@ pub use inventory;
 pub use tracing;
 use tracing::field::{DebugValue, DisplayValue};
 
+pub use crate::lifecycle::SessionWithin;
 use crate::registry::Service;
 pub use crate::registry::{AnyOutput, AnyService, AtEnd, Declared, Registration};
-pub use crate::session::{BlockingOutputProbe, NotAResult, OutputProbe, Site, function_of, observe};
+pub use crate::session::{
+    BlockingOutputProbe, NotAResult, OutputObserver, OutputProbe, SessionOrTask, Site, function_of, observe,
+};
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where
 /// this crate is: were it told wrong, this one path would not be found, and not every other.

@@ -2,6 +2,8 @@
 
 #[path = "../../src/args/mod.rs"]
 mod args;
+#[path = "../../src/attribute.rs"]
+mod attribute;
 #[path = "../../src/diag.rs"]
 mod diag;
 #[path = "../../src/function/mod.rs"]

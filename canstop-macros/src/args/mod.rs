@@ -14,9 +14,8 @@ use proc_macro2::{Ident, TokenStream};
 use syn::Path;
 
 pub(crate) use entry::Entry;
-pub(crate) use value::SomeFunctions;
-pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Positive};
-pub(crate) use words::{Allowances, Flavor, Ready, Restart};
+pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Positive, Setting, SomeFunctions};
+pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start};
 
 use crate::diag::Errors;
 use crate::tokens;
@@ -92,18 +91,20 @@ macro_rules! options {
 }
 
 options! {
-    "grace" grace: Positive, [Main Service Test Session BlockingSession], "a duration", r#"grace = "5s""#;
-    "drain_delay" drain_delay: Duration, [Main Test], "a duration", r#"drain_delay = "2s""#;
-    "flavor" flavor: Flavor, [Main], r#""multi_thread" or "current_thread""#, r#"flavor = "multi_thread""#;
-    "worker_threads" worker_threads: Count, [Main], "a number", "worker_threads = 2";
+    "grace" grace: Setting<Positive>, [Main Service Test Session BlockingSession], "a duration", r#"grace = "5s""#;
+    "drain_delay" drain_delay: Setting<Duration>, [Main Test], "a duration", r#"drain_delay = "2s""#;
+    "flavor" flavor: Setting<Flavor>, [Main], r#""multi_thread" or "current_thread""#, r#"flavor = "multi_thread""#;
+    "worker_threads" worker_threads: Setting<Count>, [Main], "a number", "worker_threads = 2";
     "services" services: Functions, [Main], "a list of services", "services(http, writer)";
     "link" link: Crates, [Main], "a list of crates", "link(my_lib)";
-    "name" name: Name, [Service], "a name", r#"name = "http""#;
-    "restart" restart: Restart, [Service], r#""on-failure", "always" or "never""#, r#"restart = "always""#;
-    "backoff" backoff: Backoff, [Service], "two durations", r#"backoff = "100ms..10s""#;
-    "limit" limit: Limit, [Service], "a number of failures in a duration", r#"limit = "5 in 30s""#;
-    "start_timeout" start_timeout: Positive, [Service], "a duration", r#"start_timeout = "30s""#;
-    "ready" ready: Ready, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
+    "name" name: Setting<Name>, [Service], "a name", r#"name = "http""#;
+    "restart" restart: Setting<Restart>, [Service], r#""on-failure", "always" or "never""#, r#"restart = "always""#;
+    "backoff" backoff: Setting<Backoff>, [Service], "two durations", r#"backoff = "100ms..10s""#;
+    "limit" limit: Setting<Limit>, [Service], "a number of failures in a duration", r#"limit = "5 in 30s""#;
+    "start_timeout" start_timeout: Setting<Positive>, [Service], "a duration", r#"start_timeout = "30s""#;
+    "start" start: Setting<Start>, [Service], r#""fail" or "retry""#, r#"start = "retry""#;
+    "ready" ready: Setting<Ready>, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
+    "clock" clock: Setting<Clock>, [Test], r#""paused" or "real""#, r#"clock = "real""#;
     "after" after: SomeFunctions, [Service], "a list of services", "after(writer)";
     "bound_to" bound_to: SomeFunctions, [Service], "a list of services", "bound_to(database)";
     "manual" manual: Flag, [Service], "no value", "manual";
@@ -155,13 +156,19 @@ impl Options {
     /// Whether a failure is never answered by a restart.
     pub(crate) fn restarts_never(&self) -> bool {
         let restart = self.restart.as_ref();
-        restart.is_some_and(|given| given.value == Restart::Never)
+        restart.is_some_and(|given| given.value.written() == Some(&Restart::Never))
     }
 
     /// Whether an option of that name can stand in that macro.
     pub(crate) fn knows(name: &str, place: Location) -> bool {
         names(place).any(|known| known == name)
     }
+}
+
+/// Every option's name.
+#[cfg(test)]
+pub(crate) fn all_names() -> Vec<&'static str> {
+    TABLE.iter().map(|(row, _)| row.name).collect()
 }
 
 fn names(place: Location) -> impl Iterator<Item = &'static str> {

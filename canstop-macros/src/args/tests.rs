@@ -1,6 +1,6 @@
 //! The option reader, through the table.
 
-use super::{Location, Options, Ready, Restart, TABLE};
+use super::{Location, Options, Ready, Restart, Row, TABLE};
 use crate::diag::Errors;
 use crate::testing::{faults, mutations, tokens};
 
@@ -37,12 +37,14 @@ fn the_options_of_the_design_are_read() {
         allow(raw_spawn, blocking_call), crate = canstop"#;
     let (options, faults) = read(service, Location::Service);
     assert_eq!(faults, Vec::<String>::new());
-    assert!(options.restart.is_some_and(|given| given.value == Restart::OnFailure));
-    assert!(options.ready.is_some_and(|given| given.value == Ready::Started));
+    assert!(options.restart.is_some_and(|given| given.value.written() == Some(&Restart::OnFailure)));
+    assert!(options.ready.is_some_and(|given| given.value.written() == Some(&Ready::Started)));
     assert_eq!(options.after.map(|given| given.value.0.len()), Some(2));
     let limit = options.limit.expect("a limit").value;
+    let limit = limit.written().expect("written");
     assert_eq!((limit.failures, limit.window.as_secs()), (5, 30));
     let backoff = options.backoff.expect("a backoff").value;
+    let backoff = backoff.written().expect("written");
     assert_eq!((backoff.min.as_millis(), backoff.max.as_millis()), (100, 10_000));
 }
 
@@ -65,7 +67,10 @@ fn each_ill_typed_value_gets_its_mend() {
     let service = [
         ("grace", "`grace` needs a value, a duration: write `grace = \"5s\"`"),
         ("grace =", "`grace` needs a value"),
-        ("grace = GRACE", "write `grace = \"5s\"`"),
+        ("grace = five", "write `grace = \"5s\"`"),
+        ("grace = -1", "write `grace = \"5s\"`"),
+        ("start = retry", "in quotes: write `start = \"retry\"`"),
+        ("start = \"never\"", "takes \"fail\" or \"retry\", not \"never\""),
         ("grace = 5", "in quotes: write `grace = \"5s\"`"),
         ("grace = 250ms", "in quotes: write `grace = \"250ms\"`"),
         ("grace(\"5s\")", "write `grace = \"5s\"`"),
@@ -131,10 +136,24 @@ fn each_ill_typed_value_gets_its_mend() {
 }
 
 #[test]
+fn an_option_takes_an_expression_of_its_type() {
+    for value in
+        ["GRACE", "config().grace", "config::GRACE", "Duration::from_secs(5)", "{ a; b }", "self::a!(b)", "A * 2"]
+    {
+        for key in ["name", "grace", "start_timeout", "restart", "ready", "start", "backoff", "limit"] {
+            let (_, faults) = read(&format!("{key} = {value}, manual"), Location::Service);
+            assert_eq!(faults, Vec::<String>::new(), "{key} = {value}");
+        }
+    }
+    let (options, _) = read("worker_threads = threads() + 1, grace = MIN..MAX", Location::Main);
+    assert_eq!(options.worker_threads.expect("given").value.expression(|_| tokens("0")).to_string(), "threads () + 1");
+}
+
+#[test]
 fn all_faults_are_told_together_and_the_rest_is_kept() {
     let (options, faults) = read(r#"graec = "1s", restart = "x", name = "web", limit = "5""#, Location::Service);
     assert_eq!(faults.len(), 3);
-    assert_eq!(options.name.map(|given| given.value.0).as_deref(), Some("web"));
+    assert_eq!(options.name.as_ref().and_then(|given| given.value.written()).map(|name| &*name.0), Some("web"));
 }
 
 #[test]
@@ -145,5 +164,26 @@ fn no_arguments_however_odd_make_the_reader_panic() {
         let mut errors = Errors::new();
         Options::read(odd, Location::Service, &mut errors);
         errors.finish();
+    }
+}
+
+#[test]
+fn every_option_is_documented_where_it_may_be_written_and_fuzzed() {
+    let dictionary = include_str!("../../fuzz/tokens.dict");
+    for (Row { name, .. }, places) in TABLE {
+        assert!(dictionary.lines().any(|line| line == format!("\"{name}\"")), "`{name}` is not in tokens.dict");
+        for place in *places {
+            let docs = match place {
+                Location::Main => include_str!("../../docs/main.md"),
+                Location::Service => include_str!("../../docs/service.md"),
+                Location::Test => include_str!("../../docs/test.md"),
+                Location::Session | Location::BlockingSession => continue,
+            };
+            let is_row = |line: &str| {
+                let cell = line.strip_prefix("| `").and_then(|cell| cell.strip_prefix(*name));
+                cell.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+            };
+            assert!(docs.lines().any(is_row), "{place:?} does not document `{name}`");
+        }
     }
 }

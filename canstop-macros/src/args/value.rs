@@ -5,17 +5,70 @@ use std::time::Duration;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parser as _;
-use syn::{Ident, LitInt, LitStr, Path};
+use syn::{Expr, Ident, LitInt, LitStr, Path};
 
 use super::Row;
 use super::duration;
 use super::entry::{Entry, Form, forgotten_comma};
-use super::words::joined;
+use crate::diag::joined;
 use crate::tokens;
 
 /// A kind of value. A fault is told on the user's own token, with what to write instead.
 pub(crate) trait Value: Sized {
     fn read(entry: &Entry, row: &Row) -> syn::Result<Self>;
+}
+
+/// What is written in the attribute, or an expression that gives it when the program runs.
+pub(crate) enum Setting<T> {
+    Written(T),
+    /// An expression of the option's type, which is the compiler's to judge.
+    Computed(TokenStream),
+}
+
+impl<T> Setting<T> {
+    /// The value, if it is known already.
+    pub(crate) fn written(&self) -> Option<&T> {
+        match self {
+            Self::Written(value) => Some(value),
+            Self::Computed(_) => None,
+        }
+    }
+
+    /// The value as an expression.
+    pub(crate) fn expression(&self, of_written: impl FnOnce(&T) -> TokenStream) -> TokenStream {
+        match self {
+            Self::Written(value) => of_written(value),
+            Self::Computed(expression) => expression.clone(),
+        }
+    }
+}
+
+impl<T: Value> Value for Setting<T> {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        match computed(entry.value(row)?) {
+            Some(expression) => Ok(Self::Computed(expression)),
+            None => T::read(entry, row).map(Self::Written),
+        }
+    }
+}
+
+/// The value as an expression, if it can be nothing else: `config().grace`, `GRACE`. A literal is for the
+/// option to read, and a word in small letters has lost its quotes, for nothing of such a name can be
+/// meant here.
+fn computed(value: &[TokenTree]) -> Option<TokenStream> {
+    if let [TokenTree::Literal(_)] = value {
+        return None;
+    }
+    let tokens: TokenStream = value.iter().cloned().collect();
+    let is_value = match syn::parse2::<Expr>(tokens.clone()).ok()? {
+        Expr::Path(path) => path.path.get_ident().is_none_or(|word| !word.to_string().contains(char::is_lowercase)),
+        Expr::Unary(unary) => !matches!(&*unary.expr, Expr::Lit(_)),
+        Expr::Lit(_) | Expr::Infer(_) | Expr::Closure(_) | Expr::Async(_) | Expr::Assign(_) | Expr::Verbatim(_) => {
+            false
+        }
+        _ => true,
+    };
+    is_value.then_some(tokens)
 }
 
 /// An option that is only there or not.

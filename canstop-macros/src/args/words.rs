@@ -1,12 +1,14 @@
 //! Options that take one of a few words.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
 use syn::ext::IdentExt as _;
 
 use super::Row;
 use super::entry::Entry;
 use super::suggest::{nearest, one_of};
 use super::value::Value;
+use crate::diag::joined;
 
 /// Declares an option's words: the runtime's name for each, and how it is written.
 macro_rules! words {
@@ -20,12 +22,13 @@ macro_rules! words {
         impl $type {
             const WORDS: &[(&str, Self)] = &[$(($word, Self::$variant)),*];
 
-            /// The variant's name, which the runtime crate's type of the same name shares.
-            pub(crate) fn variant(self) -> Ident {
+            /// The variant of the runtime crate's type, which has the same names.
+            pub(crate) fn path(self, ty: &TokenStream) -> TokenStream {
                 let name = match self {
                     $(Self::$variant => stringify!($variant)),*
                 };
-                Ident::new(name, Span::call_site())
+                let variant = Ident::new(name, Span::call_site());
+                quote!(#ty::#variant)
             }
         }
 
@@ -42,6 +45,10 @@ words! {
     Restart { OnFailure = "on-failure", Always = "always", Never = "never" }
     /// What makes a service count as ready.
     Ready { Notify = "notify", Started = "started" }
+    /// What a failure before a service was ever ready means.
+    Start { Fail = "fail", Retry = "retry" }
+    /// The clock of a test.
+    Clock { Paused = "paused", Real = "real" }
     /// The kind of runtime that `main` runs on.
     Flavor { MultiThread = "multi_thread", CurrentThread = "current_thread" }
 }
@@ -111,9 +118,4 @@ impl Allowances {
             format!("`allow` takes `raw_spawn` or `blocking_call`, not `{word}`{hint}"),
         ))
     }
-}
-
-pub(super) fn joined(mut one: syn::Error, other: syn::Error) -> syn::Error {
-    one.combine(other);
-    one
 }

@@ -7,7 +7,7 @@
 //! async fn main() -> R {
 //!     let _guard = log();
 //!     let output: R = Ok(());
-//!     canstop::private::AtEnd(output).run().await
+//!     canstop::__private_0_1::AtEnd(output).run().await
 //! }
 //! ```
 //!
@@ -86,7 +86,8 @@ impl<'a> Ends<'a> {
     fn value(&self, value: &TokenStream) -> [Stmt; 2] {
         let (output, ty) = (local("output", Span::call_site()), &self.output);
         let place = located(place_of(value));
-        let bound = quote_spanned!(place=> let #output: #ty = #value;);
+        // A last expression may diverge, as `bail!(..)` does.
+        let bound = quote_spanned!(place=> #[allow(clippy::diverging_sub_expression)] let #output: #ty = #value;);
         [verbatim(bound), verbatim(self.run(&output.to_token_stream()))]
     }
 

@@ -5,33 +5,22 @@ use quote::ToTokens as _;
 use syn::FnArg;
 
 use super::guards;
-use super::parse::Declaration;
-use crate::args::{Flavor, Options};
+use crate::args::{Flavor, Options, Positive};
+use crate::attribute::Declaration;
 use crate::diag::Errors;
-use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
-use crate::paths::Crate;
+use crate::function::{Function, foreign_attributes, qualifiers};
 
 /// A `main`, understood. Of an unsound one the expansion takes only the shape.
 pub(super) struct Plan {
-    pub(super) function: Function,
-    pub(super) options: Options,
-    pub(super) attributes: Sorted,
-    pub(super) krate: Crate,
+    pub(super) declaration: Declaration,
     /// Guards that are dropped before the last line is written.
     pub(super) guards: Vec<Ident>,
 }
 
 pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
-    let Declaration { options, function } = declaration;
-    signature(&function, errors);
-    conflicts(&options, errors);
-    Plan {
-        attributes: Sorted::new(&function.attrs),
-        krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
-        guards: guards::alive_in_run(function.body.stream()),
-        options,
-        function,
-    }
+    signature(&declaration.function, errors);
+    conflicts(&declaration.options, errors);
+    Plan { guards: guards::alive_in_run(declaration.function.body.stream()), declaration }
 }
 
 fn signature(function: &Function, errors: &mut Errors) {
@@ -80,7 +69,7 @@ fn signature(function: &Function, errors: &mut Errors) {
 /// Options that contradict each other.
 fn conflicts(options: &Options, errors: &mut Errors) {
     if let (Some(flavor), Some(threads)) = (&options.flavor, &options.worker_threads)
-        && flavor.value == Flavor::CurrentThread
+        && flavor.value.written() == Some(&Flavor::CurrentThread)
     {
         errors.at(
             &threads.key,
@@ -89,7 +78,8 @@ fn conflicts(options: &Options, errors: &mut Errors) {
         );
     }
     if let (Some(delay), Some(grace)) = (&options.drain_delay, &options.grace)
-        && delay.value >= grace.value.0
+        && let (Some(written), Some(Positive(grace))) = (delay.value.written(), grace.value.written())
+        && written >= grace
     {
         errors.at(
             &delay.key,

@@ -2,39 +2,37 @@
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
+use syn::ReturnType;
 use syn::ext::IdentExt as _;
-use syn::{ReturnType, Signature};
 
 use super::body::with_services_at_its_ends;
 use super::check::Plan;
+use crate::attribute::Declaration;
 use crate::paths::{duration, type_argument};
 
-/// The whole function. The user's own stands inside under the same name.
-pub(super) fn program(plan: &Plan) -> TokenStream {
-    let head = head(plan);
-    let inner = inner(plan, &plan.function.sig, &with_services_at_its_ends(&plan.function, &plan.krate));
-    let linked = linked(plan).map(|krate| quote_spanned!(krate.span()=> use #krate as _;));
-    let app = described(plan);
-    let ident = &plan.function.sig.ident;
-    let future = match &plan.function.sig.output {
+/// The whole function. The user's own is inside, under the same name.
+pub(super) fn program(Plan { declaration, guards }: &Plan) -> TokenStream {
+    let Declaration { function, krate, .. } = declaration;
+    let head = head(declaration);
+    let inner = declaration.inner(&function.sig, &with_services_at_its_ends(function, krate));
+    let linked = linked(declaration).map(|krate| quote_spanned!(krate.span()=> use #krate as _;));
+    let app = described(declaration);
+    let ident = &function.sig.ident;
+    let future = match &function.sig.output {
         // `!` becomes whatever is asked for.
-        _ if plan.function.is_endless() => quote!(async { #ident().await }),
+        _ if function.is_endless() => quote!(async { #ident().await }),
         ReturnType::Default => quote!(#ident()),
-        // The type is asked by itself, so that the answer is told where it was written.
+        // The type is asked by itself, so that a wrong one is reported where it was written.
         ReturnType::Type(_, written) => {
-            let outcome = plan.krate.item("MainOutput");
+            let outcome = krate.item("MainOutput");
             let written = type_argument(written);
             quote!(async { <#written as #outcome<_>>::into_result(#ident().await) })
         }
     };
-    let run = plan.krate.checked(quote!(#app.run(#future)));
-    let lints = plan.krate.item("lints");
-    let guards = plan.guards.iter().map(|guard| {
-        let lint = Ident::new("guard_beside_run", guard.span());
-        quote!(_ = #lints::#lint;)
-    });
-    let body = plan.function.braced(quote! {
-        #(#guards)*
+    let run = krate.checked(quote!(#app.run(#future)));
+    let warnings = guards.iter().map(|guard| krate.lint("guard_beside_run", guard));
+    let body = function.braced(quote! {
+        #(#warnings)*
         #inner
         #(#linked)*
         #run
@@ -42,38 +40,22 @@ pub(super) fn program(plan: &Plan) -> TokenStream {
     quote!(#head #body)
 }
 
-/// What is left of a faulty `main`, so that nothing is told but the faults.
-pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
-    let head = head(plan);
-    let inner = plan.function.mended(true).map(|sig| inner(plan, &sig, &plan.function.body.to_token_stream()));
-    let body = plan.function.braced(quote! {
-        #faults
-        #inner
-        loop {}
-    });
-    quote!(#head #body)
+/// What is left of a faulty `main`.
+pub(super) fn shape(Plan { declaration, .. }: &Plan, faults: &TokenStream) -> TokenStream {
+    declaration.shape(&head(declaration), faults)
 }
 
-fn head(plan: &Plan) -> TokenStream {
-    let outer = &plan.attributes.outer;
-    let vis = &plan.function.vis;
-    let (fn_token, ident) = (&plan.function.sig.fn_token, &plan.function.sig.ident);
-    let parameters = plan.function.parenthesized(TokenStream::new());
-    quote!(#(#outer)* #vis #fn_token #ident #parameters -> ::std::process::ExitCode)
+fn head(declaration: &Declaration) -> TokenStream {
+    declaration.head(quote!(-> ::std::process::ExitCode))
 }
 
-fn inner(plan: &Plan, sig: &Signature, body: &TokenStream) -> TokenStream {
-    let inner = &plan.attributes.inner;
-    quote!(#(#inner)* #sig #body)
-}
-
-fn linked(plan: &Plan) -> impl Iterator<Item = &Ident> {
-    plan.options.link.iter().flat_map(|given| &given.value.0)
+fn linked(declaration: &Declaration) -> impl Iterator<Item = &Ident> {
+    declaration.options.link.iter().flat_map(|given| &given.value.0)
 }
 
 /// The options that were written, each a call on the app.
-fn described(plan: &Plan) -> TokenStream {
-    let Plan { krate, options, .. } = plan;
+fn described(declaration: &Declaration) -> TokenStream {
+    let Declaration { krate, options, .. } = declaration;
     let app = krate.item("App");
     let mut calls = TokenStream::new();
     match &options.services {
@@ -82,26 +64,26 @@ fn described(plan: &Plan) -> TokenStream {
             let makes = krate.item("MakesService");
             calls.extend(services.value.0.iter().map(|path| quote!(.service(#makes::make(#path)))));
         }
-        None => calls.extend(quote!(.link(::core::module_path!()))),
+        None => calls.extend(quote!(.link_own(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME")))),
     }
-    for linked in linked(plan) {
+    for linked in linked(declaration) {
         let name = linked.unraw().to_string();
         calls.extend(quote!(.link(#name)));
     }
     if let Some(grace) = &options.grace {
-        let grace = duration(grace.value.0);
+        let grace = grace.value.expression(|grace| duration(grace.0));
         calls.extend(quote!(.grace(#grace)));
     }
     if let Some(drain_delay) = &options.drain_delay {
-        let drain_delay = duration(drain_delay.value);
+        let drain_delay = drain_delay.value.expression(|delay| duration(*delay));
         calls.extend(quote!(.drain_delay(#drain_delay)));
     }
     if let Some(flavor) = &options.flavor {
-        let (flavor, variant) = (krate.item("Flavor"), flavor.value.variant());
-        calls.extend(quote!(.flavor(#flavor::#variant)));
+        let flavor = flavor.value.expression(|flavor| flavor.path(&krate.item("Flavor")));
+        calls.extend(quote!(.flavor(#flavor)));
     }
     if let Some(threads) = &options.worker_threads {
-        let threads = Literal::usize_unsuffixed(threads.value.0);
+        let threads = threads.value.expression(|threads| Literal::usize_unsuffixed(threads.0).to_token_stream());
         calls.extend(quote!(.worker_threads(#threads)));
     }
     quote!(#app::new() #calls)

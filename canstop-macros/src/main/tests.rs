@@ -19,13 +19,14 @@ fn the_body_runs_under_an_app() {
         &main("", "#[instrument] #[doc = \"x\"] async fn main() -> Result<(), E> { body() }"),
         r#"#[doc = "x"] fn main() -> ::std::process::ExitCode {
             #[instrument] async fn main() -> Result<(), E> {
+                #[allow(clippy::diverging_sub_expression)]
                 let output: Result<(), E> = body();
                 #[allow(unreachable_code)] {
-                    use ::canstop::private::AnyOutput as _;
-                    ::canstop::private::AtEnd(output).run().await
+                    use ::canstop::__private_0_1::AnyOutput as _;
+                    ::canstop::__private_0_1::AtEnd(output).run().await
                 }
             }
-            ::canstop::App::new().link(::core::module_path!()).run(async {
+            ::canstop::App::new().link_own(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME")).run(async {
                 <Result<(), E> as ::canstop::MainOutput<_>>::into_result(main().await)
             })
         }"#,
@@ -41,14 +42,14 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         r#"fn main() -> ::std::process::ExitCode {
             async fn main() {
                 #[allow(unreachable_code)] {
-                    use my::canstop::private::AnyOutput as _;
-                    my::canstop::private::AtEnd(()).run().await
+                    use my::canstop::__private_0_1::AnyOutput as _;
+                    my::canstop::__private_0_1::AtEnd(()).run().await
                 }
             }
             use a as _;
             use r#b as _;
-            my::canstop::private::expansion! { my::canstop::App::new()
-                .link(::core::module_path!())
+            my::canstop::__private_0_1::expansion! { my::canstop::App::new()
+                .link_own(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME"))
                 .link("a")
                 .link("b")
                 .grace(::core::time::Duration::from_nanos(5000000000))
@@ -64,13 +65,14 @@ fn every_option_becomes_the_call_that_it_stands_for() {
 /// Asserts what becomes of the body of a `main`. `⟦value⟧` is where the services run with a value.
 #[track_caller]
 fn assert_body(written: &str, expected: &str) {
-    let expected = expected.replace('⟦', "let output: Result<(), E> = ").replace(
-        '⟧',
-        "; #[allow(unreachable_code)] {
-            use ::canstop::private::AnyOutput as _;
-            ::canstop::private::AtEnd(output).run().await
+    let expected =
+        expected.replace('⟦', "#[allow(clippy::diverging_sub_expression)] let output: Result<(), E> = ").replace(
+            '⟧',
+            "; #[allow(unreachable_code)] {
+            use ::canstop::__private_0_1::AnyOutput as _;
+            ::canstop::__private_0_1::AtEnd(output).run().await
         }",
-    );
+        );
     let expansion = main("", &format!("async fn main() -> Result<(), E> {{ {written} }}"));
     assert_contains(&expansion, &format!("async fn main() -> Result<(), E> {{ {expected} }}"));
 }
@@ -117,6 +119,12 @@ fn a_guard_beside_run_is_warned_of() {
     let expansion = main("", "async fn main() { let _guard = log(); canstop::run().await; }");
     assert_contains(&expansion, "_ = ::canstop::lints::guard_beside_run;");
     assert!(!contains(&main("", "async fn main() { let _guard = log(); }"), "lints"));
+}
+
+#[test]
+fn an_option_may_be_an_expression() {
+    let expansion = main("grace = config().grace, drain_delay = DELAY, flavor = flavor(), worker_threads = N", PLAIN);
+    assert_contains(&expansion, ".grace(config().grace).drain_delay(DELAY).flavor(flavor()).worker_threads(N).run(");
 }
 
 #[test]
@@ -182,8 +190,10 @@ fn an_expansion_names_nothing_that_the_user_could_have_renamed() {
     for item in [PLAIN, "async fn main() -> ! { x }", "fn main() {}", "async fn main() -> R { x }"] {
         let found = unqualified(&main(options, item), &[&tokens(item), &tokens(options)]);
         // An attribute of the language's own means the same everywhere, and the local is mixed-site.
-        let odd: Vec<_> =
-            found.iter().filter(|word| !["allow", "output", "unreachable_code"].contains(&&***word)).collect();
+        let odd: Vec<_> = found
+            .iter()
+            .filter(|word| !["allow", "clippy", "output", "unreachable_code"].contains(&&***word))
+            .collect();
         assert!(odd.is_empty(), "{odd:?}");
     }
 }

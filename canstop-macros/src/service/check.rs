@@ -6,19 +6,15 @@ use syn::ext::IdentExt as _;
 use super::lint::{self, Finding, Watched};
 use super::output::Output;
 use super::parameters::Parameters;
-use super::parse::Declaration;
-use crate::args::{Allowances, Options};
+use crate::args::{Allowances, Given, Options, Setting};
+use crate::attribute::Declaration;
 use crate::diag::Errors;
-use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
-use crate::paths::Crate;
+use crate::function::{Function, foreign_attributes, qualifiers};
 
 /// A service, understood. It can be made of any function, sound or not: of an unsound one the
 /// expansion takes only the shape.
 pub(super) struct Plan {
-    pub(super) function: Function,
-    pub(super) options: Options,
-    pub(super) attributes: Sorted,
-    pub(super) krate: Crate,
+    pub(super) declaration: Declaration,
     pub(super) name: String,
     pub(super) parameters: Parameters,
     pub(super) output: Output,
@@ -31,28 +27,25 @@ pub(super) struct Plan {
 }
 
 pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
-    let Declaration { options, function } = declaration;
+    let Declaration { options, function, .. } = &declaration;
     qualifiers(&function.sig, "a service", errors);
     foreign_attributes(&function.attrs, errors);
-    let parameters = Parameters::of(&function, &options, errors);
-    let output = Output::of(&function, errors);
-    kind(&options, &function, &output, errors);
-    conflicts(&options, &function, errors);
+    let parameters = Parameters::of(function, options, errors);
+    let output = Output::of(function, errors);
+    kind(options, function, &output, errors);
+    conflicts(options, function, errors);
     let generic = function.sig.generics.params.iter().any(is_type_or_const);
     Plan {
-        attributes: Sorted::new(&function.attrs),
-        krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
         name: match &options.name {
-            Some(given) => given.value.0.clone(),
-            None => function.sig.ident.unraw().to_string(),
+            Some(Given { value: Setting::Written(name), .. }) => name.0.clone(),
+            _ => function.sig.ident.unraw().to_string(),
         },
         registered: parameters.state.is_empty() && !generic && options.manual.is_none(),
         named: !generic && parameters.state.iter().all(|state| state.is_named()),
-        findings: lint::find(function.body.stream(), watched(&options)),
+        findings: lint::find(function.body.stream(), watched(options)),
         parameters,
         output,
-        options,
-        function,
+        declaration,
     }
 }
 

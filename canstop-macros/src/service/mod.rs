@@ -6,28 +6,15 @@ mod expand;
 mod lint;
 mod output;
 mod parameters;
-mod parse;
 #[cfg(test)]
 mod tests;
 
 use proc_macro2::TokenStream;
 
-use crate::diag::Errors;
+use crate::args::Location;
+use crate::attribute;
 
-/// The attribute, its arguments and its item: parse, check, expand.
+/// The attribute, its arguments and its item.
 pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::new();
-    let declaration = match parse::parse(arguments, &item, &mut errors) {
-        Ok(declaration) => declaration,
-        Err(error) => {
-            errors.push(error);
-            // What cannot be understood is given back, so that this fault makes no other.
-            return item.into_iter().chain(errors.finish().unwrap_or_default()).collect();
-        }
-    };
-    let plan = check::check(declaration, &mut errors);
-    match errors.finish() {
-        None => expand::service(&plan),
-        Some(faults) => expand::shape(&plan, &faults),
-    }
+    attribute::expand(Location::Service, arguments, item, check::check, expand::service, expand::shape)
 }

@@ -28,9 +28,12 @@ fn a_service_without_state_is_registered() {
     assert_same(
         &service("", item),
         r#"#[doc = " Docs."] pub fn http() -> ::canstop::Service<Result<(), E>> {
-            ::canstop::private::inventory::submit! {
-                ::canstop::private::Registration::new(
-                    ::core::module_path!(), || ::canstop::private::any_service((http)()))
+            ::canstop::__private_0_1::inventory::submit! {
+                ::canstop::__private_0_1::Registration::new(
+                    ::core::module_path!(),
+                    ::core::option_env!("CARGO_BIN_NAME"),
+                    || ::canstop::__private_0_1::any_service((http)()),
+                )
             }
             let service = {
                 #[inline] async fn http(lifecycle: Lifecycle) -> Result<(), E> { lifecycle.ready() }
@@ -40,7 +43,7 @@ fn a_service_without_state_is_registered() {
                             http(<Lifecycle as ::canstop::LifecycleParameter>::of(lifecycle)))
                     })
             };
-            ::canstop::private::identified(service.ready(::canstop::Ready::Notify), http)
+            ::canstop::__private_0_1::identified(service.ready(::canstop::Ready::Notify), http)
         }"#,
     );
 }
@@ -62,7 +65,7 @@ fn state_is_taken_by_the_constructor_and_cloned_for_each_run() {
                             <u8 as ::canstop::RestartState>::again(&state_2)))
                     })
             };
-            ::canstop::private::identified(service, http)
+            ::canstop::__private_0_1::identified(service, http)
         }"#,
     );
 }
@@ -87,7 +90,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         crate = ::my::canstop"#;
     assert_same(
         &service(options, PLAIN),
-        r#"::my::canstop::private::expansion! { fn http() -> ::my::canstop::Service<()> {
+        r#"::my::canstop::__private_0_1::expansion! { fn http() -> ::my::canstop::Service<()> {
             let service = {
                 async fn http(lifecycle: Lifecycle) { body() }
                 ::my::canstop::ServiceFunction::returning::<()>("web", ::core::file!(), ::core::line!())
@@ -96,7 +99,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                             http(<Lifecycle as ::my::canstop::LifecycleParameter>::of(lifecycle)))
                     })
             };
-            ::my::canstop::private::identified(
+            ::my::canstop::__private_0_1::identified(
                 service
                     .restart(::my::canstop::Restart::Always)
                     .backoff(::core::time::Duration::from_nanos(100000000), ::core::time::Duration::from_nanos(10000000000))
@@ -111,6 +114,21 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                     .cancel(),
                 http)
         } }"#,
+    );
+}
+
+#[test]
+fn an_option_may_be_an_expression() {
+    let options = "name = NAME, restart = policy(), backoff = MIN..MAX, limit = LIMIT, grace = config().grace,
+        start_timeout = TIMEOUT, start = \"retry\", ready = READY";
+    assert_contains(
+        &service(options, PLAIN),
+        "::canstop::__private_0_1::identified({
+            let ::core::ops::Range::<::core::time::Duration> { start: min, end: max } = MIN..MAX;
+            let (failures, window): (::core::primitive::u32, ::core::time::Duration) = LIMIT;
+            service.name(NAME).restart(policy()).backoff(min, max).limit(failures, window).grace(config().grace)
+                .start_timeout(TIMEOUT).start(::canstop::Start::Retry).ready(READY)
+        }, http)",
     );
 }
 

@@ -1,14 +1,12 @@
 //! Judges a call, and makes of it everything that the expansion needs.
 
-use std::time::Duration;
-
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
-use super::parse::Call;
+use super::parse::{Call, Home};
 use super::{Work, endless, fields};
 use crate::diag::Errors;
-use crate::paths::Crate;
+use crate::paths::{Crate, duration};
 use crate::tokens::{self, is_punct};
 
 /// A session, understood. After a fault it is one that compiles, so that nothing else is told.
@@ -16,7 +14,9 @@ pub(super) struct Plan {
     pub(super) work: Work,
     pub(super) krate: Crate,
     pub(super) name: Option<String>,
-    pub(super) grace: Option<Duration>,
+    pub(super) grace: Option<TokenStream>,
+    /// From where it is spawned, if not from here.
+    pub(super) home: Option<Home>,
     /// The user's future or closure.
     pub(super) spawned: TokenStream,
     /// Its text tells that there is no output to look at.
@@ -46,7 +46,8 @@ pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
         work,
         krate: call.krate,
         name: call.name.map(|name| name.value()),
-        grace: call.options.grace.map(|given| given.value.0),
+        grace: call.options.grace.map(|given| given.value.expression(|grace| duration(grace.0))),
+        home: call.home,
         has_no_output: endless::has_no_output(&call.work),
         spawned: if faulty { placeholder(work) } else { call.work.into_iter().collect() },
         fields,

@@ -1,11 +1,12 @@
 //! The expression that a macro call becomes.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::check::Plan;
+use super::parse::Home;
 use super::{Work, fields};
-use crate::paths::{duration, local};
+use crate::paths::local;
 use crate::tokens;
 
 /// `(Session::at(&SITE)).spawn(work, |work| observer)`
@@ -22,6 +23,11 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
     };
     let place = place(&plan.spawned);
     let session = parenthesized(made(plan), place);
+    let session = match &plan.home {
+        None => session.to_token_stream(),
+        Some(Home::Lifecycle(lifecycle)) => quote!((#session.within(&#lifecycle))),
+        Some(Home::OrTask) => quote!((#session.or_task())),
+    };
     let (spawned, observer) = (&plan.spawned, observer(plan, place));
     let (spawn, arguments) = match span(plan) {
         None => (spawn, quote!(#spawned, #observer)),
@@ -89,7 +95,7 @@ fn made(plan: &Plan) -> TokenStream {
     let (session, site) = (plan.krate.item("Session"), plan.krate.private("Site"));
     let function_of = plan.krate.private("function_of");
     let name = optional(plan.name.as_ref().map(|name| quote!(#name)));
-    let grace = optional(plan.grace.map(duration));
+    let grace = optional(plan.grace.clone());
     quote! { #session::at({
         fn here() -> &'static ::core::primitive::str {
             #function_of(here)

@@ -9,11 +9,20 @@ use crate::diag::Errors;
 use crate::paths::Crate;
 use crate::tokens::{self, Piece, end_of_expression, is_assignment, is_punct};
 
+/// Where a session is at home that is not spawned by a supervised thread, or may not be.
+pub(super) enum Home {
+    /// `in lifecycle`
+    Lifecycle(TokenStream),
+    /// `or_task`
+    OrTask,
+}
+
 /// What the user wrote.
 pub(super) struct Call {
     pub(super) krate: Crate,
     pub(super) name: Option<LitStr>,
     pub(super) options: Options,
+    pub(super) home: Option<Home>,
     /// The future or closure: the user's tokens, not parsed more than it takes to find their end.
     pub(super) work: Vec<TokenTree>,
     pub(super) fields: Vec<TokenTree>,
@@ -25,9 +34,10 @@ pub(super) fn parse(work: Work, input: TokenStream, errors: &mut Errors) -> Call
     let (krate, mut rest) = crate_path(input);
     let last = rest.last().cloned();
     let name = take_name(&mut rest);
+    let home = take_home(work, &mut rest, errors);
     let options = take_options(work, &mut rest, errors);
     let (work, fields) = take_work(rest);
-    Call { krate, name, options, work, fields, last }
+    Call { krate, name, options, home, work, fields, last }
 }
 
 /// The bracketed path with which the `macro_rules!` half begins.
@@ -52,6 +62,26 @@ fn take_name(rest: &mut Vec<TokenTree>) -> Option<LitStr> {
         Some(_) => return None,
     }
     Some(name)
+}
+
+/// `in lifecycle` or `or_task`, before a comma.
+fn take_home(work: Work, rest: &mut Vec<TokenTree>, errors: &mut Errors) -> Option<Home> {
+    let TokenTree::Ident(word) = rest.first()?.clone() else { return None };
+    let end = end_of_expression(rest);
+    let home = match word.to_string().as_str() {
+        "in" => {
+            let lifecycle: TokenStream = rest[1..end].iter().cloned().collect();
+            if lifecycle.is_empty() {
+                let spelled = work.place().spelled();
+                errors.at(&word, format!("a lifecycle is missing after `in`: write `{spelled}(in lifecycle, ..)`"));
+            }
+            (!lifecycle.is_empty()).then_some(Home::Lifecycle(lifecycle))
+        }
+        "or_task" if end == 1 && rest.len() > 1 => Some(Home::OrTask),
+        _ => return None,
+    };
+    rest.drain(..rest.len().min(end + 1));
+    home
 }
 
 /// Everything of the form `word = ..` before the work is an option: an assignment gives `()`,

@@ -20,8 +20,8 @@ fn a_future_is_an_argument_as_it_was_written() {
     assert_same(
         &future("serve(socket)"),
         r"(::canstop::Session::at({
-            fn here() -> &'static ::core::primitive::str { ::canstop::private::function_of(here) }
-            static SITE: ::canstop::private::Site = ::canstop::private::Site::new(
+            fn here() -> &'static ::core::primitive::str { ::canstop::__private_0_1::function_of(here) }
+            static SITE: ::canstop::__private_0_1::Site = ::canstop::__private_0_1::Site::new(
                 ::core::option::Option::None,
                 ::core::file!(),
                 ::core::line!(),
@@ -31,11 +31,11 @@ fn a_future_is_an_argument_as_it_was_written() {
             );
             &SITE
         })).spawn(serve(socket), |work| {
-            use ::canstop::private::observe::*;
+            use ::canstop::__private_0_1::observe::*;
             if false {
-                (&&::canstop::private::OutputProbe::of(work)).output().is_known();
+                (&&::canstop::__private_0_1::OutputProbe::of(work)).output().is_known();
             }
-            (&&&&&::canstop::private::OutputProbe::of(work)).observer()
+            (&&&&&::canstop::__private_0_1::OutputProbe::of(work)).observer()
         })",
     );
 }
@@ -53,22 +53,32 @@ fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
     assert_contains(
         &expansion,
-        ".spawn_in(::canstop::private::tracing::info_span!(\"serve\", peer = ::canstop::private::displayed(&&(peer)),",
+        ".spawn_in(::canstop::__private_0_1::tracing::info_span!(\"serve\", peer = ::canstop::__private_0_1::displayed(&&(peer)),",
     );
     assert_contains(
         &expansion,
-        ", id = ::canstop::private::recorded(&&(7)), a.b = ::canstop::private::debugged(&&(c)),)",
+        ", id = ::canstop::__private_0_1::recorded(&&(7)), a.b = ::canstop::__private_0_1::debugged(&&(c)),)",
     );
     assert_contains(&expansion, ",), serve(peer), |work|");
-    assert_contains(&future("f(), ?x"), "info_span!(\"session\", x = ::canstop::private::debugged(&&(x)),)");
+    assert_contains(&future("f(), ?x"), "info_span!(\"session\", x = ::canstop::__private_0_1::debugged(&&(x)),)");
+}
+
+#[test]
+fn a_session_may_be_at_home_elsewhere() {
+    assert_contains(&future("in self.lifecycle, f(), %x"), ".within(&self.lifecycle)).spawn_in(");
+    assert_contains(&future("\"name\", in l, grace = G, f()"), ".within(&l)).spawn(f(), ");
+    assert_contains(&future("or_task, f()"), ".or_task()).spawn(f(), ");
+    assert_contains(&closure("or_task, move || f()"), ".or_task()).spawn_blocking(move || f(), ");
+    // A variable of that name is a future.
+    assert_contains(&future("or_task"), "})).spawn(or_task, ");
 }
 
 #[test]
 fn a_closure_goes_to_the_blocking_pool() {
     let expansion = closure("\"hash\", move || hash(x), %x");
-    assert_contains(&expansion, ".spawn_blocking_in(::canstop::private::tracing::info_span!(\"hash\", x = ");
+    assert_contains(&expansion, ".spawn_blocking_in(::canstop::__private_0_1::tracing::info_span!(\"hash\", x = ");
     assert_contains(&expansion, ", move || hash(x), |work|");
-    assert_contains(&expansion, "::canstop::private::BlockingOutputProbe::of(work)");
+    assert_contains(&expansion, "::canstop::__private_0_1::BlockingOutputProbe::of(work)");
     assert_contains(&closure("f"), ".spawn_blocking(f, |work|");
 }
 
@@ -101,7 +111,9 @@ fn each_fault_is_told_once_and_a_session_stays() {
         ("\"\", f()", "the name is empty"),
         ("graec = \"2s\", f()", "unknown option `graec`; did you mean `grace`?"),
         ("grace = 2, f()", "write `grace = \"2s\"`"),
-        ("grace = G, f()", "`grace` takes a duration"),
+        ("grace = g, f()", "`grace` takes a duration"),
+        ("in, f()", "a lifecycle is missing after `in`: write `spawn_session!(in lifecycle, ..)`"),
+        ("in lifecycle", "a future is missing"),
         ("grace = \"2s\", grace = \"2s\", f()", "`grace` is given twice"),
         ("id = 7, f()", "a field goes after the work"),
         ("each = |a, b| a, f()", "unknown option `each`"),

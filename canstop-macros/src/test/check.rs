@@ -2,30 +2,25 @@
 
 use syn::{FnArg, Type};
 
-use crate::args::Options;
+use crate::attribute::Declaration;
 use crate::diag::Errors;
-use crate::function::{Function, Sorted, foreign_attributes, qualifiers};
-use crate::paths::Crate;
+use crate::function::{foreign_attributes, qualifiers};
 
 /// A test, understood. Of an unsound one the expansion takes only the shape.
-pub(super) struct Plan {
-    pub(super) function: Function,
-    pub(super) options: Options,
-    pub(super) attributes: Sorted,
-    pub(super) krate: Crate,
-}
+pub(super) struct Plan(pub(super) Declaration);
 
 impl Plan {
     /// The type of its parameter, if it has one.
     pub(super) fn parameter(&self) -> Option<&Type> {
-        self.function.sig.inputs.iter().find_map(|input| match input {
+        self.0.function.sig.inputs.iter().find_map(|input| match input {
             FnArg::Typed(typed) => Some(&*typed.ty),
             FnArg::Receiver(_) => None,
         })
     }
 }
 
-pub(super) fn check(options: Options, function: Function, errors: &mut Errors) -> Plan {
+pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
+    let function = &declaration.function;
     let sig = &function.sig;
     let ident = &sig.ident;
     qualifiers(sig, "a test", errors);
@@ -53,10 +48,5 @@ pub(super) fn check(options: Options, function: Function, errors: &mut Errors) -
         errors
             .at(second, "a test takes its supervisor and nothing else: remove this parameter, and make it in the body");
     }
-    Plan {
-        attributes: Sorted::new(&function.attrs),
-        krate: Crate::new(options.krate.as_ref().map(|given| &given.value)),
-        options,
-        function,
-    }
+    Plan(declaration)
 }

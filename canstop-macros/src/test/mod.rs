@@ -5,27 +5,27 @@ mod expand;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 
-use crate::args::{Location, Options};
+use crate::args::Location;
+use crate::attribute;
 use crate::diag::Errors;
-use crate::function::Function;
 
-/// The attribute, its arguments and its item: parse, check, expand.
+/// The attribute, its arguments and its item.
 pub(crate) fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::new();
-    let options = Options::read(arguments, Location::Test, &mut errors);
-    let function = match Function::read(&item, Location::Test.spelled()) {
-        Ok(function) => function,
-        Err(error) => {
-            errors.push(error);
-            // What cannot be understood is given back, so that this fault makes no other.
-            return item.into_iter().chain(errors.finish().unwrap_or_default()).collect();
-        }
+    attribute::expand(Location::Test, arguments, item, check::check, expand::test, expand::shape)
+}
+
+/// The attribute where the feature `testing` is off: one error that says what to write.
+pub(crate) fn without_testing(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let without = |declaration, errors: &mut Errors| {
+        let plan = check::check(declaration, errors);
+        errors.push(syn::Error::new(
+            Span::call_site(),
+            "`#[canstop::test]` needs the feature `testing`: write `canstop = { version = \"0.1\", features = \
+             [\"testing\"] }` under `[dev-dependencies]`",
+        ));
+        plan
     };
-    let plan = check::check(options, function, &mut errors);
-    match errors.finish() {
-        None => expand::test(&plan),
-        Some(faults) => expand::shape(&plan, &faults),
-    }
+    attribute::expand(Location::Test, arguments, item, without, expand::test, expand::bare)
 }

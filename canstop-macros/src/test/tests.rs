@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 
-use super::attribute;
-use crate::testing::{assert_fault, assert_same, faults, tokens};
+use super::{attribute, without_testing};
+use crate::testing::{assert_contains, assert_fault, assert_same, faults, tokens};
 
 fn test(arguments: &str, item: &str) -> TokenStream {
     attribute(tokens(arguments), tokens(item))
@@ -27,13 +27,26 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         &test(r#"grace = "2s", drain_delay = "1s", crate = my::canstop"#, "async fn stops() {}"),
         r#"#[::core::prelude::v1::test] fn stops() {
             async fn stops() {}
-            my::canstop::private::expansion! { my::canstop::testing::Harness::new()
+            my::canstop::__private_0_1::expansion! { my::canstop::testing::Harness::new()
                 .grace(::core::time::Duration::from_nanos(2000000000))
                 .drain_delay(::core::time::Duration::from_nanos(1000000000))
                 .run(async |_| stops().await)
             }
         }"#,
     );
+}
+
+#[test]
+fn the_clock_may_be_real() {
+    let expansion = test(r#"clock = "real", grace = GRACE"#, "async fn stops() {}");
+    assert_contains(&expansion, "Harness::new().grace(GRACE).clock(::canstop::testing::Clock::Real).run(");
+}
+
+#[test]
+fn without_the_feature_there_is_one_fault() {
+    let expansion = without_testing(tokens(""), tokens("async fn stops(mut sup: Supervisor) -> R { body() }"));
+    assert_fault(&expansion, "write `canstop = { version = \"0.1\", features = [\"testing\"] }`");
+    assert!(!expansion.to_string().contains("body"), "{expansion}");
 }
 
 #[test]

@@ -4,8 +4,10 @@ mod stopping;
 mod draining;
 mod enter;
 mod handle;
+mod within;
 
 pub use draining::Draining;
 pub use enter::EnterGuard;
 pub use handle::{Lifecycle, OutsideSupervisor};
 pub use stopping::{RunUntilStopping, Stopping};
+pub use within::SessionWithin;

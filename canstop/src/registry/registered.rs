@@ -38,28 +38,50 @@ where
 #[derive(Debug)]
 pub struct Registration {
     module: &'static str,
+    binary: Option<&'static str>,
     make: fn() -> AnyService,
 }
 
 impl Registration {
-    /// A registration; the macro submits it.
+    /// A registration; the macro submits it. `binary` is the name of the binary target that it is compiled
+    /// for, and none for a library.
     #[must_use]
-    pub const fn new(module: &'static str, make: fn() -> AnyService) -> Self {
-        Self { module, make }
+    pub const fn new(module: &'static str, binary: Option<&'static str>, make: fn() -> AnyService) -> Self {
+        Self { module, binary, make }
     }
 }
 
 inventory::collect!(Registration);
 
+/// A crate whose registered services are to start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Linked {
+    /// A crate by its name, or by that of any of its modules.
+    Crate(&'static str),
+    /// One target of a package: its library and its binary may have the same name.
+    Target { module: &'static str, binary: Option<&'static str> },
+}
+
+impl Linked {
+    fn has(self, registration: &Registration) -> bool {
+        match self {
+            Self::Crate(module) => crate_of(module) == crate_of(registration.module),
+            Self::Target { module, binary } => {
+                crate_of(module) == crate_of(registration.module) && binary == registration.binary
+            }
+        }
+    }
+}
+
 fn crate_of(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// The services that are registered in these crates, each named by its own name or any of its
-/// modules, in the order of their names: the order in which the linker finds them means nothing.
-pub(crate) fn registered_in(modules: &[&str]) -> Vec<AnyService> {
+/// The services that are registered in these crates, in the order of their names: the order in which the
+/// linker finds them means nothing.
+pub(crate) fn registered_in(linked: &[Linked]) -> Vec<AnyService> {
     let mut services: Vec<_> = inventory::iter::<Registration>()
-        .filter(|registration| modules.iter().any(|module| crate_of(module) == crate_of(registration.module)))
+        .filter(|registration| linked.iter().any(|linked| linked.has(registration)))
         .map(|registration| (registration.make)())
         .collect();
     services.sort_by(|a, b| a.name().cmp(b.name()));

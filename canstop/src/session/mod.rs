@@ -62,6 +62,7 @@ mod body;
 mod output;
 mod stop;
 mod spawn;
+mod or_task;
 mod panics;
 mod off_control;
 mod starts;
@@ -69,7 +70,8 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use output::{BlockingOutputProbe, NotAResult, OutputProbe, observe};
+pub use or_task::SessionOrTask;
+pub use output::{BlockingOutputProbe, NotAResult, OutputObserver, OutputProbe, observe};
 pub use site::{Site, function_of};
 pub use spawn::Session;
 

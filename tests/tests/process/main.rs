@@ -11,6 +11,7 @@ macro_rules! start {
 
 mod blocked;
 mod drain;
+mod elsewhere;
 mod failing;
 mod families;
 mod guards;
