@@ -158,9 +158,9 @@ impl Service {
         self.is_running() || self.user_state == UserState::Dropping
     }
 
-    /// How often it was started again.
+    /// How often it was started again, and one of its name before it.
     pub(crate) fn restarts(&self) -> u32 {
-        self.run.0.wrapping_sub(self.before.0).saturating_sub(1)
+        self.run.0.saturating_sub(1)
     }
 }
 

@@ -293,11 +293,6 @@ impl State {
         self.service(id).spec.name.clone()
     }
 
-    /// Which of the service's own runs the present one is, from 1.
-    pub(super) fn run_number(&self, id: ServiceId) -> u32 {
-        self.service(id).restarts() + 1
-    }
-
     pub(super) fn service_mut(&mut self, id: ServiceId) -> &mut Service {
         &mut self.services[id.0]
     }

@@ -155,7 +155,7 @@ impl State {
         service.was_ready |= ready;
         self.groups_begin_anew(id);
         self.actions.push(Action::Start { id, run });
-        self.emit(Event::ServiceStarted { service: self.name(id), run: self.run_number(id) });
+        self.emit(Event::ServiceStarted { service: self.name(id), run: run.0 });
         if ready {
             self.emit(Event::ServiceReady { service: self.name(id) });
         }
