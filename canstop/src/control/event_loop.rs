@@ -154,9 +154,7 @@ impl EventLoop {
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
         self.step(Input::SessionsCounted(counts));
-        if !matches!(event, Input::Wake) {
-            self.step(event);
-        }
+        self.step(event);
         self.services.publish(&self.state);
     }
 

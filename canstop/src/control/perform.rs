@@ -43,7 +43,7 @@ impl EventLoop {
                     self.supervisor.run_off_control(move || drop(done.send(report)));
                 }
             }
-            Action::DropState { .. } => {}
+            Action::DropState { id } => self.services.drop_state(id, self.state.services()[id.0].run),
             Action::Emit(event) => self.say(event, false),
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
@@ -109,7 +109,7 @@ impl EventLoop {
                 Stage::Over(outcome) => Some(outcome),
                 _ => None,
             },
-            restarts: service.run.0.saturating_sub(1),
+            restarts: service.restarts(),
             last_error: service.last_error.clone(),
         });
         Report {

@@ -20,14 +20,21 @@ pub(super) struct ServiceSlot {
 }
 
 impl ServiceSlot {
-    /// Drops what was kept for the next life, since there is none: a channel's sender in it would
-    /// keep the receiver waiting. That is the user's code, so it runs on the data plane.
-    fn drop_state(&mut self) {
-        if let Some(data_plane) = self.scope.supervisor.data_plane()
-            && let Some(factory) = self.factory.take()
-        {
-            data_plane.spawn(async move { drop(factory) });
-        }
+    /// Drops what was kept for the next run, since there is none: a channel's sender in it would keep the
+    /// receiver waiting. That is the user's code, so it runs on the data plane, as the service's body.
+    fn drop_state(&mut self, id: ServiceId, run: RunId) {
+        let supervisor = self.scope.supervisor;
+        let (Some(data_plane), Some(factory)) = (supervisor.data_plane(), self.factory.take()) else {
+            return supervisor.event(Input::StateDropped { id, run, panic: None });
+        };
+        let body = self.scope.body();
+        data_plane.spawn(async move {
+            let panic = match body.run(move || drop(factory)) {
+                Err(ExitReason::Panicked(panic)) => Some(panic),
+                _ => None,
+            };
+            supervisor.event(Input::StateDropped { id, run, panic });
+        });
     }
 }
 
@@ -77,7 +84,11 @@ impl ServiceTable {
         slot.run = Some((run, Instant::now(), task.abort_handle()));
     }
 
-    /// Drops a life at its next `.await`.
+    pub(super) fn drop_state(&mut self, id: ServiceId, run: RunId) {
+        self.0[id.0].drop_state(id, run);
+    }
+
+    /// Drops a run's future at its next `.await`.
     pub(super) fn abort(&self, ServiceId(id): ServiceId, of: RunId) {
         if let Some((run, _, task)) = &self.0[id].run
             && *run == of
@@ -91,12 +102,9 @@ impl ServiceTable {
         run.as_ref().filter(|(run, ..)| *run == of).map(|&(_, began, _)| (*scope, began))
     }
 
-    /// Lets the services' handles see how they stand, and lets go of the state of those that are over.
+    /// Publishes the services' states to their handles.
     pub(super) fn publish(&mut self, state: &State) {
         for (id, (slot, service)) in self.0.iter_mut().zip(state.services()).enumerate() {
-            if service.is_over() {
-                slot.drop_state();
-            }
             let id = ServiceId(id);
             let (state, drained) = (service.state(), state.is_drained(id));
             slot.snapshot.send_if_modified(|known| {

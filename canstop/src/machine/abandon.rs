@@ -1,18 +1,17 @@
-//! Leaving behind what has used up its time.
+//! Abandoning what has used up its time.
 
 use super::action::{Abandoned, Action};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
-use super::phase::Phase;
-use super::service::{ServiceOutcome, Stage};
+use super::service::{ServiceOutcome, Stage, UserState};
 use super::state::{Main, State};
 use super::time::Time;
 
 impl State {
-    /// Leaves behind whatever has used up its time.
+    /// Abandons whatever has used up its time.
     pub(super) fn abandon_overdue(&mut self, now: Time) {
         let mut abandoned = Abandoned::default();
-        if self.phase >= Phase::Stopping(0) && now >= self.front_ends() {
+        if self.root_until().is_some_and(|until| now >= until) {
             self.abandon_main(&mut abandoned);
             self.abandon_sessions(Owner::Root, &mut abandoned);
         }
@@ -32,9 +31,16 @@ impl State {
                 }
             }
         }
-        let main = abandoned.main;
+        let (main, services) = (abandoned.main, abandoned.services.clone());
         if !abandoned.is_empty() {
             self.actions.push(Action::Abandon(abandoned));
+        }
+        for (id, _) in services {
+            // Its state goes too, but nothing waits for that any longer.
+            if self.service(id).is_over() && self.service(id).user_state == UserState::Held {
+                self.actions.push(Action::DropState { id });
+                self.service_mut(id).user_state = UserState::Abandoned;
+            }
         }
         if main {
             // After it was named: once it is dropped there is nothing left to see.
@@ -50,17 +56,21 @@ impl State {
         }
     }
 
-    /// One that was to begin a new life does so, as soon as it may.
+    /// One that was to restart does so as soon as it may.
     fn abandon_service(&mut self, now: Time, id: ServiceId, abandoned: &mut Abandoned) {
-        if !self.service(id).is_running() {
+        if !self.service(id).is_busy() {
             return;
         }
         abandoned.services.push((id, self.service(id).run));
         self.exit = self.exit.max(Exit::Abandoned);
-        if self.service(id).is_to_restart() && self.stop.is_none() {
-            self.begin_pause(now, id);
-        } else {
+        let service = self.service_mut(id);
+        if service.user_state == UserState::Dropping {
+            service.user_state = UserState::Abandoned;
+            service.stage = Stage::Over(ServiceOutcome::Abandoned);
+        } else if self.is_ending() || !self.service(id).is_to_restart() {
             self.service_mut(id).stage = Stage::Over(ServiceOutcome::Abandoned);
+        } else {
+            self.begin_pause(now, id);
         }
     }
 
@@ -75,7 +85,7 @@ impl State {
         is_cancelled
     }
 
-    /// Gives up an owner's sessions, and those of the groups under it.
+    /// Abandons an owner's sessions, and those of the groups under it.
     fn abandon_sessions(&mut self, owner: Owner, abandoned: &mut Abandoned) {
         for owner in self.family(owner) {
             if self.is_cancelled_instead(owner) {

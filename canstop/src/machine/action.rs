@@ -6,7 +6,6 @@ use super::time::Time;
 
 /// One thing to do. Actions are performed in the order in which they were decided.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "the control plane builds on these next")]
 pub(crate) enum Action {
     /// Begin this run of a service.
     Start { id: ServiceId, run: RunId },

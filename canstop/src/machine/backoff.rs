@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::time::scale;
+
 /// Bounds of an exponential backoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
@@ -15,17 +17,17 @@ impl Backoff {
     /// The pause before restart number `attempt`, counted from zero.
     ///
     /// The ceiling doubles with each attempt, up to `max`; the pause is drawn evenly between `min`
-    /// and the ceiling. That is the "full jitter" of Marc Brooker's *Exponential Backoff And
-    /// Jitter*, but for its floor: a person who writes `100ms..10s` never sees a restart sooner.
+    /// and the ceiling. This is the "full jitter" of Marc Brooker's *Exponential Backoff And Jitter*,
+    /// except for its floor: with `100ms..10s` no restart comes sooner than after 100 ms.
     pub(crate) fn pause(self, attempt: u32, jitter: &mut Jitter) -> Duration {
         let doubled = 2_u32.saturating_pow(attempt.saturating_add(1));
         let ceiling = self.min.saturating_mul(doubled).min(self.max);
         let spread = ceiling.saturating_sub(self.min);
-        self.min + spread.mul_f64(jitter.next_fraction())
+        self.min.saturating_add(scale(spread, jitter.next_fraction()).min(spread))
     }
 }
 
-/// The source of jitter: a SplitMix64 generator (Steele, Lea and Flood, 2014), seeded by the shell.
+/// The source of jitter: a SplitMix64 generator (Steele, Lea and Flood, 2014), seeded by the control plane.
 ///
 /// Restarts need to be spread, not to be secret. A fixed seed makes a test repeat.
 #[derive(Clone, Debug)]

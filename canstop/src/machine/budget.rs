@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::time::Time;
+use super::time::{Time, scale};
 
 /// What a stop may take, as the program was configured.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,15 @@ pub(crate) struct Budget {
     /// What part of the time that was wanted the dependency levels have.
     share: f64,
     deadline: Time,
+    /// How long something that is signalled late has for its first poll.
+    first_poll: Duration,
 }
+
+/// How long a service or session has for its first poll after it was signalled.
+pub(crate) const FIRST_POLL: Duration = Duration::from_millis(10);
+/// By how much all first polls together may exceed the deadline. The process exits by the deadline and
+/// a quarter of a second; the report and the runtime's shutdown need most of that.
+pub(crate) const TAIL: Duration = Duration::from_millis(20);
 
 impl Budget {
     /// Divides the grace that begins at `stop_requested`.
@@ -50,19 +58,40 @@ impl Budget {
         let teardown = if teardown { allowance.teardown_reserve() } else { Duration::ZERO };
         let steps_have = grace.saturating_sub(drain_delay).saturating_sub(teardown);
 
-        let levels = reserves.len() as u32;
-        let wanted: Duration = reserves.iter().sum();
-        let levels_have = wanted.min(steps_have * levels / (levels + 1));
+        let wanted = reserves.iter().copied().fold(Duration::ZERO, Duration::saturating_add);
+        let levels_have = wanted.min(part(steps_have, reserves.len(), reserves.len() + 1));
         let share = if wanted.is_zero() { 1.0 } else { levels_have.as_secs_f64() / wanted.as_secs_f64() };
 
         let mut level_ends = Vec::with_capacity(reserves.len() + 1);
         let mut used = drain_delay + (steps_have - levels_have);
         level_ends.push(stop_requested + used);
         for reserve in reserves {
-            used += reserve.mul_f64(share);
+            used = used.saturating_add(scale(*reserve, share));
             level_ends.push(stop_requested + used.min(grace));
         }
-        Self { drain_delay_ends: stop_requested + drain_delay, level_ends, share, deadline: stop_requested + grace }
+        let first_poll = FIRST_POLL.min(TAIL / (1 + reserves.len() as u32));
+        let deadline = stop_requested + grace;
+        Self { drain_delay_ends: stop_requested + drain_delay, level_ends, share, deadline, first_poll }
+    }
+
+    /// Until when something that is signalled at `now` has time, if its step ends at `step_ends`. It is
+    /// polled at least once before it is abandoned, however short its grace is or however late its
+    /// signal: therefore the end of a step gives way a little, and all steps together at most by
+    /// [`TAIL`].
+    pub(crate) fn until(&self, now: Time, step_ends: Time) -> Time {
+        step_ends.max((now + self.first_poll).min(self.hard_deadline()))
+    }
+
+    /// The end of the drain delay comes now.
+    pub(crate) fn end_drain_delay(&mut self, now: Time) {
+        self.drain_delay_ends = self.drain_delay_ends.min(now);
+    }
+
+    /// Everything ends later by `span`.
+    pub(crate) fn extend(&mut self, span: Duration) {
+        self.level_ends.iter_mut().for_each(|ends| *ends = *ends + span);
+        self.drain_delay_ends = self.drain_delay_ends + span;
+        self.deadline = self.deadline + span;
     }
 
     /// What part of the time that is wanted in this level there is.
@@ -95,6 +124,18 @@ impl Budget {
     pub(crate) fn deadline(&self) -> Time {
         self.deadline
     }
+
+    /// The latest end of a first poll.
+    pub(crate) fn hard_deadline(&self) -> Time {
+        self.deadline + TAIL
+    }
+}
+
+/// `duration * numerator / denominator`, without a limit on the product.
+fn part(duration: Duration, numerator: usize, denominator: usize) -> Duration {
+    let nanoseconds = duration.as_nanos() * numerator as u128 / denominator as u128;
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).unwrap_or(u64::MAX);
+    Duration::new(seconds, (nanoseconds % 1_000_000_000) as u32)
 }
 
 #[cfg(test)]

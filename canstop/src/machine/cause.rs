@@ -1,6 +1,7 @@
 //! Why the program stops.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A signal that asks the program to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,11 +54,24 @@ pub enum Cause {
     MainFailed(String),
     /// The start failed: the plan had faults, or a service was not ready in time.
     StartFailed(String),
-    /// A service failed more often than its limit allows.
+    /// A service that is not restarted failed.
     ServiceFailed {
         /// The service's name.
         service: String,
-        /// What it said last.
+        /// Its error or panic, as text.
+        error: String,
+    },
+    /// A service failed more often than its limit allows.
+    LimitExceeded {
+        /// The service's name.
+        service: String,
+        /// How often it failed within the window.
+        failures: u32,
+        /// How many failures it may have within the window.
+        limit: u32,
+        /// The limit's window.
+        window: Duration,
+        /// Its last error or panic, as text.
         error: String,
     },
 }
@@ -67,7 +81,10 @@ impl Cause {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Cause::Finished | Cause::Signal(_) | Cause::Requested(_) | Cause::MainReturned => false,
-            Cause::MainFailed(_) | Cause::StartFailed(_) | Cause::ServiceFailed { .. } => true,
+            Cause::MainFailed(_)
+            | Cause::StartFailed(_)
+            | Cause::ServiceFailed { .. }
+            | Cause::LimitExceeded { .. } => true,
         }
     }
 }
@@ -83,6 +100,14 @@ impl fmt::Display for Cause {
             Cause::StartFailed(fault) => write!(f, "start failed: {fault}"),
             Cause::ServiceFailed { service, error } => {
                 write!(f, "service failed: `{service}`: {error}")
+            }
+            Cause::LimitExceeded { service, failures, limit, window, error } => {
+                let times = if *failures == 1 { "once" } else { &format!("{failures} times") };
+                write!(
+                    f,
+                    "service failed: `{service}`: failed {times} in {window:?}, more than its limit of {limit}; last error: \
+                     {error}"
+                )
             }
         }
     }

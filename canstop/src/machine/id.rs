@@ -13,7 +13,7 @@ pub(crate) struct RunId(pub(crate) u32);
 impl RunId {
     #[must_use]
     pub(crate) fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.wrapping_add(1))
     }
 }
 

@@ -214,16 +214,12 @@ pub(crate) struct Faults(Vec<String>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0[..] {
-            [fault] => f.write_str(fault),
-            faults => {
-                write!(f, "{} faults in the plan", faults.len())?;
-                for fault in faults {
-                    write!(f, "\n  - {fault}")?;
-                }
-                Ok(())
-            }
+        // The first line is what the last line of the program repeats.
+        match self.0.len() {
+            1 => f.write_str("1 fault in the plan")?,
+            faults => write!(f, "{faults} faults in the plan")?,
         }
+        self.0.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
     }
 }
 

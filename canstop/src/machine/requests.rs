@@ -83,7 +83,7 @@ impl State {
         self.ids().any(is_open)
     }
 
-    fn parent_of(&self, id: ServiceId) -> Option<&Service> {
+    pub(super) fn parent_of(&self, id: ServiceId) -> Option<&Service> {
         let parent = self.service(id).spec.parent?;
         self.services.get(parent.id.0)
     }

@@ -52,8 +52,10 @@ pub(crate) enum RestartDecision {
     Done,
     /// Start it again, after the pause for this many restarts in a row.
     RestartAfter { attempt: u32 },
-    /// It has failed too often.
+    /// It is not restarted after a failure.
     GiveUp,
+    /// It has failed this often within the limit's window, which is too often.
+    LimitExceeded { failures: u32 },
 }
 
 /// What a service's past says about its next restart. Each service has its own.
@@ -78,9 +80,12 @@ impl History {
             {
                 self.failures.pop_front();
             }
-            let too_many = self.failures.len() > policy.limit.failures as usize;
-            if policy.restart == Restart::Never || too_many {
+            if policy.restart == Restart::Never {
                 return RestartDecision::GiveUp;
+            }
+            let failures = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+            if failures > policy.limit.failures {
+                return RestartDecision::LimitExceeded { failures };
             }
         } else if policy.restart != Restart::Always {
             return RestartDecision::Done;
@@ -113,7 +118,7 @@ mod tests {
         let policy = policy(Restart::OnFailure);
         assert_eq!(history.judge(&policy, at(0), at(1), true), RestartDecision::RestartAfter { attempt: 0 });
         assert_eq!(history.judge(&policy, at(1), at(2), true), RestartDecision::RestartAfter { attempt: 1 });
-        assert_eq!(history.judge(&policy, at(2), at(3), true), RestartDecision::GiveUp);
+        assert_eq!(history.judge(&policy, at(2), at(3), true), RestartDecision::LimitExceeded { failures: 3 });
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::{Allowance, Budget};
 use super::id::ServiceId;
 use super::plan::Plan;
-use super::time::Time;
+use super::time::{Time, scale};
 
 /// The steps of a stop, as its budget divides them.
 ///
@@ -45,7 +45,7 @@ impl Schedule {
             let level = levels[id.0];
             let share = budget.share_of(level, slots.get(level).copied().unwrap_or_default());
             let later = plan.stop_order().stops_before(id).iter().filter(|other| levels[other.0] == level);
-            let kept = later.map(|other| ends[other.0] - wants[other.0].mul_f64(share)).min();
+            let kept = later.map(|other| ends[other.0] - scale(wants[other.0], share)).min();
             // Rounding must not put it before its step begins.
             ends[id.0] = kept.map_or(ends[id.0], |kept| kept.max(budget.level_begins(level)));
         }
@@ -56,9 +56,21 @@ impl Schedule {
         &self.budget
     }
 
-    /// The step in which a service is told. Whoever comes later has no step of its own.
+    /// The end of the drain delay comes now.
+    pub(crate) fn end_drain_delay(&mut self, now: Time) {
+        self.budget.end_drain_delay(now);
+    }
+
+    /// Everything ends later by `span`.
+    pub(crate) fn extend(&mut self, span: Duration) {
+        self.budget.extend(span);
+        self.ends.iter_mut().for_each(|ends| *ends = *ends + span);
+    }
+
+    /// The step in which a service is signalled. One that was added later never starts: what is to be
+    /// dropped of it belongs to the last step, and costs no other its time.
     pub(crate) fn level(&self, ServiceId(id): ServiceId) -> usize {
-        self.levels.get(id).copied().unwrap_or(0)
+        self.levels.get(id).copied().unwrap_or(usize::MAX)
     }
 
     /// Until when it has time.
@@ -83,7 +95,7 @@ fn chains(plan: &Plan, levels: &[usize], wants: &[Duration]) -> Vec<Duration> {
     for &id in plan.stop_order().all() {
         let earlier = plan.stop_order().stops_after(id).iter().filter(|other| levels[other.0] == levels[id.0]);
         let earlier = earlier.map(|other| chains[other.0]).max().unwrap_or_default();
-        chains[id.0] += earlier;
+        chains[id.0] = chains[id.0].saturating_add(earlier);
     }
     chains
 }

@@ -68,6 +68,21 @@ pub(crate) struct Service {
     pub(crate) was_ready: bool,
     pub(crate) last_error: Option<String>,
     pub(crate) sessions: Sessions,
+    pub(crate) user_state: UserState,
+    /// The warning about a `ready()` without effect was given.
+    pub(crate) ready_ignored: bool,
+}
+
+/// Where the state of the user's is that the service's runs are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UserState {
+    /// It is kept for the next run.
+    Held,
+    /// The service is over for good, and its state is being dropped.
+    Dropping,
+    /// Its drop did not end in time, or was not waited for.
+    Abandoned,
+    Dropped,
 }
 
 impl Service {
@@ -85,6 +100,8 @@ impl Service {
             was_ready: false,
             last_error: None,
             sessions: Sessions::default(),
+            user_state: UserState::Held,
+            ready_ignored: false,
         }
     }
 
@@ -136,13 +153,14 @@ impl Service {
         }
     }
 
-    /// If it waits to be started, it waits no longer.
-    pub(crate) fn never_starts_again(&mut self) {
-        match self.stage {
-            Stage::Planned => self.stage = Stage::Over(ServiceOutcome::NeverStarted),
-            Stage::BackingOff { .. } => self.stage = Stage::Over(ServiceOutcome::Stopped),
-            Stage::Running { .. } | Stage::Over(_) => {}
-        }
+    /// Is its body running, or its state being dropped?
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_running() || self.user_state == UserState::Dropping
+    }
+
+    /// How often it was started again, and one of its name before it.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.run.0.saturating_sub(1)
     }
 }
 
@@ -168,10 +186,10 @@ impl Group {
 
     /// Gives it its time, within that of its home. Sessions that may be cancelled are dropped a moment before
     /// their home is abandoned, so that they are gone by then.
-    pub(crate) fn stop(&mut self, now: Time, home_until: Time) {
+    pub(crate) fn stop(&mut self, now: Time, home_until: Time, own_until: Time) {
         let left = home_until.since(now);
         let home_until = if self.cancels { now + (left - CANCELLED_BEFORE.min(left / 10)) } else { home_until };
-        self.stop_by = Some(home_until.min(now + self.grace));
+        self.stop_by = Some(home_until.min(own_until));
     }
 }
 

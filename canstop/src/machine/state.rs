@@ -1,22 +1,26 @@
-//! The machine: everything that is decided, without a clock, a lock or a thread.
+//! The machine: every decision, without a clock, a lock or a thread.
 //!
-//! The shell says what happened and what time it is; the machine answers with what to do, and when
-//! it wants to be woken. How services are started stands in [`super::supervise`], what the end of a life
-//! leads to in [`super::ended`], what is wanted of single ones in [`super::wishes`], how the program stops
-//! in [`super::stop`], and what is left behind in [`super::abandon`].
+//! The control plane passes what happened and the time; the machine returns what to do, and when it wants
+//! to be woken. Starting services is in [`super::supervise`], the end of a run in [`super::ended`], requests
+//! for single services in [`super::requests`], the stop in [`super::stop`], abandoning in
+//! [`super::abandon`].
 //!
 //! # Invariants
 //!
-//! They hold under every order of events, and the tests of this folder try to break them.
+//! They hold under every order of inputs, and the tests of this folder try to break them.
 //!
-//! 1. It finishes exactly once, and if it is woken when it asks to be, not later than the deadline.
-//! 2. Phases never go back, and nothing starts after a stop request.
-//! 3. Nothing is abandoned that was not told to stop before.
-//! 4. A second signal, later than a duplicate can be, ends it in the same call.
-//! 5. The end of an earlier life changes nothing about a later one.
+//! 1. It finishes exactly once, and if it is woken when it asks to be, not later than the deadline. Only
+//!    what was signalled too late to be polled even once may end up to [`TAIL`](super::budget::TAIL) later.
+//! 2. Phases never go back. Nothing starts after a stop request, except that services are restarted during
+//!    the drain delay, with the children that their new runs start.
+//! 3. Nothing is abandoned before it was signalled to stop.
+//! 4. A second signal, later than a duplicate can be, ends the drain delay, or the program in the same
+//!    call.
+//! 5. The end of an earlier run changes nothing about a later one.
 //! 6. The exit is clean only if nothing failed and nothing was abandoned.
-//! 7. A service is told to stop only when every service that needs it, and every child of it, is over
-//!    or abandoned; or, where it is to begin a new life, those of them that are to stop for it.
+//! 7. A service is signalled only when every service that needs it, and every child of it, is over or
+//!    abandoned; or, before its next run, those of them that stop for that.
+//! 8. A service is over when its state is dropped, or that drop is abandoned.
 
 use std::time::Duration;
 
@@ -32,7 +36,7 @@ use super::phase::Phase;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
-use super::source::StopSources;
+use super::source::{SettingSource, StopSources};
 use super::time::Time;
 
 /// Two signals closer than this are one: a parent that sends INT and TERM, a shell that signals the
@@ -65,8 +69,16 @@ impl Main {
 #[derive(Clone, Debug)]
 pub(super) struct Stop {
     pub(super) requested: Time,
+    /// When its budget begins; later than the request if the process was frozen since.
+    pub(super) budget_begins: Time,
+    /// What was allowed for this stop.
+    pub(super) allowance: Allowance,
     pub(super) cause: Cause,
     pub(super) schedule: Schedule,
+    /// Until when the root has time, once it was signalled.
+    pub(super) root_until: Option<Time>,
+    /// Until when the teardown of `main` has time, once it began.
+    pub(super) teardown_until: Option<Time>,
     pub(super) next_waiting_line: Time,
 }
 
@@ -76,14 +88,21 @@ pub(crate) struct State {
     pub(super) allowance: Allowance,
     pub(super) sources: StopSources,
     pub(super) jitter: Jitter,
+    /// The time of the input that is being handled.
+    pub(super) now: Time,
     pub(super) phase: Phase,
     pub(super) main: Main,
+    /// `run()` began before a stop was requested.
+    pub(super) has_run: bool,
     pub(super) plan: Plan,
     pub(super) services: Vec<Service>,
     pub(super) root_sessions: Sessions,
     pub(super) groups: Vec<Group>,
     pub(super) stop: Option<Stop>,
-    pub(super) first_signal: Option<Time>,
+    /// The last stop signal that counted.
+    pub(super) last_signal: Option<Time>,
+    /// How much frozen time was given back so far.
+    pub(super) given_back: Duration,
     pub(super) exit: Exit,
     /// The shell was asked to count sessions.
     pub(super) watching: bool,
@@ -96,14 +115,17 @@ impl State {
             allowance,
             sources: StopSources::default(),
             jitter,
+            now: Time::default(),
             phase: Phase::SettingUp,
             main: Main::SettingUp,
+            has_run: false,
             plan: Plan::default(),
             services: Vec::new(),
             root_sessions: Sessions::default(),
             groups: Vec::new(),
             stop: None,
-            first_signal: None,
+            last_signal: None,
+            given_back: Duration::ZERO,
             exit: Exit::Clean,
             watching: false,
             actions: Vec::new(),
@@ -122,21 +144,28 @@ impl State {
         if self.phase == Phase::Finished {
             return Vec::new();
         }
+        self.now = now;
         match event {
             Input::Wake => {}
-            Input::Signal { signal, at: _, from_terminal: _ } => self.signal(now, signal),
+            // The input that follows decides with these counts.
+            Input::SessionsCounted(counts) => {
+                self.sessions_counted(&counts);
+                return Vec::new();
+            }
+            Input::Signal { signal, at, from_terminal } => self.signal(now, signal, at.min(now), from_terminal),
+            Input::Frozen { span } => self.give_back(span),
+            Input::SetGrace(grace) => self.set_grace(grace),
             Input::ShutdownRequested { reason } => self.request_stop(now, Cause::Requested(reason)),
             Input::MainListens => self.main_listens(),
             Input::ServiceAdded(spec) => self.add(*spec),
             Input::GroupAdded { home, grace, cancels } => self.add_group(now, home, grace, cancels),
             Input::RunCalled => self.run_called(now),
             Input::MainEnded(reason) => self.main_ended(now, reason),
-            Input::Frozen { span: _ } | Input::SetGrace(_) | Input::StateDropped { .. } => {}
-            Input::ServiceReady { id, run, location: _ } => self.service_ready(id, run),
+            Input::ServiceReady { id, run, location } => self.service_ready(id, run, location),
+            Input::StateDropped { id, run, panic } => self.state_dropped(now, id, run, panic),
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
             Input::StopService { id, before } => self.request_service_stop(id, before),
             Input::RestartService { id, before } => self.request_service_restart(now, id, before),
-            Input::SessionsCounted(counts) => self.sessions_counted(&counts),
         }
         if !self.phase.is_stopping() {
             self.supervise(now);
@@ -156,21 +185,39 @@ impl State {
         }
     }
 
-    fn signal(&mut self, now: Time, signal: Signal) {
-        match self.first_signal {
-            None => {
-                self.first_signal = Some(now);
-                if self.stop.is_some() {
-                    self.emit(Event::DuplicateSignal { signal });
-                }
-                self.request_stop(now, Cause::Signal(signal));
+    /// The first signal requests a stop, and the budget begins when it was delivered. One later than a
+    /// duplicate can be ends the drain delay, or else the program.
+    fn signal(&mut self, now: Time, signal: Signal, at: Time, from_terminal: bool) {
+        let is_duplicate = self.last_signal.is_some_and(|last| at.since(last) <= DUPLICATE_WITHIN);
+        if is_duplicate || self.last_signal.is_none() && self.stop.is_some() {
+            self.emit(Event::DuplicateSignal { signal });
+        }
+        if is_duplicate {
+            return;
+        }
+        let is_first = self.last_signal.replace(at).is_none();
+        if self.stop.is_none() {
+            let drain_delay = if from_terminal { Duration::ZERO } else { self.allowance.drain_delay };
+            self.request_stop_since(at, Cause::Signal(signal), Allowance { drain_delay, ..self.allowance });
+        } else if self.phase == Phase::DrainDelay {
+            if !is_first {
+                self.emit(Event::DuplicateSignal { signal });
             }
-            Some(first) if now.since(first) > DUPLICATE_WITHIN => {
-                self.exit = self.exit.max(Exit::Forced(signal));
-                self.phase = Phase::Finished;
-                self.actions.push(Action::ForceExit);
+            if !is_first || from_terminal {
+                self.end_drain_delay(now);
             }
-            Some(_) => self.emit(Event::DuplicateSignal { signal }),
+        } else if !is_first {
+            self.exit = self.exit.max(Exit::Forced(signal));
+            self.phase = Phase::Finished;
+            self.actions.push(Action::ForceExit);
+        }
+    }
+
+    /// Before a stop only: what a stop was allowed it keeps.
+    fn set_grace(&mut self, grace: Duration) {
+        if self.stop.is_none() {
+            self.allowance.grace = grace;
+            self.sources.grace = SettingSource::Code;
         }
     }
 
@@ -229,6 +276,11 @@ impl State {
         self.actions.push(Action::Emit(event));
     }
 
+    /// Has the stop gone past the drain delay? Until then services are supervised as before it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.phase >= Phase::Stopping(0)
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = ServiceId> + use<> {
         (0..self.services.len()).map(ServiceId)
     }
@@ -280,7 +332,7 @@ impl State {
             main: self.main.is_busy(),
             services: self
                 .ids()
-                .filter(|&id| self.service(id).is_running())
+                .filter(|&id| self.service(id).is_busy())
                 .map(|id| (id, self.service(id).run))
                 .collect(),
             sessions: self
@@ -331,7 +383,7 @@ impl State {
 
     /// The same, whatever is left of its children.
     pub(super) fn is_itself_drained(&self, id: ServiceId) -> bool {
-        !self.service(id).is_running() && self.are_sessions_drained(Owner::Service(id))
+        !self.service(id).is_busy() && self.are_sessions_drained(Owner::Service(id))
     }
 
     /// When what is left of a service is given up, once it was told to stop.

@@ -3,31 +3,41 @@
 use std::time::Duration;
 
 use super::action::{Abandoned, Action};
+use super::budget::{Allowance, FIRST_POLL};
 use super::cause::Cause;
 use super::event::Event;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::schedule::Schedule;
-use super::service::{Group, Service, Sessions};
+use super::service::{Group, Service, ServiceOutcome, Sessions, Stage};
 use super::state::{Main, State, Stop};
 use super::time::Time;
 
 const WAITING_LINE_EVERY: Duration = Duration::from_secs(1);
 
 impl State {
-    /// The first request counts. What comes later can only make the exit graver.
+    /// The first request counts. Later ones can only make the exit graver.
     pub(super) fn request_stop(&mut self, now: Time, cause: Cause) {
+        self.request_stop_since(now, cause, self.allowance);
+    }
+
+    /// The same for a request that was made at `requested`, a moment ago.
+    pub(super) fn request_stop_since(&mut self, requested: Time, cause: Cause, mut allowance: Allowance) {
         if self.stop.is_some() {
             return;
         }
         if cause.is_failure() {
             self.exit = self.exit.max(Exit::Failed);
         }
+        if let Cause::Signal(signal) = cause
+            && self.services.is_empty()
+        {
+            self.exit = self.exit.max(Exit::Interrupted(signal));
+        }
         self.watch_sessions(true);
         self.actions.push(Action::BeginStop);
         // A drain delay helps only a program that is serving.
-        let mut allowance = self.allowance;
         if cause == Cause::Finished || !self.serves() {
             allowance.drain_delay = Duration::ZERO;
         }
@@ -38,20 +48,85 @@ impl State {
             drain_delay: allowance.drain_delay,
             drain_delay_source: self.sources.drain_delay,
         });
-        // Nothing starts after a stop request.
-        self.services.iter_mut().for_each(Service::never_starts_again);
-        let teardown = self.main != Main::Ended;
-        let schedule = Schedule::divide(&self.plan, allowance, now, &self.wants(), teardown);
-        self.stop = Some(Stop { requested: now, cause, schedule, next_waiting_line: now + WAITING_LINE_EVERY });
+        let restarts_go_on = !allowance.drain_delay.is_zero();
+        for id in self.ids() {
+            match self.service(id).stage {
+                Stage::Planned => self.end(id, ServiceOutcome::NeverStarted),
+                Stage::BackingOff { .. } if !restarts_go_on => self.end(id, ServiceOutcome::Stopped),
+                Stage::BackingOff { .. } | Stage::Running { .. } | Stage::Over(_) => {}
+            }
+        }
+        self.stop = Some(Stop {
+            requested,
+            budget_begins: requested,
+            allowance,
+            cause,
+            schedule: self.divide(allowance, requested),
+            root_until: None,
+            teardown_until: None,
+            next_waiting_line: requested + WAITING_LINE_EVERY,
+        });
         self.phase = Phase::DrainDelay;
         self.shorten_what_was_told();
         if self.main == Main::SettingUp {
-            let mut edge = self.family(Owner::Root).into_iter();
-            if edge.all(|owner| self.sessions(owner).alive == 0) {
+            let mut root = self.family(Owner::Root).into_iter();
+            if root.all(|owner| self.sessions(owner).alive == 0) {
                 self.actions.push(Action::DropMain);
             } else {
                 self.main = Main::Listening;
             }
+        }
+    }
+
+    fn divide(&self, allowance: Allowance, begins: Time) -> Schedule {
+        Schedule::divide(&self.plan, allowance, begins, &self.wants(), self.main != Main::Ended)
+    }
+
+    /// The plan changed during the drain delay.
+    pub(super) fn divide_anew(&mut self) {
+        if let Some(Stop { allowance, budget_begins, .. }) = self.stop {
+            let schedule = self.divide(allowance, budget_begins);
+            self.stop.iter_mut().for_each(|stop| stop.schedule = schedule.clone());
+            self.shorten_what_was_told();
+        }
+    }
+
+    pub(super) fn end_drain_delay(&mut self, now: Time) {
+        self.stop.iter_mut().for_each(|stop| stop.schedule.end_drain_delay(now));
+    }
+
+    /// Gives time back in which the process did not run, up to the grace: to what is stopping, and to what
+    /// is starting.
+    pub(super) fn give_back(&mut self, span: Duration) {
+        let span = span.min(self.allowance.grace.saturating_sub(self.given_back));
+        if span.is_zero() {
+            return;
+        }
+        self.given_back += span;
+        if let Some(stop) = &mut self.stop {
+            stop.budget_begins = stop.budget_begins + span;
+            stop.schedule.extend(span);
+            stop.teardown_until = stop.teardown_until.map(|until| until + span);
+            if let Some(until) = &mut stop.root_until {
+                *until = *until + span;
+                self.actions.push(Action::StopRoot { until: *until });
+            }
+        }
+        for id in self.ids() {
+            let service = self.service_mut(id);
+            if !service.was_ready {
+                service.first_began = service.first_began.map(|began| began + span);
+            }
+            if let Some(until) = &mut service.stop_by {
+                *until = *until + span;
+                let (until, run) = (*until, service.run);
+                if !self.is_itself_drained(id) {
+                    self.actions.push(Action::StopService { id, run, until });
+                }
+            }
+        }
+        for group in &mut self.groups {
+            group.stop_by = group.stop_by.map(|until| until + span);
         }
     }
 
@@ -84,8 +159,18 @@ impl State {
 
     /// How long each service that is left would like to have for its own stop.
     fn wants(&self) -> Vec<Option<Duration>> {
-        let wanted = |id| self.service(id).spec.grace.unwrap_or_else(|| self.allowance.default_reserve());
-        self.ids().map(|id| (!self.is_drained(id)).then(|| wanted(id))).collect()
+        let wanted =
+            |id| self.service(id).spec.grace.unwrap_or_else(|| self.allowance.default_reserve()).max(FIRST_POLL);
+        self.ids().map(|id| self.has_to_stop(id).then(|| wanted(id))).collect()
+    }
+
+    /// Is there more left of it, or of a child, than a state to drop?
+    fn has_to_stop(&self, id: ServiceId) -> bool {
+        let service = self.service(id);
+        service.is_running()
+            || service.waits_to_start()
+            || !self.are_sessions_drained(Owner::Service(id))
+            || self.plan.children(id).iter().any(|&child| self.has_to_stop(child))
     }
 
     /// Goes as far as it can: every step ends as soon as it is drained, or when its time is up.
@@ -94,22 +179,24 @@ impl State {
         self.say_what_is_waited_for(now);
     }
 
-    /// MainChannels the present step if it is over, and enters the next one.
+    /// Ends the present step if it is over, and enters the next one.
     fn ends_step(&mut self, now: Time) -> bool {
         let Some(stop) = &self.stop else { return false };
         let budget = stop.schedule.budget();
-        let (drain_delay_ends, last_level, deadline) =
-            (budget.drain_delay_ends(), budget.last_level(), budget.deadline());
+        let (drain_delay_ends, last_level) = (budget.drain_delay_ends(), budget.last_level());
         match self.phase {
             Phase::DrainDelay => {
-                // Who was told to stop alone may be overdue by now.
                 self.abandon_overdue(now);
-                if now < drain_delay_ends && !self.is_drained_up_to(usize::MAX) {
-                    return false;
+                if now < drain_delay_ends {
+                    self.supervise_services(now);
+                    let restarts = self.services.iter().any(Service::waits_to_start);
+                    if restarts || !self.is_drained_up_to(usize::MAX) {
+                        return false;
+                    }
                 }
                 self.phase = Phase::Stopping(0);
-                self.actions.push(Action::StopRoot { until: self.front_ends() });
-                self.tell_groups(now, Owner::Root);
+                self.signal_root(now);
+                self.ids().for_each(|id| self.never_starts_again(id));
             }
             Phase::Stopping(level) => {
                 // The last one is for whatever came late, too.
@@ -121,25 +208,46 @@ impl State {
                 if level < last_level {
                     self.phase = Phase::Stopping(level + 1);
                 } else {
-                    self.tear_down();
+                    self.tear_down(now);
                 }
             }
             Phase::TearingDown => {
                 self.stop_those(now, |_, _| true);
+                self.abandon_teardown(now);
                 let ended = matches!(self.main, Main::Ended | Main::Abandoned);
-                if now < deadline && !(ended && self.is_drained_up_to(usize::MAX)) {
+                if !(ended && self.is_drained_up_to(usize::MAX)) {
                     return false;
                 }
-                self.finish();
+                self.phase = Phase::Finished;
+                self.actions.push(Action::Finish);
             }
             Phase::SettingUp | Phase::Running | Phase::Finished => return false,
         }
         true
     }
 
-    /// Until when the edge's sessions and the body of `main` are waited for.
-    pub(super) fn front_ends(&self) -> Time {
-        self.stop.as_ref().map_or(Time::default(), |stop| stop.schedule.budget().level_ends(0))
+    fn signal_root(&mut self, now: Time) {
+        if let Some(stop) = &mut self.stop {
+            let budget = stop.schedule.budget();
+            let until = budget.until(now, budget.level_ends(0));
+            stop.root_until = Some(until);
+            self.actions.push(Action::StopRoot { until });
+        }
+        self.tell_groups(now, Owner::Root);
+    }
+
+    /// Until when the root's sessions and the body of `main` have time, once they were signalled.
+    pub(super) fn root_until(&self) -> Option<Time> {
+        self.stop.as_ref().and_then(|stop| stop.root_until)
+    }
+
+    /// Until when something has time that is signalled now and has `ends` at most: long enough to be polled
+    /// once.
+    pub(super) fn until(&self, now: Time, ends: Time) -> Time {
+        match &self.stop {
+            Some(stop) => stop.schedule.budget().until(now, ends),
+            None => ends.max(now + FIRST_POLL),
+        }
     }
 
     /// Stops those whose turn it is, each as soon as nobody needs it: who has used up its time is left
@@ -155,12 +263,22 @@ impl State {
             }
             for id in next {
                 if self.is_to_end(id) {
-                    self.service_mut(id).never_starts_again();
+                    self.never_starts_again(id);
                 }
-                if self.is_not_stopping(id) {
+                // One of these may have ended just now, and its state is still there.
+                if self.is_not_stopping(id) && !self.is_needed(id) {
                     self.tell_service(now, id);
                 }
             }
+        }
+    }
+
+    /// If it waits to be started, it waits no longer.
+    fn never_starts_again(&mut self, id: ServiceId) {
+        match self.service(id).stage {
+            Stage::Planned => self.end(id, ServiceOutcome::NeverStarted),
+            Stage::BackingOff { .. } => self.end(id, ServiceOutcome::Stopped),
+            Stage::Running { .. } | Stage::Over(_) => {}
         }
     }
 
@@ -175,13 +293,13 @@ impl State {
 
     /// Does it end for good, alone or with the program?
     fn is_to_end(&self, id: ServiceId) -> bool {
-        self.stop.is_some() || self.service(id).is_to_end()
+        self.is_ending() || self.service(id).is_to_end()
     }
 
     /// Is something left of those that stop before it? While the program runs, they count if they are to
     /// stop as well: a new life disturbs only those that are bound to it.
     pub(super) fn is_needed(&self, id: ServiceId) -> bool {
-        let stops = |other| self.stop.is_some() || self.service(other).request.is_some();
+        let stops = |other| self.is_ending() || self.service(other).request.is_some();
         self.plan.stop_order().stops_after(id).iter().any(|&other| stops(other) && !self.is_drained(other))
     }
 
@@ -213,22 +331,26 @@ impl State {
         let sessions = Sessions::default();
         let mut group = Group { home, grace, stop_by: None, cancels, cancelled: false, sessions };
         if let Some(until) = self.home_has_until(home) {
-            group.stop(now, until);
+            group.stop(now, until, self.until(now, now + grace));
         }
         self.groups.push(group);
     }
 
     fn tell_groups(&mut self, now: Time, home: Owner) {
         let Some(until) = self.home_has_until(home) else { return };
-        for group in self.groups.iter_mut().filter(|group| group.home == home) {
-            group.stop(now, until);
+        for group in 0..self.groups.len() {
+            let Group { home: of, grace, .. } = self.groups[group];
+            if of == home {
+                let own = self.until(now, now + grace);
+                self.groups[group].stop(now, until, own);
+            }
         }
     }
 
     /// Until when the owner of a group has time, once it was told to stop.
     fn home_has_until(&self, home: Owner) -> Option<Time> {
         match home {
-            Owner::Root => (self.phase >= Phase::Stopping(0)).then(|| self.front_ends()),
+            Owner::Root => self.root_until(),
             Owner::Service(id) => self.services.get(id.0).and_then(|service| service.stop_by),
             Owner::Group(_) => None,
         }
@@ -237,13 +359,13 @@ impl State {
     /// Until when a service that is told now, and its sessions, are waited for.
     fn time_from(&self, id: ServiceId, now: Time) -> Time {
         let own = self.service(id).spec.grace.map(|grace| now + grace);
-        match &self.stop {
-            Some(stop) => {
-                let step = stop.schedule.ends(id);
-                own.map_or(step, |own| own.min(step))
-            }
-            None => own.unwrap_or(now + self.allowance.grace),
-        }
+        let step = self.stop.as_ref().map_or(now + self.allowance.grace, |stop| stop.schedule.ends(id));
+        let ends = match own {
+            Some(own) if self.stop.is_some() => own.min(step),
+            Some(own) => own,
+            None => step,
+        };
+        self.until(now, ends)
     }
 
     /// Is everything gone that should be by the end of this level?
@@ -255,23 +377,25 @@ impl State {
         self.are_sessions_drained(Owner::Root) && !matches!(self.main, Main::SettingUp | Main::Listening)
     }
 
-    fn tear_down(&mut self) {
+    fn tear_down(&mut self, now: Time) {
         self.phase = Phase::TearingDown;
+        if let Some(stop) = &mut self.stop {
+            let budget = stop.schedule.budget();
+            stop.teardown_until = Some(budget.until(now, budget.deadline()));
+        }
         if self.main == Main::InRun {
             self.main = Main::TearingDown;
             self.actions.push(Action::ReturnFromRun);
         }
     }
 
-    /// By now everything has ended or was abandoned, but for a teardown without an end.
-    fn finish(&mut self) {
-        if self.main == Main::TearingDown {
+    fn abandon_teardown(&mut self, now: Time) {
+        let is_up = self.stop.as_ref().and_then(|stop| stop.teardown_until).is_some_and(|until| now >= until);
+        if self.main == Main::TearingDown && is_up {
             self.main = Main::Abandoned;
             self.exit = self.exit.max(Exit::Abandoned);
             self.actions.push(Action::Abandon(Abandoned { main: true, ..Abandoned::default() }));
         }
-        self.phase = Phase::Finished;
-        self.actions.push(Action::Finish);
     }
 
     fn say_what_is_waited_for(&mut self, now: Time) {
@@ -302,12 +426,15 @@ impl State {
         let stop = self.stop.as_ref()?;
         let budget = stop.schedule.budget();
         let step_ends = match self.phase {
-            Phase::DrainDelay => budget.drain_delay_ends(),
-            Phase::Stopping(_) | Phase::TearingDown if !self.root_is_drained() => self.front_ends(),
-            _ => budget.deadline(),
+            Phase::DrainDelay => Some(budget.drain_delay_ends()),
+            Phase::Stopping(_) | Phase::TearingDown if !self.root_is_drained() => stop.root_until,
+            Phase::TearingDown => stop.teardown_until.filter(|_| self.main == Main::TearingDown),
+            _ => None,
         };
         let services_end = self.ids().filter_map(|id| self.time_ends(id));
         let groups_end = self.groups.iter().filter_map(Group::time_ends);
-        services_end.chain(groups_end).chain([step_ends, stop.next_waiting_line]).min()
+        let restarts = (self.phase == Phase::DrainDelay).then(|| self.next_restart()).flatten();
+        let steps = step_ends.into_iter().chain(restarts).chain([budget.hard_deadline(), stop.next_waiting_line]);
+        services_end.chain(groups_end).chain(steps).min()
     }
 }

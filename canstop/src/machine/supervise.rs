@@ -4,49 +4,61 @@ use super::action::Action;
 use super::cause::Cause;
 use super::event::Event;
 use super::id::{Owner, RunId, ServiceId};
+use super::location::Location;
 use super::names::Entry;
 use super::phase::Phase;
 use super::plan::Plan;
-use super::service::{Group, Service, ServiceOutcome, Sessions, Stage};
+use super::service::{Group, Service, ServiceOutcome, Sessions, Stage, UserState};
 use super::spec::{Ready, ServiceSpec};
 use super::state::State;
 use super::time::Time;
 
 impl State {
-    /// The number that a service of this name gets: a new one, or that of one that is gone for good.
+    /// The id that a service of this name gets: a new one, or that of one that is gone for good.
     pub(crate) fn number_for(&self, name: &str) -> ServiceId {
-        let is_gone = |&id: &ServiceId| self.service(id).is_over() && self.is_drained(id);
+        let is_gone = |&id: &ServiceId| self.service(id).user_state == UserState::Dropped && self.is_drained(id);
         let gone = self.ids().find(|id| self.service(*id).spec.name == name && is_gone(id));
         gone.unwrap_or(ServiceId(self.services.len()))
     }
 
-    /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it
-    /// into its plan.
+    /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it into
+    /// its plan.
     ///
-    /// That says nothing about `main`: registered services are added before its body begins. Where
-    /// `main` itself starts one, the shell says so with [`Input::MainListens`](super::input::Input).
+    /// That says nothing about `main`: registered services are added before its body begins. Where `main`
+    /// itself starts one, the control plane sends [`Input::MainListens`](super::input::Input) first.
     pub(super) fn add(&mut self, spec: ServiceSpec) {
         let id = self.number_for(&spec.name);
         let before = self.services.get(id.0).map_or(RunId::default(), |gone| gone.run);
-        let mut service = Service::planned(spec, before);
-        if self.phase.is_stopping() {
-            service.stage = Stage::Over(ServiceOutcome::NeverStarted);
-        }
+        let service = Service::planned(spec, before);
         if id.0 < self.services.len() {
             self.services[id.0] = service;
             self.groups_begin_anew(id);
         } else {
             self.services.push(service);
         }
-        if self.phase == Phase::Running {
+        let may_start = !self.phase.is_stopping() || self.is_restarted_with_its_parent(id);
+        if !may_start {
+            self.end(id, ServiceOutcome::NeverStarted);
+        } else if self.phase >= Phase::Running {
             match self.check_plan(Some(id)) {
                 Ok(plan) => self.plan = plan,
                 Err(fault) => {
-                    self.service_mut(id).stage = Stage::Over(ServiceOutcome::Refused);
                     self.emit(Event::ServiceRefused { service: self.name(id), fault });
+                    self.end(id, ServiceOutcome::Refused);
                 }
             }
+            self.divide_anew();
         }
+    }
+
+    /// During the drain delay a parent's new run starts its children, as any run does.
+    fn is_restarted_with_its_parent(&self, id: ServiceId) -> bool {
+        let began = match self.parent_of(id).map(|parent| parent.stage) {
+            Some(Stage::Running { began, .. }) if self.parent_run_alive(id) => Some(began),
+            _ => None,
+        };
+        let since_the_request = began.zip(self.stop_requested()).is_some_and(|(began, requested)| began >= requested);
+        self.phase == Phase::DrainDelay && since_the_request
     }
 
     /// The plan of all services, or of the present ones and a new one. Those that were refused, and those
@@ -72,6 +84,7 @@ impl State {
             return;
         }
         self.phase = Phase::Running;
+        self.has_run = true;
         match self.check_plan(None) {
             Ok(plan) => self.plan = plan,
             Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
@@ -83,17 +96,25 @@ impl State {
         if self.phase != Phase::Running {
             return;
         }
-        // Stops come first: what is not to be there any longer is not started again.
-        self.pass_on_requests();
-        self.watch_sessions(self.any_request_open());
-        self.stop_those(now, |state, id| state.service(id).request.is_some());
-        self.start_what_may(now);
+        self.supervise_services(now);
         self.fail_late_start(now);
         self.watch_sessions(self.any_request_open());
         // No body of `main` runs by now: it waits in `run()`, or it is over.
         if self.services.iter().all(Service::is_over) {
             self.request_stop(now, Cause::Finished);
         }
+    }
+
+    /// Restarts and single stops, while the program serves.
+    pub(super) fn supervise_services(&mut self, now: Time) {
+        if !self.has_run {
+            return;
+        }
+        // Stops come first: what is to end is not started again.
+        self.pass_on_requests();
+        self.watch_sessions(self.any_request_open());
+        self.stop_those(now, |state, id| state.service(id).request.is_some());
+        self.start_what_may(now);
     }
 
     /// Starting one may make it ready, and so let the next one start.
@@ -148,12 +169,16 @@ impl State {
         }
     }
 
-    pub(super) fn service_ready(&mut self, id: ServiceId, of: RunId) {
+    pub(super) fn service_ready(&mut self, id: ServiceId, of: RunId, location: Location) {
         let Some(service) = self.services.get_mut(id.0).filter(|service| service.run == of) else {
             return;
         };
-        if let Stage::Running { ready: ready @ false, .. } = &mut service.stage {
-            *ready = true;
+        let Stage::Running { ready, .. } = &mut service.stage else { return };
+        if service.spec.ready == Ready::Started {
+            if !std::mem::replace(&mut service.ready_ignored, true) {
+                self.emit(Event::ReadyIgnored { service: self.name(id), location });
+            }
+        } else if !std::mem::replace(ready, true) {
             service.was_ready = true;
             self.emit(Event::ServiceReady { service: self.name(id) });
         }
@@ -173,7 +198,7 @@ impl State {
             let ServiceSpec { start_timeout, .. } = service.spec;
             let mut fault = format!("{} was not ready within its start_timeout of {start_timeout:?}", service.spec);
             if let Some(error) = &service.last_error {
-                fault.push_str("; it said last: ");
+                fault.push_str("; its last error: ");
                 fault.push_str(error);
             }
             self.request_stop(now, Cause::StartFailed(fault));
@@ -181,12 +206,13 @@ impl State {
     }
 
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
-        let due = |id| {
-            let service = self.service(id);
-            let starts_again_at = service.starts_again_at().filter(|_| self.may_start_again(id));
-            [starts_again_at, self.start_times_out(id), self.time_ends(id)].into_iter().flatten().min()
-        };
+        let due = |id| self.start_times_out(id).into_iter().chain(self.time_ends(id)).min();
         let groups_end = self.groups.iter().filter_map(Group::time_ends);
-        self.ids().filter_map(due).chain(groups_end).min()
+        self.ids().filter_map(due).chain(groups_end).chain(self.next_restart()).min()
+    }
+
+    pub(super) fn next_restart(&self) -> Option<Time> {
+        let restart = |id| self.service(id).starts_again_at().filter(|_| self.may_start_again(id));
+        self.ids().filter_map(restart).min()
     }
 }

@@ -3,9 +3,10 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Time since the supervisor was made, on a clock that never goes back.
+/// Time since the supervisor was created, on a clock that never goes back.
 ///
-/// The machine has no clock. The shell reads one and says what time it is.
+/// The machine has no clock: the control plane reads one and passes the time with each input. All
+/// arithmetic saturates, so that `Duration::MAX` means "no limit" wherever it is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(Duration);
 
@@ -22,6 +23,11 @@ impl Time {
     pub(crate) fn since_start(self) -> Duration {
         self.0
     }
+}
+
+/// A part of a duration. A product that a `Duration` cannot hold is `Duration::MAX`.
+pub(crate) fn scale(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 impl Add<Duration> for Time {

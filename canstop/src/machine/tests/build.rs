@@ -9,12 +9,12 @@ use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::location::Location;
 use crate::machine::restart::{Limit, Restart};
-use crate::machine::spec::{Parent, Ready, Reference, ServiceSpec};
+use crate::machine::spec::{Parent, Ready, Reference, ServiceSpec, Start};
 use crate::machine::time::Time;
 
-pub(super) const TERMINATE: Input = signal(Signal::Terminate, 0);
+pub(super) const TERMINATE: Input = signal(Signal::Terminate, u64::MAX);
 
-/// A signal whose delivery took this long ago, or as far back as the program goes.
+/// A signal that was delivered then, or now if that is later than now.
 pub(super) const fn signal(signal: Signal, at: u64) -> Input {
     Input::Signal { signal, at: self::at(at), from_terminal: false }
 }
@@ -56,6 +56,7 @@ pub(super) trait Options {
     fn notify(self) -> Self;
     fn grace(self, milliseconds: u64) -> Self;
     fn optional(self) -> Self;
+    fn retry(self) -> Self;
     fn cancel(self) -> Self;
     fn bound_to(self, names: &[&str]) -> Self;
     fn child_of(self, id: usize, run: u32) -> Self;
@@ -92,6 +93,11 @@ impl Options for ServiceSpec {
         self
     }
 
+    fn retry(mut self) -> Self {
+        self.start = Start::Retry;
+        self
+    }
+
     fn cancel(mut self) -> Self {
         self.cancel = true;
         self
@@ -118,6 +124,10 @@ pub(super) fn ready(id: usize, run: u32) -> Input {
 
 pub(super) fn ended(id: usize, run: u32, reason: ExitReason) -> Input {
     Input::ServiceEnded { id: ServiceId(id), run: RunId(run), reason }
+}
+
+pub(super) fn state_dropped(id: usize, run: u32, panic: Option<&str>) -> Input {
+    Input::StateDropped { id: ServiceId(id), run: RunId(run), panic: panic.map(str::to_owned) }
 }
 
 pub(super) fn failed() -> ExitReason {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::build::{
     TERMINATE, added, ended, failed, group, ms, panicked, ready, root_sessions, service, sessions_in, sessions_of,
-    shutdown,
+    shutdown, state_dropped,
 };
 use super::harness::Watched;
 use super::oracle::Seen;
+use crate::machine::cause::Signal;
 use crate::machine::id::{Owner, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 
@@ -100,6 +101,13 @@ fn assert_nothing_happens_after_the_end(watched: &Watched) {
 fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
     let oracle = &watched.oracle;
     let mut steps = vec![Step::Now(TERMINATE), Step::Now(shutdown())];
+    if breadth.everything {
+        let from_terminal = Input::Signal { signal: Signal::Interrupt, at: watched.now, from_terminal: true };
+        let delivered_before =
+            Input::Signal { signal: Signal::Hangup, at: watched.now - ms(200), from_terminal: false };
+        steps.extend([from_terminal, delivered_before].map(Step::Now));
+        steps.push(Step::After(ms(300), Input::Frozen { span: ms(300) }));
+    }
     if oracle.had_signal() {
         steps.push(Step::After(ms(150), TERMINATE));
     }
@@ -172,6 +180,12 @@ fn of_service(id: usize, seen: &Seen, breadth: Breadth) -> Vec<Input> {
     } else {
         events.push(ended(id, run, failed()));
         events.push(ready(id, run));
+    }
+    if seen.dropping {
+        events.push(state_dropped(id, run, None));
+        if breadth.everything {
+            events.push(state_dropped(id, run, Some("poisoned")));
+        }
     }
     if run > 1 {
         events.push(ended(id, run - 1, failed()));

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::build::state_dropped;
 use super::oracle::Oracle;
 use crate::machine::action::Action;
 use crate::machine::backoff::Jitter;
@@ -21,6 +22,8 @@ pub(super) struct Watched {
     pub(super) now: Time,
     pub(super) state: State,
     pub(super) oracle: Oracle,
+    /// The states of services are dropped by inputs of their own.
+    pub(super) holds_state: bool,
     trail: Option<Rc<Trail>>,
 }
 
@@ -38,8 +41,15 @@ impl Watched {
             now: Time::default(),
             state: State::new(allowance, Jitter::seeded(7)),
             oracle: Oracle::new(allowance),
+            holds_state: false,
             trail: None,
         }
+    }
+
+    /// The states of services are dropped by inputs of their own.
+    pub(super) fn holding_state(mut self) -> Self {
+        self.holds_state = true;
+        self
     }
 
     /// Something happens now.
@@ -52,7 +62,30 @@ impl Watched {
     }
 
     /// As [`handle`](Self::handle), for who shrinks what fails.
+    ///
+    /// A count of sessions is followed by a wake, and the state of a service is dropped as soon as that is
+    /// asked for, unless `holds_state` is set.
     pub(super) fn try_handle(&mut self, event: Input) -> Result<Vec<Action>, String> {
+        if matches!(event, Input::SessionsCounted(_)) {
+            self.oracle.hear(self.now, &event);
+            assert_eq!(self.state.handle(self.now, event.clone()), []);
+            let trail = Trail { now: self.now, event, actions: Vec::new(), before: self.trail.take() };
+            self.trail = Some(Rc::new(trail));
+            return self.try_handle(Input::Wake);
+        }
+        let mut actions = self.step(event)?;
+        let mut at = 0;
+        while !self.holds_state && at < actions.len() {
+            if let Action::DropState { id } = actions[at] {
+                let dropped = state_dropped(id.0, self.state.services()[id.0].run.0, None);
+                actions.extend(self.step(dropped)?);
+            }
+            at += 1;
+        }
+        Ok(actions)
+    }
+
+    fn step(&mut self, event: Input) -> Result<Vec<Action>, String> {
         self.oracle.hear(self.now, &event);
         let actions = self.state.handle(self.now, event.clone());
         let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
@@ -108,21 +141,24 @@ fn fingerprint(state: &State) -> u64 {
         allowance: _,
         sources: _,
         jitter,
+        now: _,
         phase,
         main,
+        has_run: _,
         plan,
         services,
         root_sessions,
         groups,
         stop,
-        first_signal,
+        last_signal,
+        given_back,
         exit,
         watching,
         actions,
     } = state;
     let services: Vec<_> = services.iter().map(fingerprint_of_service).collect();
     let sessions = (root_sessions, groups, watching);
-    hash(&((jitter, phase, main, plan, services, sessions), (stop, first_signal, exit, actions)))
+    hash(&((jitter, phase, main, plan, services, sessions), (stop, last_signal, given_back, exit, actions)))
 }
 
 fn fingerprint_of_service(service: &Service) -> u64 {
@@ -138,8 +174,11 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         was_ready,
         last_error,
         sessions,
+        user_state,
+        ready_ignored,
     } = service;
-    hash(&(stage, (run, before), stop_by, request, history, first_began, was_ready, last_error, sessions))
+    let user = (user_state, ready_ignored, last_error);
+    hash(&(stage, (run, before), stop_by, request, history, first_began, was_ready, user, sessions))
 }
 
 /// Hashes what `Debug` shows, so that the machine needs no door for it.
@@ -183,7 +222,7 @@ pub(super) fn events(actions: &[Action]) -> Vec<&Event> {
     actions.iter().filter_map(event).collect()
 }
 
-/// The actions that are no events.
+/// The actions that are no events and no drops of state.
 pub(super) fn deeds(actions: &[Action]) -> Vec<&Action> {
-    actions.iter().filter(|action| !matches!(action, Action::Emit(_))).collect()
+    actions.iter().filter(|action| !matches!(action, Action::Emit(_) | Action::DropState { .. })).collect()
 }

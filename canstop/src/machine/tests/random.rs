@@ -37,7 +37,8 @@ fn no_world_breaks_a_law() {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    let times = (200..8_000_u64, prop_oneof![3 => Just(0), 1 => 0..1_000_u64], 0..6_000_u64);
+    let times =
+        (prop_oneof![9 => 200..8_000_u64, 1 => 0..30_u64], prop_oneof![3 => Just(0), 1 => 0..1_000_u64], 0..6_000_u64);
     let lags = prop_oneof![4 => Just(vec![0]), 1 => vec(0..300_u64, 1..4)];
     let rogue = weighted(0.05, (0..8_usize, 0..10_usize));
     let plan = (vec(families(), 1..=8), any::<bool>(), rogue);
@@ -81,12 +82,14 @@ fn services() -> impl Strategy<Value = ServiceScript> {
     let bound = prop_oneof![2 => Just((0, 0)), 1 => (any::<u16>(), any::<u16>())];
     let spec = (((any::<u16>(), any::<u16>()), bound), added, restarts, 0..4_u32, options);
     let lives = vec((weighted(0.3, 0..3_000_u64), ends()).prop_map(|(lasts, end)| Life { lasts, end }), 1..4);
-    let dies = (weighted(0.8, soon()), weighted(0.1, soon()));
+    let drops = (prop_oneof![8 => Just(Some(0)), 2 => weighted(0.9, soon())], prop::bool::weighted(0.03));
+    let dies = (weighted(0.8, soon()), weighted(0.1, soon()), drops, any::<bool>());
     let story = (weighted(0.98, 0..700_u64), lives, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
     (spec, story).prop_map(|(spec, story)| {
         let (((some, others), (bound, bound_dependents)), added, restart, failures, (notify, optional, cancel, grace)) =
             spec;
-        let (ready_after, lives, obeys, obeys_with, (dies_in, echoes_after), sessions) = story;
+        let (ready_after, lives, obeys, obeys_with, dies, sessions) = story;
+        let (dies_in, echoes_after, (drops_in, drop_panics), retries) = dies;
         ServiceScript {
             needs: some & others,
             bound,
@@ -104,6 +107,9 @@ fn services() -> impl Strategy<Value = ServiceScript> {
             obeys_with,
             dies_in,
             echoes_after,
+            drops_in,
+            drop_panics,
+            retries,
             sessions,
             children: Vec::new(),
         }
@@ -119,7 +125,10 @@ fn sessions() -> impl Strategy<Value = SessionScript> {
 
 fn orders() -> impl Strategy<Value = Order> {
     prop_oneof![
-        1 => (0..6_000_u64).prop_map(|at| Order::Signal { at }),
+        2 => (0..6_000_u64, prop_oneof![2 => Just(0), 1 => 0..500_u64], prop::bool::weighted(0.2)).prop_map(
+            |(at, delivered, from_terminal)| Order::Signal { at, delivered, from_terminal }
+        ),
+        1 => (0..6_000_u64, 0..4_000_u64).prop_map(|(at, span)| Order::Frozen { at, span }),
         1 => (0..6_000_u64).prop_map(|at| Order::Shutdown { at }),
         3 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Stop { at, service }),
         4 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Restart { at, service }),

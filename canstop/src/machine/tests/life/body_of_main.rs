@@ -4,7 +4,7 @@ use super::super::build::{TERMINATE, at, ended, failed, ms, panicked, root_sessi
 use super::super::harness::deeds;
 use super::{cause, is_over, outcome, program, running, start, starts};
 use crate::machine::action::{Abandoned, Action};
-use crate::machine::cause::Cause;
+use crate::machine::cause::{Cause, Signal};
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::service::ServiceOutcome;
@@ -29,7 +29,7 @@ fn a_main_that_listens_is_told_and_given_the_grace() {
     program.pass(ms(4_000));
     program.handle(Input::MainEnded(ExitReason::Done));
     assert!(is_over(&program));
-    assert_eq!(program.state.exit(), Exit::Clean);
+    assert_eq!(program.state.exit(), Exit::Interrupted(Signal::Terminate));
 }
 
 #[test]

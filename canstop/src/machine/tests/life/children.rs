@@ -4,9 +4,8 @@ use super::super::build::{
     Options, TERMINATE, added, allowance, at, ended, failed, ms, restart, service, sessions_of, stop,
 };
 use super::super::harness::{Watched, deeds, events};
-use super::{cause, is_over, outcome, running, start, starts, stop_by};
+use super::{cause, is_over, limit_exceeded, outcome, running, start, starts, stop_by};
 use crate::machine::action::{Abandoned, Action};
-use crate::machine::cause::Cause;
 use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
@@ -90,7 +89,7 @@ fn a_child_has_a_restart_policy_of_its_own() {
     program.handle(ended(3, 1, failed()));
     assert_eq!(starts(&program.pass(ms(200))), [start(3, 2)]);
     let actions = program.handle(ended(3, 2, failed()));
-    let failed = Cause::ServiceFailed { service: "shop/till".to_owned(), error: "disk full".to_owned() };
+    let failed = limit_exceeded("shop/till", "disk full");
     assert_eq!(cause(&actions), Some(&failed));
 }
 

@@ -30,7 +30,8 @@ fn program() -> State {
 }
 
 fn count(state: &mut State, now: Time, edge: u64, group: u64) -> Vec<Action> {
-    state.handle(now, Input::SessionsCounted(vec![(Owner::Root, edge), (GROUP, group)]))
+    let _ = state.handle(now, Input::SessionsCounted(vec![(Owner::Root, edge), (GROUP, group)]));
+    state.handle(now, Input::Wake)
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
     let mut state = program();
     let _ = count(&mut state, at(0), 1, 2);
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
-    let _ = state.handle(at(0), signal(Signal::Terminate, 0));
+    let _ = state.handle(at(0), signal(Signal::Terminate, u64::MAX));
     assert_eq!(state.wake_at(), Some(at(500)));
 
     let actions = state.handle(at(500), Input::Wake);
@@ -56,7 +57,7 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
     let mut state = State::new(allowance, Jitter::seeded(1));
     let _ = state.handle(at(0), Input::SessionsCounted(vec![(Owner::Root, 1)]));
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
-    let _ = state.handle(at(0), signal(Signal::Terminate, 0));
+    let _ = state.handle(at(0), signal(Signal::Terminate, u64::MAX));
 
     let _ = state
         .handle(at(200), Input::GroupAdded { home: Owner::Root, grace: Duration::from_millis(500), cancels: false });
@@ -68,7 +69,7 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
 fn a_main_that_spawned_one_is_not_dropped() {
     let mut state = program();
     let _ = count(&mut state, at(0), 0, 1);
-    let actions = state.handle(at(0), signal(Signal::Terminate, 0));
+    let actions = state.handle(at(0), signal(Signal::Terminate, u64::MAX));
     assert!(!actions.contains(&Action::DropMain), "{actions:?}");
 }
 

@@ -2,6 +2,7 @@
 
 mod body_of_main;
 mod bound;
+mod budget_rules;
 mod by_the_book;
 mod children;
 mod dependencies;
@@ -11,6 +12,8 @@ mod second_signal;
 mod starting;
 mod stopping;
 mod stopping_alone;
+
+use std::time::Duration;
 
 use super::build::allowance;
 use super::harness::Watched;
@@ -67,6 +70,12 @@ fn cause(actions: &[Action]) -> Option<&Cause> {
         Action::Emit(Event::StopRequested { cause, .. }) => Some(cause),
         _ => None,
     })
+}
+
+/// A second failure where one is allowed in ten seconds.
+fn limit_exceeded(service: &str, error: &str) -> Cause {
+    let (service, error) = (service.to_owned(), error.to_owned());
+    Cause::LimitExceeded { service, failures: 2, limit: 1, window: Duration::from_secs(10), error }
 }
 
 fn is_over(program: &Watched) -> bool {

@@ -2,7 +2,7 @@
 
 use super::super::build::{Options, TERMINATE, ended, failed, ms, panicked, service};
 use super::super::harness::events;
-use super::{cause, outcome, running, start, starts};
+use super::{cause, limit_exceeded, outcome, running, start, starts};
 use crate::machine::cause::Cause;
 use crate::machine::event::Event;
 use crate::machine::exit::Exit;
@@ -39,9 +39,9 @@ fn one_failure_more_than_the_limit_stops_the_program_with_exit_1() {
     program.handle(ended(1, 1, failed()));
     program.pass(ms(200));
     let actions = program.handle(ended(1, 2, panicked()));
-    let failed = Cause::ServiceFailed { service: "http".to_owned(), error: "index out of bounds".to_owned() };
+    let failed = limit_exceeded("http", "index out of bounds");
     assert_eq!(cause(&actions), Some(&failed));
-    assert_eq!(super::stop_by(&actions), [0], "nothing of the edge is left, so it is the dependency's turn");
+    assert_eq!(super::stop_by(&actions), [1, 0], "only the state of the front is left, so it is the dependency's turn");
     program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(
         (outcome(&program, 0), outcome(&program, 1)),
@@ -56,7 +56,7 @@ fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
     program.handle(ended(0, 1, failed()));
     program.pass(ms(200));
     let actions = program.handle(ended(0, 2, ExitReason::Dropped));
-    let Some(Cause::ServiceFailed { error, .. }) = cause(&actions) else { panic!("{actions:?}") };
+    let Some(Cause::LimitExceeded { error, .. }) = cause(&actions) else { panic!("{actions:?}") };
     assert_eq!(error, "its task was cancelled");
 }
 

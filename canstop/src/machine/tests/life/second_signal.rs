@@ -9,7 +9,7 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
 
-const INTERRUPT: Input = signal(Signal::Interrupt, 0);
+const INTERRUPT: Input = signal(Signal::Interrupt, u64::MAX);
 
 #[test]
 fn a_second_signal_ends_it_at_once_with_128_and_its_number() {

@@ -160,11 +160,16 @@ impl Oracle {
         })
     }
 
+    /// Is the drain delay over?
+    pub(super) fn is_ending(&self) -> bool {
+        self.edge_told.is_some()
+    }
+
     /// Is something left of those that must stop before it?
     pub(super) fn is_needed(&self, id: usize) -> bool {
         let requests = self.requests();
-        let stops = |other: usize| self.stop.is_some() || requests[other].is_some();
-        self.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
+        let stops = |other: usize| self.is_ending() || requests[other].is_some();
+        self.stops_after(id).any(|other| stops(other) && !self.services[other].late && !self.is_drained(other))
     }
 
     /// Is everything gone that a new life must not meet?

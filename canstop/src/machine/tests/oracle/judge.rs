@@ -72,7 +72,7 @@ impl Oracle {
                 Ok(())
             }
             Action::ReturnFromRun => self.judge_return_from_run(),
-            Action::DropState { .. } => Ok(()),
+            &Action::DropState { id: ServiceId(id) } => self.judge_drop(id),
             Action::Emit(event) => self.judge_event(event),
             Action::Finish => {
                 law!(rest.is_empty(), "something comes after the end: {rest:?}");
@@ -89,7 +89,12 @@ impl Oracle {
     }
 
     fn judge_start(&mut self, ServiceId(id): ServiceId, run: RunId) -> Result<(), Broken> {
-        law!(self.stop.is_none(), "service {id} starts after a stop request");
+        if let Some(stop) = &self.stop {
+            law!(!self.is_ending() && self.call.now < stop.drain_ends, "service {id} starts after the drain delay");
+            let restarts =
+                self.services[id].has_started() || self.is_restarted_with_its_parent(&self.services[id].spec);
+            law!(restarts, "service {id} starts for the first time after a stop request");
+        }
         law!(self.running, "service {id} starts before run()");
         let to_stop = self.to_stop()[id];
         law!(!to_stop || self.is_needed(id), "service {id} starts though it was asked to stop");
@@ -109,7 +114,8 @@ impl Oracle {
             law!(self.bound_needs_are_up(id), "service {id} starts before those are up that it is bound to");
         }
         self.groups_begin_anew(id);
-        self.services[id].begin(run);
+        let now = self.call.now;
+        self.services[id].begin(now, run);
         Ok(())
     }
 
@@ -121,10 +127,31 @@ impl Oracle {
         law!(!self.main.returned, "run() returns a second time");
         law!(self.all_is_drained(), "run() returns before all is drained");
         self.main.returned = true;
+        let deadline = self.stop.as_ref().map(|stop| stop.deadline);
+        let until = deadline.map(|deadline| self.with_first_poll(deadline));
+        self.stop.iter_mut().for_each(|stop| stop.teardown_until = until);
         Ok(())
     }
 
-    /// Who waits to be started, and stops alone, is over without a word.
+    /// The state of a service is dropped once, when it is over for good.
+    fn judge_drop(&mut self, id: usize) -> Result<(), Broken> {
+        if self.services[id].outcome.is_none() && self.to_stop()[id] {
+            self.note_silent_end(id);
+        }
+        let stop_by = self.services[id].stop_by.map(|until| self.with_first_poll(until));
+        let seen = &mut self.services[id];
+        law!(!seen.live && seen.outcome.is_some(), "the state of service {id} is dropped before it is over");
+        law!(!seen.drop_asked, "the state of service {id} is dropped twice");
+        seen.drop_asked = true;
+        // What was abandoned is not waited for.
+        seen.dropping = seen.outcome != Some(ServiceOutcome::Abandoned);
+        if seen.dropping {
+            seen.stop_by = stop_by;
+        }
+        Ok(())
+    }
+
+    /// A service that waits to be started, and is to stop alone, is over without an event.
     fn note_silent_ends(&mut self) {
         for (id, to_stop) in self.to_stop().into_iter().enumerate() {
             let needed = self.is_needed(id);
@@ -132,11 +159,16 @@ impl Oracle {
             if !self.running || !to_stop || needed || seen.live || seen.outcome.is_some() {
                 continue;
             }
-            if seen.has_started() {
-                seen.account(ServiceOutcome::Stopped);
-            } else {
-                seen.outcome = Some(ServiceOutcome::NeverStarted);
-            }
+            self.note_silent_end(id);
+        }
+    }
+
+    fn note_silent_end(&mut self, id: usize) {
+        let seen = &mut self.services[id];
+        if seen.has_started() {
+            seen.account(ServiceOutcome::Stopped);
+        } else {
+            seen.outcome = Some(ServiceOutcome::NeverStarted);
         }
     }
 

@@ -15,6 +15,7 @@ mod stop;
 mod tell;
 
 use std::fmt;
+use std::time::Duration;
 
 pub(in crate::machine::tests) use self::seen::Seen;
 use self::seen::{Group, Main, Sessions, Stop};
@@ -43,7 +44,8 @@ pub(in crate::machine::tests) struct Oracle {
     edge_told: Option<Time>,
     running: bool,
     stop: Option<Stop>,
-    first_signal: Option<Time>,
+    last_signal: Option<Time>,
+    given_back: Duration,
     watching: bool,
     phase: Phase,
     wake_at: Option<Time>,
@@ -74,6 +76,15 @@ struct Call {
     added: Option<usize>,
     main_failed: bool,
     signal: bool,
+    /// When the signal of this call was delivered.
+    delivered: Option<Time>,
+    from_terminal: bool,
+    /// The service whose state panicked, which must be reported.
+    state_panicked: Option<usize>,
+    /// The service whose `ready()` has no effect, which must be reported.
+    ready_ignored: Option<usize>,
+    /// Frozen time was given back.
+    gave_back: bool,
 }
 
 /// Which law was broken, and how.
@@ -110,7 +121,8 @@ impl Oracle {
             edge_told: None,
             running: false,
             stop: None,
-            first_signal: None,
+            last_signal: None,
+            given_back: Duration::ZERO,
             watching: false,
             phase: Phase::SettingUp,
             wake_at: None,
@@ -124,7 +136,8 @@ impl Oracle {
     /// Notes what happens. The actions that follow from it are judged next.
     pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Input) {
         self.call = Call { now, ..Call::default() };
-        self.woken_late |= self.wake_at.is_some_and(|wake_at| now > wake_at);
+        let is_late = self.wake_at.is_some_and(|wake_at| now > wake_at);
+        self.woken_late |= is_late || matches!(event, Input::Signal { at, .. } if *at < now);
         if !self.over {
             self.note(event);
         }
@@ -142,7 +155,7 @@ impl Oracle {
     }
 
     pub(in crate::machine::tests) fn had_signal(&self) -> bool {
-        self.first_signal.is_some()
+        self.last_signal.is_some()
     }
 
     pub(in crate::machine::tests) fn main(&self) -> &Main {

@@ -40,7 +40,10 @@ impl Oracle {
         let left = state.left();
         for (id, seen) in self.services.iter().enumerate() {
             let named = left.services.iter().filter(|service| **service == (ServiceId(id), seen.run)).count();
-            law!(named == usize::from(seen.live), "service {id} is named {named} times at a forced exit");
+            law!(
+                named == usize::from(seen.live || seen.dropping),
+                "service {id} is named {named} times at a forced exit"
+            );
             if !seen.live {
                 self.judge_fate(id, state)?;
             }

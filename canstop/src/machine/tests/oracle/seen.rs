@@ -21,6 +21,8 @@ pub(in crate::machine::tests) struct Seen {
     pub(in crate::machine::tests) live: bool,
     pub(in crate::machine::tests) ready: bool,
     pub(super) was_ready: bool,
+    /// When the present run began.
+    pub(super) began: Time,
     /// Until when the present life was told that it has time.
     pub(in crate::machine::tests) stop_by: Option<Time>,
     pub(in crate::machine::tests) sessions: Sessions,
@@ -34,6 +36,16 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) outcome: Option<ServiceOutcome>,
     /// How often it was accounted for.
     pub(super) accounts: u32,
+    /// Its state is being dropped, and that is waited for.
+    pub(in crate::machine::tests) dropping: bool,
+    /// The drop of its state was asked for.
+    pub(super) drop_asked: bool,
+    /// Its state is dropped.
+    pub(super) state_dropped: bool,
+    /// The warning about `ready()` was given.
+    pub(super) ready_ignored: bool,
+    /// It was added during a stop, under an id of its own, and so is in no plan.
+    pub(super) late: bool,
 }
 
 impl Seen {
@@ -46,6 +58,7 @@ impl Seen {
             live: false,
             ready: false,
             was_ready: false,
+            began: Time::default(),
             stop_by: None,
             sessions: Sessions::default(),
             restart_at: None,
@@ -53,6 +66,11 @@ impl Seen {
             restarts: None,
             outcome: None,
             accounts: 0,
+            dropping: false,
+            drop_asked: false,
+            state_dropped: false,
+            ready_ignored: false,
+            late: false,
         }
     }
 
@@ -60,7 +78,8 @@ impl Seen {
         self.run != self.before
     }
 
-    pub(super) fn begin(&mut self, run: RunId) {
+    pub(super) fn begin(&mut self, now: Time, run: RunId) {
+        self.began = now;
         self.run = run;
         self.live = true;
         self.ready = self.spec.ready == Ready::Started;
@@ -147,8 +166,18 @@ pub(super) struct Stop {
     pub(super) deadline: Time,
     /// Until when everything that serves goes on serving.
     pub(super) drain_ends: Time,
-    /// Until when the edge has time at least.
+    /// Until when the root has time at least.
     pub(super) front_ends: Time,
+    /// When the budget begins: the request, and what was frozen since.
+    pub(super) begins: Time,
+    /// When the stop was requested.
+    pub(super) requested: Time,
+    /// The drain delay of this stop.
+    pub(super) drain_delay: Duration,
+    /// How long something that is signalled late has for its first poll.
+    pub(super) first_poll: Duration,
+    /// When a program that waits for nothing else has to end `main`'s teardown.
+    pub(super) teardown_until: Option<Time>,
     /// What each service must have from when it is told, if others stop before it.
     pub(super) reserved: Vec<Duration>,
     /// Each service's step.

@@ -7,6 +7,10 @@ use super::seen::{Group, Sessions};
 use crate::machine::id::{Owner, ServiceId};
 use crate::machine::time::Time;
 
+/// How long something has for its first poll, and by how much that may exceed the deadline.
+pub(super) const FIRST_POLL: Duration = Duration::from_millis(10);
+pub(super) const TAIL: Duration = Duration::from_millis(20);
+
 impl Oracle {
     pub(super) fn sessions(&self, owner: Owner) -> &Sessions {
         match owner {
@@ -46,11 +50,11 @@ impl Oracle {
 
     /// Is it over, with its sessions and its children?
     pub(super) fn is_drained(&self, id: usize) -> bool {
-        self.is_itself_drained(id) && self.children(id).all(|child| self.is_drained(child))
+        self.is_itself_drained(id) && self.children(id).all(|child| self.services[child].late || self.is_drained(child))
     }
 
     pub(super) fn is_itself_drained(&self, id: usize) -> bool {
-        !self.services[id].live && self.are_drained(Owner::Service(ServiceId(id)))
+        !self.services[id].live && !self.services[id].dropping && self.are_drained(Owner::Service(ServiceId(id)))
     }
 
     /// The edge's sessions and the body of `main`.
@@ -63,7 +67,7 @@ impl Oracle {
     }
 
     pub(super) fn note_group(&mut self, home: Owner, grace: Duration) {
-        let stop_by = self.stop_by(home).map(|until| until.min(self.call.now + grace));
+        let stop_by = self.stop_by(home).map(|until| until.min(self.with_first_poll(self.call.now + grace)));
         self.groups.push(Group { home, grace, stop_by, sessions: Sessions::default() });
     }
 
@@ -80,11 +84,38 @@ impl Oracle {
         self.edge.alive == 0 && groups.all(|group| group.sessions.alive == 0)
     }
 
+    /// Until when somebody has time at least who is signalled now: it is polled once.
+    pub(super) fn with_first_poll(&self, until: Time) -> Time {
+        let now = self.call.now;
+        match &self.stop {
+            Some(stop) => until.max((now + stop.first_poll).min(stop.deadline + TAIL)),
+            None => until.max(now + FIRST_POLL),
+        }
+    }
+
+    /// Is something left of it that wants time for its own stop?
+    pub(super) fn has_to_stop(&self, id: usize) -> bool {
+        let seen = &self.services[id];
+        let waits = seen.outcome.is_none() && !seen.live;
+        seen.live
+            || waits
+            || !self.are_drained(Owner::Service(ServiceId(id)))
+            || self.children(id).any(|child| self.has_to_stop(child))
+    }
+
+    /// Does a service wait for its next run, or a restarted one's child for its first?
+    pub(super) fn any_waits(&self) -> bool {
+        self.services.iter().any(|seen| seen.outcome.is_none() && !seen.live)
+    }
+
     /// What a home is told its groups hear with it.
     pub(super) fn pass_on(&mut self, home: Owner, until: Time) {
-        for group in self.groups.iter_mut().filter(|group| group.home == home) {
-            let own = group.stop_by.unwrap_or(self.call.now + group.grace);
-            group.stop_by = Some(own.min(until));
+        for group in 0..self.groups.len() {
+            let &Group { home: of, grace, stop_by, .. } = &self.groups[group];
+            if of == home {
+                let own = stop_by.unwrap_or(self.with_first_poll(self.call.now + grace));
+                self.groups[group].stop_by = Some(own.min(until));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::seen::Stop;
+use super::sessions::TAIL;
 use super::{Broken, Oracle, law};
 use crate::machine::phase::Phase;
 use crate::machine::service::Request;
@@ -30,7 +31,7 @@ impl Settled<'_> {
         }
         match &oracle.stop {
             Some(stop) => self.judge_stop(stop),
-            None if phase == Phase::Running => self.judge_supervision(),
+            None if phase == Phase::Running => self.judge_running(),
             None => Ok(()),
         }
     }
@@ -39,6 +40,11 @@ impl Settled<'_> {
         let call = &self.oracle.call;
         law!(!call.must_stop || self.oracle.stop.is_some(), "a stop should have been requested");
         law!(!call.must_force || self.oracle.over, "the second signal should have ended it");
+        law!(call.state_panicked.is_none() || self.oracle.over, "a panic was not reported: {:?}", call.state_panicked);
+        law!(call.ready_ignored.is_none() || self.oracle.over, "a warning is missing: {:?}", call.ready_ignored);
+        for (id, seen) in self.oracle.services.iter().enumerate() {
+            law!(seen.outcome.is_none() || seen.drop_asked, "service {id} is over, and its state is kept");
+        }
         law!(call.ended.is_none() || self.oracle.over, "an end was not told: {:?}", call.ended);
         law!(call.ready.is_none() || self.oracle.over, "a service became ready, which was not told: {:?}", call.ready);
         Ok(())
@@ -59,7 +65,8 @@ impl Settled<'_> {
         law!(in_time, "it wants to be woken at {wake_at:?}, and something is due at {due:?}");
         let Some(stop) = &oracle.stop else { return Ok(()) };
         law!(state.deadline() == Some(stop.deadline), "the deadline is {:?}", state.deadline());
-        law!(now < stop.deadline, "the deadline has passed");
+        let promised = due.is_some_and(|due| now < due);
+        law!(now < stop.deadline || promised && now < stop.deadline + TAIL, "the deadline has passed");
         Ok(())
     }
 
@@ -70,7 +77,7 @@ impl Settled<'_> {
         let services = services.filter_map(|id| oracle.services[id].stop_by);
         let groups =
             oracle.groups.iter().filter(|group| !group.sessions.are_drained()).filter_map(|group| group.stop_by);
-        let restarting = (0..oracle.services.len()).filter(|&id| oracle.may_start_again(id));
+        let restarting = (0..oracle.services.len()).filter(|&id| !oracle.is_ending() && oracle.may_start_again(id));
         let restarts = restarting.filter_map(|id| oracle.services[id].restart_at);
         let of_stop = oracle.stop.iter().flat_map(|stop| {
             let edge = match oracle.edge_told {
@@ -78,7 +85,8 @@ impl Settled<'_> {
                 Some(until) => Some(until).filter(|_| !oracle.root_is_drained()),
             };
             let waiting_line = stop.last_waiting_line + Duration::from_secs(1);
-            edge.into_iter().chain([stop.deadline, waiting_line])
+            let teardown = stop.teardown_until.filter(|_| !oracle.main.ended && !oracle.main.abandoned);
+            edge.into_iter().chain(teardown).chain([waiting_line])
         });
         services.chain(groups).chain(restarts).chain(of_stop).min()
     }
@@ -88,7 +96,7 @@ impl Settled<'_> {
         let now = self.oracle.call.now;
         for (id, seen) in self.oracle.services.iter().enumerate() {
             let up = seen.stop_by.is_some_and(|until| now >= until);
-            law!(!(up && seen.live), "service {id} is still waited for though its time is up");
+            law!(!(up && (seen.live || seen.dropping)), "service {id} is still waited for though its time is up");
         }
         for owner in self.oracle.owners() {
             let up = self.oracle.stop_by(owner).is_some_and(|until| now >= until);
@@ -112,6 +120,13 @@ impl Settled<'_> {
             let ends = requests[id] >= Some(Request::EndWithParent);
             law!(!due || ends || !oracle.may_start_again(id), "service {id} should have been restarted");
         }
+        Ok(())
+    }
+
+    fn judge_running(&self) -> Result<(), Broken> {
+        self.judge_supervision()?;
+        let Self { oracle, .. } = self;
+        let requests = oracle.requests();
         let awaited =
             |id: usize| requests[id].is_some() && !(oracle.services[id].outcome.is_some() && oracle.is_drained(id));
         let watches = (0..oracle.services.len()).any(awaited);
@@ -140,9 +155,16 @@ impl Settled<'_> {
 
     /// Every step ends as soon as it is drained.
     fn judge_stop(&self, stop: &Stop) -> Result<(), Broken> {
-        let Self { oracle, .. } = self;
+        let Self { oracle, state } = self;
+        let phase = state.phase();
         self.judge_promises()?;
-        if oracle.all_is_drained() {
+        if phase == Phase::DrainDelay {
+            law!(oracle.call.now < stop.drain_ends, "the drain delay should be over");
+            if oracle.running {
+                self.judge_supervision()?;
+            }
+        }
+        if oracle.all_is_drained() && !oracle.any_waits() {
             law!(oracle.main.in_run && !oracle.main.ended, "all is drained, and it goes on");
             law!(oracle.main.returned, "all is drained, and run() does not return");
         }

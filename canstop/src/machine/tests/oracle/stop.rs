@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::sessions::TAIL;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Abandoned;
 use crate::machine::exit::Exit;
@@ -14,7 +15,6 @@ const ROUNDING: Duration = Duration::from_micros(1);
 
 impl Oracle {
     pub(super) fn judge_told(&mut self, ServiceId(id): ServiceId, run: RunId, until: Time) -> Result<(), Broken> {
-        let now = self.call.now;
         let seen = &self.services[id];
         law!(run == seen.run, "service {id} is told as {run:?}");
         law!(
@@ -23,16 +23,18 @@ impl Oracle {
         );
         law!(self.watching, "service {id} is told to stop, and nobody watches its sessions");
         if let Some(stop) = &self.stop {
-            law!(until <= stop.deadline, "service {id} is told that it has time after the deadline");
+            law!(until <= stop.deadline + TAIL, "service {id} is told that it has time after the deadline");
         }
         if let Some(before) = seen.stop_by {
             // Who stops alone has the time that was promised, or less when the whole program stops.
-            law!(self.stop.is_some() && until < before, "service {id} is told a second time, and it is not less");
+            let less = self.stop.is_some() && until < before;
+            let given_back = self.call.gave_back && until == before;
+            law!(less || given_back, "service {id} is told a second time, and it is not less");
         } else {
             self.judge_order(id)?;
             self.judge_reserve(id, until)?;
+            law!(until >= self.with_first_poll(Time::default()), "service {id} is told that its time is up already");
         }
-        law!(until >= now || self.woken_late || !seen.live, "service {id} is told that its time is up already");
         self.services[id].stop_by = Some(until);
         self.pass_on(Owner::Service(ServiceId(id)), until);
         Ok(())
@@ -41,11 +43,15 @@ impl Oracle {
     /// Those that need it go first, their sessions with them; and before a dependency stops with the
     /// whole program, whatever may use it without naming it goes.
     fn judge_order(&self, id: usize) -> Result<(), Broken> {
+        if !self.services[id].live && self.sessions(Owner::Service(ServiceId(id))).are_drained() {
+            // Only its state is left, which nobody uses.
+            return Ok(());
+        }
         let requests = self.requests();
         for other in self.stops_after(id) {
-            let goes_on = self.stop.is_none() && requests[other].is_none();
+            let goes_on = !self.is_ending() && requests[other].is_none();
             law!(
-                goes_on || self.is_drained(other),
+                goes_on || self.is_drained(other) || self.services[other].late,
                 "service {id} is told to stop while something is left of service {other}"
             );
             law!(
@@ -54,7 +60,10 @@ impl Oracle {
             );
         }
         let Some(stop) = &self.stop else { return Ok(()) };
-        law!(self.edge_told.is_some(), "service {id} is told to stop before the edge is");
+        if !self.is_ending() {
+            law!(requests[id].is_some(), "service {id} is told to stop before the root is");
+            return Ok(());
+        }
         // Sessions that came when their service's turn was over hear it at once. Who waited for others of
         // its own slot does not wait for sessions that came to the edge since.
         let Some(&level) = stop.levels.get(id) else { return Ok(()) };
@@ -69,21 +78,28 @@ impl Oracle {
         let reserved = self.stop.as_ref().and_then(|stop| stop.reserved.get(id).copied());
         if let Some(reserved) = reserved.filter(|_| self.services[id].live && !self.woken_late) {
             let has = until.since(self.call.now);
-            law!(has + ROUNDING >= reserved, "service {id} should have {reserved:?} to stop, but has {has:?}");
+            law!(has + ROUNDING + TAIL >= reserved, "service {id} should have {reserved:?} to stop, but has {has:?}");
         }
         Ok(())
     }
 
     pub(super) fn judge_edge_told(&mut self, until: Time) -> Result<(), Broken> {
         let now = self.call.now;
-        law!(self.edge_told.is_none(), "the edge is told to stop twice");
+        let given_back = self.call.gave_back && self.edge_told == Some(until);
+        law!(self.edge_told.is_none() || given_back, "the root is told to stop twice");
+        if given_back {
+            return Ok(());
+        }
         let Some(stop) = &self.stop else {
             return Err(Broken("the edge is told to stop, which nobody asked for".to_owned()));
         };
-        law!(until <= stop.deadline, "the edge is told that it has time after the deadline");
+        law!(until <= stop.deadline + TAIL, "the root is told that it has time after the deadline");
+        law!(until >= self.with_first_poll(Time::default()), "the root is told that its time is up already");
         law!(until + ROUNDING >= stop.front_ends, "the edge has less than nobody else keeps: {until:?}");
-        law!(now >= stop.drain_ends || self.all_is_drained(), "the drain delay is cut short");
+        let nothing_left = self.all_is_drained() && !self.any_waits();
+        law!(now >= stop.drain_ends || nothing_left, "the drain delay is cut short");
         self.edge_told = Some(until);
+        self.note_no_restarts();
         self.pass_on(Owner::Root, until);
         Ok(())
     }
@@ -96,10 +112,15 @@ impl Oracle {
         }
         for &(ServiceId(id), run) in &abandoned.services {
             let seen = &self.services[id];
-            law!(seen.live && seen.run == run, "service {id} is abandoned, but it is not there");
+            law!((seen.live || seen.dropping) && seen.run == run, "service {id} is abandoned, but it is not there");
             self.judge_time_was_up(&format!("service {id}"), seen.stop_by)?;
+            if self.services[id].dropping {
+                self.services[id].dropping = false;
+                self.services[id].outcome = Some(ServiceOutcome::Abandoned);
+                continue;
+            }
             match self.requests()[id] {
-                Some(Request::Restart { not_before }) if self.stop.is_none() => {
+                Some(Request::Restart { not_before }) if !self.is_ending() => {
                     self.services[id].live = false;
                     self.services[id].restart_at = Some(not_before.max(self.call.now));
                 }
@@ -135,8 +156,8 @@ impl Oracle {
         law!(!self.main.ended && !self.main.abandoned, "main is abandoned, but it is not there");
         if self.main.in_run {
             law!(self.main.returned, "main is abandoned though run() never returned");
-            let deadline = self.stop.as_ref().map(|stop| stop.deadline);
-            self.judge_time_was_up("main's teardown", deadline)?;
+            let until = self.stop.as_ref().and_then(|stop| stop.teardown_until);
+            self.judge_time_was_up("main's teardown", until)?;
         } else {
             self.judge_time_was_up("main", self.edge_told)?;
         }

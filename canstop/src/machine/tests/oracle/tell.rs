@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::seen::{Seen, Stop};
+use super::sessions::{FIRST_POLL, TAIL};
 use super::{Broken, Oracle, law};
 use crate::machine::cause::Cause;
 use crate::machine::event::Event;
@@ -10,6 +11,7 @@ use crate::machine::exit::Exit;
 use crate::machine::input::ExitReason;
 use crate::machine::restart::Restart;
 use crate::machine::service::{Request, ServiceOutcome};
+use crate::machine::spec::Start;
 
 impl Oracle {
     pub(super) fn judge_event(&mut self, event: &Event) -> Result<(), Broken> {
@@ -31,6 +33,14 @@ impl Oracle {
             }
             Event::ServiceEnded { service, reason, restart_in } => {
                 return self.judge_ended(service, reason, *restart_in);
+            }
+            Event::ReadyIgnored { service, .. } => {
+                self.call.subject = self.call.ready_ignored.take();
+                self.subject(service)?;
+            }
+            Event::StatePanicked { service, .. } => {
+                self.call.subject = self.call.state_panicked.take();
+                self.subject(service)?;
             }
             Event::ServiceLost { service } => {
                 let seen = self.subject(service)?;
@@ -83,7 +93,7 @@ impl Oracle {
         self.call.subject = ended.map(|(id, _)| id);
         self.subject(service)?;
         let Some(id) = self.call.subject else { unreachable!("it is the subject") };
-        let stopping = self.stop.is_some();
+        let stopping = self.is_ending();
         let request = self.requests()[id];
         let now = self.call.now;
         let seen = &mut self.services[id];
@@ -94,6 +104,9 @@ impl Oracle {
             seen.restart_at = Some(not_before.max(now));
             return Ok(());
         }
+        let fails_start = seen.spec.start == Start::Fail && !seen.was_ready && !seen.spec.optional;
+        let fails_start = fails_start && *reason != ExitReason::Done && !stopping && !stop_by;
+        law!(!fails_start || restart_in.is_none(), "service {id} was never ready, and restarts");
         if let Some(pause) = restart_in {
             law!(!stopping && !stop_by, "service {id} is to be restarted though it is to stop");
             law!(policy.restart != Restart::Never, "service {id} is to be restarted, which it never may");
@@ -131,20 +144,61 @@ impl Oracle {
         if cause.is_failure() {
             self.exit = self.exit.max(Exit::Failed);
         }
-        let now = self.call.now;
+        let begins = match (cause, self.call.delivered) {
+            (Cause::Signal(signal), Some(at)) => {
+                if self.services.is_empty() {
+                    self.exit = self.exit.max(Exit::Interrupted(*signal));
+                }
+                at
+            }
+            _ => self.call.now,
+        };
         let grace = self.allowance.grace;
         let serves = self.main.is_before_run() && self.main.listens || self.services.iter().any(|seen| seen.live);
-        let drains = serves && *cause != Cause::Finished;
+        let skips = matches!(cause, Cause::Signal(_)) && self.call.from_terminal;
+        let drains = serves && !skips && *cause != Cause::Finished;
         let drain_delay = if drains { self.allowance.drain_delay.min(grace) } else { Duration::ZERO };
-        let (reserved, front_has) = self.reserved(grace - drain_delay);
+        for seen in &mut self.services {
+            if seen.restart_at.is_some() && drain_delay.is_zero() {
+                seen.account(ServiceOutcome::Stopped);
+            } else if !seen.has_started() && seen.outcome.is_none() {
+                seen.outcome = Some(ServiceOutcome::NeverStarted);
+            }
+        }
         self.stop = Some(Stop {
-            deadline: now + grace,
-            drain_ends: now + drain_delay,
-            front_ends: now + drain_delay + front_has,
-            reserved,
-            levels: self.levels(),
-            last_waiting_line: now,
+            requested: begins,
+            begins,
+            drain_delay,
+            deadline: begins + grace,
+            drain_ends: begins + drain_delay,
+            front_ends: begins,
+            first_poll: Duration::ZERO,
+            teardown_until: None,
+            reserved: Vec::new(),
+            levels: Vec::new(),
+            last_waiting_line: begins,
         });
+        self.divide_anew();
+    }
+
+    /// Divides the budget among those that are left.
+    pub(super) fn divide_anew(&mut self) {
+        let Some(Stop { begins, drain_delay, .. }) = self.stop else { return };
+        if self.is_ending() {
+            return;
+        }
+        let (reserved, front_has, dependencies) = self.reserved(self.allowance.grace.saturating_sub(drain_delay));
+        let levels = self.levels();
+        self.stop.iter_mut().for_each(|stop| {
+            stop.front_ends = begins + drain_delay + front_has;
+            stop.first_poll = FIRST_POLL.min(TAIL / (1 + dependencies));
+            stop.reserved = reserved.clone();
+            stop.levels = levels.clone();
+        });
+    }
+
+    /// No restart begins when the drain delay is over.
+    pub(super) fn note_no_restarts(&mut self) {
         for seen in &mut self.services {
             if seen.restart_at.is_some() {
                 seen.account(ServiceOutcome::Stopped);
@@ -157,14 +211,15 @@ impl Oracle {
     /// What each service must have from when it is told, as DESIGN has it: a dependency's own grace,
     /// or a fifth of the whole and at most a second. Where not all fits, all give up the same share.
     /// And what that leaves for the edge: a dependency that is gone keeps nothing.
-    fn reserved(&self, steps_have: Duration) -> (Vec<Duration>, Duration) {
+    fn reserved(&self, steps_have: Duration) -> (Vec<Duration>, Duration, u32) {
         let grace = self.allowance.grace;
         let teardown = if self.main.ended { Duration::ZERO } else { (grace / 20).min(Duration::from_millis(100)) };
         let steps_have = steps_have.saturating_sub(teardown).as_secs_f64();
-        let wants = |id: usize| self.services[id].spec.grace.unwrap_or((grace / 5).min(Duration::from_secs(1)));
+        let wants =
+            |id: usize| self.services[id].spec.grace.unwrap_or((grace / 5).min(Duration::from_secs(1))).max(FIRST_POLL);
         let levels = self.levels();
         let wanted: Vec<_> =
-            (0..levels.len()).map(|id| if self.is_drained(id) { Duration::ZERO } else { wants(id) }).collect();
+            (0..levels.len()).map(|id| if self.has_to_stop(id) { wants(id) } else { Duration::ZERO }).collect();
         let in_slot = |id: usize, &other: &usize| levels[other] == levels[id];
         // How long each and those that stop before it in its step want to have together.
         let mut chains = wanted.clone();
@@ -178,7 +233,7 @@ impl Oracle {
             let in_it = (0..levels.len()).filter(|&id| levels[id] == level);
             in_it.map(|id| chains[id]).max().unwrap_or_default().as_secs_f64()
         };
-        let count = (0..levels.len()).filter(|&id| !self.is_drained(id)).map(|id| levels[id]).max().unwrap_or(0);
+        let count = (0..levels.len()).filter(|&id| self.has_to_stop(id)).map(|id| levels[id]).max().unwrap_or(0);
         let sum: f64 = (1..=count).map(of_level).sum();
         let fits = steps_have * count as f64 / (count + 1) as f64;
         let share = if sum > fits { fits / sum } else { 1.0 };
@@ -192,6 +247,6 @@ impl Oracle {
                 _ => wanted[id].mul_f64(share),
             }
         };
-        ((0..levels.len()).map(reserved).collect(), Duration::from_secs_f64(front_has))
+        ((0..levels.len()).map(reserved).collect(), Duration::from_secs_f64(front_has), count as u32)
     }
 }

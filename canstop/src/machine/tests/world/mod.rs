@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::build::{TERMINATE, added, ms, service, shutdown};
 use super::harness::Watched;
+use crate::machine::cause::Signal;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
@@ -62,7 +63,7 @@ struct Session {
 pub(super) fn play(world: &World) -> Result<Exit, String> {
     let mut play = Play {
         world,
-        watched: Watched::new(world.allowance()),
+        watched: Watched::new(world.allowance()).holding_state(),
         agenda: BTreeMap::new(),
         planned: 0,
         scripts: Vec::new(),
@@ -88,8 +89,11 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
 impl<'a> Play<'a> {
     fn plan_beginning(&mut self) {
         for order in &self.world.orders {
-            let (Order::Signal { at } | Order::Shutdown { at } | Order::Stop { at, .. } | Order::Restart { at, .. }) =
-                order;
+            let (Order::Signal { at, .. }
+            | Order::Frozen { at, .. }
+            | Order::Shutdown { at }
+            | Order::Stop { at, .. }
+            | Order::Restart { at, .. }) = order;
             self.plan(ms(*at), Happening::Order(order.clone()));
         }
         for script in &self.world.root_sessions {
@@ -183,7 +187,15 @@ impl<'a> Play<'a> {
             Some((id, services[id.0].before))
         };
         let event = match *order {
-            Order::Signal { .. } => Some(TERMINATE),
+            Order::Signal { delivered, from_terminal, .. } => {
+                let signal = Signal::Terminate;
+                let at = self.watched.now - ms(delivered);
+                Some(Input::Signal { signal, at, from_terminal })
+            }
+            Order::Frozen { span, .. } => {
+                self.watched.now = self.watched.now + ms(span);
+                Some(Input::Frozen { span: ms(span) })
+            }
             Order::Shutdown { .. } => Some(shutdown()),
             Order::Stop { service, .. } => meant(service).map(|(id, before)| Input::StopService { id, before }),
             Order::Restart { service, .. } => meant(service).map(|(id, before)| Input::RestartService { id, before }),

@@ -6,7 +6,7 @@ use crate::machine::action::Action;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::Parent;
-use crate::machine::tests::build::{ms, ready};
+use crate::machine::tests::build::{ms, ready, state_dropped};
 
 impl Play<'_> {
     pub(super) fn react(&mut self, action: Action) {
@@ -42,11 +42,18 @@ impl Play<'_> {
                     self.plan(ms(after), Happening::Input(Input::MainEnded(self.world.main.reason.get())));
                 }
             }
+            Action::DropState { id: ServiceId(id) } => {
+                let script = self.scripts[id];
+                let run = self.watched.state.services()[id].run;
+                let panic = script.drop_panics.then_some("poisoned");
+                if let Some(after) = script.drops_in {
+                    self.plan(ms(after), Happening::Input(state_dropped(id, run.0, panic)));
+                }
+            }
             Action::WatchSessions
             | Action::UnwatchSessions
             | Action::BeginStop
             | Action::CancelSessions { .. }
-            | Action::DropState { .. }
             | Action::Emit(_)
             | Action::Finish
             | Action::ForceExit => {}

@@ -4,7 +4,7 @@ use super::{ms, service};
 use crate::machine::backoff::Backoff;
 use crate::machine::budget::Allowance;
 use crate::machine::restart::{Limit, Restart};
-use crate::machine::spec::{Ready, Reference, ServiceSpec};
+use crate::machine::spec::{Ready, Reference, ServiceSpec, Start};
 
 /// A whole world. `None` as a time is never.
 #[derive(Clone, Debug)]
@@ -57,6 +57,10 @@ pub(in crate::machine::tests) struct ServiceScript {
     pub(in crate::machine::tests) obeys: Option<u64>,
     pub(in crate::machine::tests) obeys_with: End,
     pub(in crate::machine::tests) dies_in: Option<u64>,
+    /// How long the drop of its state takes, and whether it panics.
+    pub(in crate::machine::tests) drops_in: Option<u64>,
+    pub(in crate::machine::tests) drop_panics: bool,
+    pub(in crate::machine::tests) retries: bool,
     /// Each of its ends is reported a second time.
     pub(in crate::machine::tests) echoes_after: Option<u64>,
     pub(in crate::machine::tests) sessions: Vec<SessionScript>,
@@ -81,7 +85,8 @@ pub(in crate::machine::tests) struct SessionScript {
 
 #[derive(Clone, Debug)]
 pub(in crate::machine::tests) enum Order {
-    Signal { at: u64 },
+    Signal { at: u64, delivered: u64, from_terminal: bool },
+    Frozen { at: u64, span: u64 },
     Shutdown { at: u64 },
     Stop { at: u64, service: usize },
     Restart { at: u64, service: usize },
@@ -135,6 +140,7 @@ pub(super) fn specs(family: &[ServiceScript], name: impl Fn(usize) -> String) ->
         spec.ready = if script.notify { Ready::Notify } else { Ready::Started };
         spec.start_timeout = ms(1_000);
         spec.grace = script.grace.map(ms);
+        spec.start = if script.retries { Start::Retry } else { Start::Fail };
         spec.optional = script.optional;
         spec.cancel = script.cancel;
         (script.added, spec)
