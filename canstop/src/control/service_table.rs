@@ -20,14 +20,44 @@ pub(super) struct ServiceSlot {
 }
 
 impl ServiceSlot {
-    /// Drops what was kept for the next life, since there is none: a channel's sender in it would
-    /// keep the receiver waiting. That is the user's code, so it runs on the data plane.
-    fn drop_state(&mut self) {
-        if let Some(data_plane) = self.scope.supervisor.data_plane()
-            && let Some(factory) = self.factory.take()
+    /// Drops what was kept for the next run, since there is none. That is the user's code: it runs on the data
+    /// plane as the service's body, and the service has stopped only when it has returned.
+    fn drop_state(&mut self, id: ServiceId, run: RunId) {
+        let Some(data_plane) = self.scope.supervisor.data_plane() else { return };
+        let Some(factory) = self.factory.take() else { return };
+        data_plane.spawn(drop_as_body(DroppedState { scope: self.scope, id, run, factory: Some(factory), panic: None }));
+    }
+}
+
+async fn drop_as_body(mut state: DroppedState) {
+    state.drop_now();
+}
+
+/// The state of a service that has run for the last time. Its end is reported, however it comes about: also
+/// when the data plane shuts down before it gets to this task.
+struct DroppedState {
+    scope: &'static Scope,
+    id: ServiceId,
+    run: RunId,
+    factory: Option<Arc<Mutex<Factory>>>,
+    panic: Option<String>,
+}
+
+impl DroppedState {
+    fn drop_now(&mut self) {
+        if let Some(factory) = self.factory.take()
+            && let Err(panic) = self.scope.body().run(|| drop(factory))
         {
-            data_plane.spawn(async move { drop(factory) });
+            self.panic = panic.error().map(str::to_owned);
         }
+    }
+}
+
+impl Drop for DroppedState {
+    fn drop(&mut self) {
+        self.drop_now();
+        let panic = self.panic.take();
+        self.scope.supervisor.event(Input::StateDropped { id: self.id, run: self.run, panic });
     }
 }
 
@@ -91,13 +121,18 @@ impl ServiceTable {
         run.as_ref().filter(|(run, ..)| *run == of).map(|&(_, began, _)| (*scope, began))
     }
 
-    /// Lets the services' handles see how they stand, and lets go of the state of those that are over.
+    /// Drops the state of a service that has run for the last time.
+    pub(super) fn drop_state(&mut self, id: ServiceId, run: RunId) {
+        self.0[id.0].drop_state(id, run);
+    }
+
+    /// Shows the services' state to their handles, and drops what those that are over kept for a next run.
     pub(super) fn publish(&mut self, state: &State) {
         for (id, (slot, service)) in self.0.iter_mut().zip(state.services()).enumerate() {
-            if service.is_over() {
-                slot.drop_state();
-            }
             let id = ServiceId(id);
+            if service.is_over() {
+                slot.drop_state(id, service.run);
+            }
             let (state, drained) = (service.state(), state.is_drained(id));
             slot.snapshot.send_if_modified(|known| {
                 let same_run = known.id == Some(id) && known.run == service.run;
