@@ -94,8 +94,10 @@ impl ExitWatch {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             let why = match self.listener {
                 Some(_) => "the grace is over and the program could not be stopped in order",
-                None => "the grace is over and something still runs after the last line: code after `App::run`, a destructor \
-                         or an `atexit` handler",
+                None => {
+                    "the grace is over and something still runs after the last line: code after `App::run`, a destructor \
+                         or an `atexit` handler"
+                }
             };
             return Some(End { exit: self.exit.max(Exit::Abandoned), why });
         }
@@ -110,7 +112,8 @@ impl ExitWatch {
         match &self.listener {
             Some(listener) => {
                 let _ = listener.send(delivery);
-                let delays = self.stop_requested.is_some_and(|requested| at < later(requested, self.allowance.drain_delay));
+                let delays =
+                    self.stop_requested.is_some_and(|requested| at < later(requested, self.allowance.drain_delay));
                 self.arm(at);
                 if !is_first && !is_duplicate && !delays {
                     self.unanswered.get_or_insert((signal, later(at, ANSWER_LIMIT)));
@@ -118,9 +121,10 @@ impl ExitWatch {
                 None
             }
             None if is_duplicate => None,
-            None => {
-                Some(End { exit: self.exit.max(Exit::Forced(signal)), why: "a signal ends the program after its last line" })
-            }
+            None => Some(End {
+                exit: self.exit.max(Exit::Forced(signal)),
+                why: "a signal ends the program after its last line",
+            }),
         }
     }
 
@@ -232,10 +236,10 @@ mod tests {
         let mut program = Program::new(Duration::ZERO);
         program.watch.arm(program.began);
         let hour = Duration::from_secs(3_600);
-        assert_eq!(program.watch.look(program.at(3_600_000), Some(Duration::from_millis(700)), Vec::new()), Some(End {
-            exit: Exit::Abandoned,
-            why: "the grace is over and the program could not be stopped in order"
-        }));
+        assert_eq!(
+            program.watch.look(program.at(3_600_000), Some(Duration::from_millis(700)), Vec::new()),
+            Some(End { exit: Exit::Abandoned, why: "the grace is over and the program could not be stopped in order" })
+        );
         let mut program = Program::new(Duration::ZERO);
         program.watch.arm(program.began);
         program.watch.give_back(hour);

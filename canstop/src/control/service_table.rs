@@ -25,7 +25,13 @@ impl ServiceSlot {
     fn drop_state(&mut self, id: ServiceId, run: RunId) {
         let Some(data_plane) = self.scope.supervisor.data_plane() else { return };
         let Some(factory) = self.factory.take() else { return };
-        data_plane.spawn(drop_as_body(DroppedState { scope: self.scope, id, run, factory: Some(factory), panic: None }));
+        data_plane.spawn(drop_as_body(DroppedState {
+            scope: self.scope,
+            id,
+            run,
+            factory: Some(factory),
+            panic: None,
+        }));
     }
 }
 

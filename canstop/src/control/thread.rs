@@ -48,16 +48,14 @@ fn start(
     let (supervisor, inbox) = Supervisor::new();
     let (channels, control_plane) = MainChannels::new(supervisor);
     let (started, starts) = mpsc::channel();
-    thread::Builder::new().name("canstop".to_owned()).spawn(move || {
-        match prepare() {
-            Ok((runtime, reporter, signals)) => {
-                supervisor.attach_report_thread(reporter.thread());
-                let _ = started.send(Ok(()));
-                let event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
-                control(&runtime, event_loop, inbox, Deliveries { by_guard: deliveries, signals }, guard);
-            }
-            Err(error) => drop(started.send(Err(error))),
+    thread::Builder::new().name("canstop".to_owned()).spawn(move || match prepare() {
+        Ok((runtime, reporter, signals)) => {
+            supervisor.attach_report_thread(reporter.thread());
+            let _ = started.send(Ok(()));
+            let event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
+            control(&runtime, event_loop, inbox, Deliveries { by_guard: deliveries, signals }, guard);
         }
+        Err(error) => drop(started.send(Err(error))),
     })?;
     match starts.recv() {
         Ok(started) => started.map(|()| control_plane),
@@ -173,6 +171,8 @@ fn end_after_panic(event_loop: &EventLoop, panic: &str, guard: &'static ExitGuar
     write_to_stderr(format!("canstop: the control thread panicked, which is a fault of canstop: {panic}\n").as_bytes());
     let left = catch(|| event_loop.write_what_is_left());
     let exit = if left.unwrap_or(true) { exit.max(Exit::Abandoned) } else { exit };
-    write_to_stderr(format!("canstop: the program cannot be stopped in order and ends now, exit code {}\n", exit.code()).as_bytes());
+    write_to_stderr(
+        format!("canstop: the program cannot be stopped in order and ends now, exit code {}\n", exit.code()).as_bytes(),
+    );
     end_at_once(exit)
 }

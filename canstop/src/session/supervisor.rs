@@ -205,7 +205,7 @@ impl Supervisor {
             shutdown_requested: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
             run_called: AtomicBool::new(false),
-                    data_plane: Mutex::new(DataPlane::Awaited),
+            data_plane: Mutex::new(DataPlane::Awaited),
             off_control: OffControl::default(),
             wakings: Mutex::new(Vec::new()),
             counters_version: AtomicU64::new(0),

@@ -87,9 +87,11 @@ fn a_program_that_gets_no_thread_cannot_start() {
     let is_root = rustix::process::getuid().is_root();
     for threads in ["1", "2", "3", "4", "5"] {
         let limit = format!("--nproc={threads}");
-        let user = ["setpriv", "--reuid=64123", "--regid=64123", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
+        let user =
+            ["setpriv", "--reuid=64123", "--regid=64123", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
         let launcher: Vec<_> = user.into_iter().take(if is_root { 6 } else { 0 }).chain(["prlimit", &limit]).collect();
-        let arguments: Vec<_> = launcher[1..].iter().copied().chain([probe.to_str().expect("a path"), "serve"]).collect();
+        let arguments: Vec<_> =
+            launcher[1..].iter().copied().chain([probe.to_str().expect("a path"), "serve"]).collect();
         let finished = Probe::start(launcher[0], &arguments).finish();
         finished.exited(1);
         finished.said(&["canstop: cannot start: "]);

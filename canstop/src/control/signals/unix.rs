@@ -162,7 +162,8 @@ impl Waiter {
     #[expect(unsafe_code, reason = "std has no wait for a descriptor with a limit")]
     pub(in crate::control) fn wait(&self, limit: Option<Duration>) {
         // Rounded up, or the last part of a millisecond is spun through.
-        let limit = limit.map_or(-1, |limit| libc::c_int::try_from(limit.as_micros().div_ceil(1_000)).unwrap_or(60_000));
+        let limit =
+            limit.map_or(-1, |limit| libc::c_int::try_from(limit.as_micros().div_ceil(1_000)).unwrap_or(60_000));
         let mut readable = libc::pollfd { fd: self.reader, events: libc::POLLIN, revents: 0 };
         // SAFETY: the pointer is that of one local, as the length says.
         let ready = unsafe { libc::poll(&mut readable, 1, limit) };
