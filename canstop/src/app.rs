@@ -3,17 +3,21 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::num::NonZero;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
+use std::sync::RwLock;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
-use crate::failure::{install_hook, with_sources};
+use crate::failure::{catch, install_hook, with_sources};
 use crate::machine::{Exit, ExitReason, Input};
-use crate::registry::{AnyService, Linked, MainOutput, Service, hand_over, poll_to_end, registered_in};
+use crate::registry::{
+    AnyService, Linked, MainOutput, Service, hand_over, poll_to_end, registered_in, registered_names,
+};
 use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
@@ -160,10 +164,14 @@ impl App {
             ));
         }
         install_hook();
+        let names_services = !self.linked.is_empty();
         let control = control::launch(Settings::new(resolved))?;
         let supervisor = control.supervisor;
         for service in registered_in(&self.linked).into_iter().chain(self.services) {
             hand_over(supervisor, service, false);
+        }
+        if !names_services {
+            supervisor.send(Message::NotLinked(registered_names()));
         }
         let mut builder = match self.flavor {
             Flavor::MultiThread => Builder::new_multi_thread(),
@@ -176,7 +184,13 @@ impl App {
         for configure in self.configure_runtime {
             configure(&mut builder);
         }
-        let runtime = builder.build()?;
+        let workers = match self.flavor {
+            Flavor::MultiThread => self.worker_threads.unwrap_or_else(cores),
+            Flavor::CurrentThread => 0,
+        };
+        // tokio panics if it gets no thread, and does with fewer workers if it gets some.
+        spare_threads(workers + 1)?;
+        let runtime = catch(|| builder.build()).map_err(io::Error::other)??;
         supervisor.attach_data_plane(runtime.handle());
         Ok((runtime, control))
     }
@@ -196,6 +210,23 @@ impl fmt::Debug for App {
             .field("worker_threads", &self.worker_threads)
             .finish_non_exhaustive()
     }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Checks that the system has so many threads left, by having them all at once for a moment.
+fn spare_threads(count: usize) -> io::Result<()> {
+    let hold = RwLock::new(());
+    thread::scope(|scope| {
+        let held = hold.write();
+        let spawn = |_| thread::Builder::new().stack_size(0).spawn_scoped(scope, || drop(hold.read())).map(drop);
+        let spawned = (0..count).try_for_each(spawn);
+        drop(held);
+        spawned
+    })
+    .map_err(|error| io::Error::new(error.kind(), format!("the system has no threads left for the runtime: {error}")))
 }
 
 /// The main thread: the body of `main`, then whatever the data plane needs it for, then the code.
@@ -225,7 +256,7 @@ where
     let exit = exit.recv().unwrap_or(Exit::Failed);
     // What is dropped here may ask for a runtime.
     let _runtime = handle.enter();
-    match catch_unwind(AssertUnwindSafe(|| body.set(None))) {
+    match catch(|| body.set(None)) {
         Ok(()) => exit,
         Err(_) => exit.max(Exit::Failed),
     }
@@ -241,6 +272,7 @@ where
     F: Future,
     F::Output: MainOutput<Kind>,
 {
+    let name = supervisor.root().body();
     let reason = {
         let mut body = slot.as_mut().as_pin_mut().expect("it is taken only below");
         tokio::select! {
@@ -249,14 +281,18 @@ where
             () = drop_main => ExitReason::Dropped,
             returned = poll_fn(|context| poll_to_end(supervisor, body.as_mut(), context)) => match returned {
                 None => return ExitReason::Done,
-                Some(Ok(returned)) => match returned.into_result() {
-                    Ok(()) => ExitReason::Done,
-                    Err(error) => ExitReason::Failed(with_sources(&*error)),
-                },
+                Some(Ok(returned)) => name.run(|| reason_of_main(returned)).unwrap_or_else(|panic| panic),
                 Some(Err(panic)) => panic,
             },
         }
     };
-    slot.set(None);
-    reason
+    // Its destructors are its code too: they have its time, and their panic is its own.
+    name.run(|| slot.set(None)).map_or_else(|panic| panic, |()| reason)
+}
+
+fn reason_of_main<Kind>(returned: impl MainOutput<Kind>) -> ExitReason {
+    match returned.into_result() {
+        Ok(()) => ExitReason::Done,
+        Err(error) => ExitReason::Failed(with_sources(&*error)),
+    }
 }

@@ -24,6 +24,12 @@ pub enum Signal {
     Interrupt,
     /// `SIGTERM`.
     Terminate,
+    /// `SIGHUP`.
+    Hangup,
+    /// `SIGSTOP`: the process does not run until it is continued.
+    Stop,
+    /// `SIGCONT`.
+    Continue,
 }
 
 impl Signal {
@@ -31,6 +37,9 @@ impl Signal {
         match self {
             Self::Interrupt => rustix::process::Signal::INT,
             Self::Terminate => rustix::process::Signal::TERM,
+            Self::Hangup => rustix::process::Signal::HUP,
+            Self::Stop => rustix::process::Signal::STOP,
+            Self::Continue => rustix::process::Signal::CONT,
         }
     }
 

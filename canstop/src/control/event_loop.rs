@@ -1,29 +1,43 @@
-//! What happens becomes an event, in one place and one after the other.
+//! The control plane's loop: it turns what happens into the machine's inputs, one after the other.
+//!
+//! # Order and bounds
+//!
+//! Each turn looks at signals first, then at the timers, then at messages of the data plane, then at failed
+//! sessions. It reads a bounded number of each, so that no flood of one keeps the others out. Messages that
+//! were there before a signal or a timer count before it: what has ended by then is not abandoned.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use super::clock::Clock;
+use super::clock::{Clock, later};
 use super::drain_stats::DrainStats;
+use super::exit_guard::ExitGuard;
+use super::frozen::frozen_span;
+use super::main_channels::MainChannels;
 use super::service_table::ServiceTable;
-use super::thread::{MainChannels, Settings};
-use crate::machine::{Event, Input, Jitter, Owner, Phase, Report, Signal, State};
+use super::settings::Settings;
+use super::signals::{Delivery, replaced_handler};
+use crate::machine::{Event, Exit, Input, Jitter, Owner, Report, State, Time};
 use crate::report::Reporter;
 use crate::session::{
-    Count, GroupGrace, Inbox, Message, NewService, SessionFailure, Site, Supervisor, TICK, Watch, count,
-    stop_watching_sessions,
+    Count, GroupGrace, Inbox, Message, SessionFailure, Supervisor, TICK, Watch, count, stop_watching_sessions,
 };
 
-/// While sessions are counted they are counted this often as long as they go, and ever less often when
-/// nothing changes.
+/// The first interval between counts of sessions; it doubles while nothing changes.
 const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
-/// But at least this often: one that ended just when the count began may not have said so.
+/// The longest one: a session that ended while a count began may not have announced it.
 const RECOUNT_LATEST: Duration = Duration::from_millis(5);
-
 /// While more sessions than this are left, the end of one is not worth a count.
 const FEW: u64 = 2_048;
+
+/// How many messages, and how many failed sessions, one turn reads.
+pub(super) const BATCH: usize = 1_024;
+/// How many messages are read before a signal or a timer that they may have come before.
+const BACKLOG: usize = 16 * BATCH;
+/// Every how many ticks the signal handlers are checked.
+const CHECK_HANDLERS_EVERY: u32 = 10;
 
 /// The control plane's state: the machine, and what it decides about.
 pub(crate) struct EventLoop {
@@ -34,20 +48,33 @@ pub(crate) struct EventLoop {
     pub(super) drain_stats: DrainStats,
     pub(super) watch: Watch,
     pub(super) reporter: Reporter,
-    pub(super) ends: MainChannels,
-    /// Who waits in `run()`.
+    pub(super) main: MainChannels,
+    /// What holds the process to its deadline; a test has none.
+    pub(super) guard: Option<&'static ExitGuard>,
+    /// The callers of `run()`.
     pub(super) in_run: Vec<oneshot::Sender<Report>>,
-    /// The machine has said that it is over, and whether it must be so at once.
+    /// Set when the machine has finished.
     pub(super) over: Option<Over>,
-    data_plane_gone: bool,
+    pub(super) data_plane_gone: bool,
     /// How many sessions the last count found.
     alive: u64,
     recount_after: Duration,
-    /// How many groups of sessions the machine has heard of.
+    /// How many groups of sessions the machine knows.
     known_groups: usize,
+    /// The time of the machine's last input. It never goes back.
+    now: Time,
+    /// The code that the guard knows.
+    noted: Exit,
+    /// Services that have registered themselves, in a program that links no crate.
+    pub(super) not_linked: Vec<String>,
+    next_tick: Instant,
+    ticks_to_check: u32,
+    handler_was_replaced: bool,
+    /// Messages of the present turn; kept for its allocation.
+    pub(super) batch: Vec<Message>,
 }
 
-/// How it is over.
+/// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     /// The data plane may still drop what it holds.
@@ -56,12 +83,21 @@ pub(crate) enum Over {
     Forced,
 }
 
+/// What one turn waits for.
+enum Turn {
+    Signal(Delivery),
+    Timer,
+    Messages,
+    Failure(SessionFailure),
+    SessionsChanged,
+}
+
 impl EventLoop {
     pub(crate) fn new(
         supervisor: &'static Supervisor,
         settings: &Settings,
         reporter: Reporter,
-        ends: MainChannels,
+        main: MainChannels,
     ) -> Self {
         let clock = Clock::start();
         Self {
@@ -72,21 +108,32 @@ impl EventLoop {
             drain_stats: DrainStats::default(),
             watch: Watch::default(),
             reporter,
-            ends,
+            main,
+            guard: None,
             in_run: Vec::new(),
             over: None,
             data_plane_gone: false,
             alive: 0,
             recount_after: RECOUNT_SOONEST,
             known_groups: 0,
+            now: Time::default(),
+            noted: Exit::Clean,
+            not_linked: Vec::new(),
+            next_tick: clock.began(),
+            ticks_to_check: CHECK_HANDLERS_EVERY,
+            handler_was_replaced: false,
+            batch: Vec::new(),
         }
     }
 
-    /// Runs until the machine says that it is over. `next_signal` is asked for one at a time, and what it
-    /// gives may be dropped before it is ready.
-    pub(crate) async fn run(&mut self, mut next_signal: impl AsyncFnMut() -> Signal, inbox: &mut Inbox) -> Over {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    /// This one runs a program: the guard holds the process to its deadline.
+    pub(super) fn guarded_by(self, guard: &'static ExitGuard) -> Self {
+        Self { guard: Some(guard), ..self }
+    }
+
+    /// Runs until the machine has finished. `next_signal` is asked for one signal at a time, and the future
+    /// that it returns may be dropped before it is ready.
+    pub(crate) async fn run(&mut self, mut next_signal: impl AsyncFnMut() -> Delivery, inbox: &mut Inbox) -> Over {
         loop {
             if let Some(over) = self.over {
                 if self.state.watches_sessions() {
@@ -94,38 +141,47 @@ impl EventLoop {
                 }
                 return over;
             }
+            let supervisor = self.supervisor;
             let counts = self.state.watches_sessions();
-            let wake_at = self.wake_at();
-            tokio::select! {
+            let due = self.wake_at().min(self.next_tick);
+            let turn = tokio::select! {
                 biased;
-                signal = next_signal() => {
-                    self.read_what_is_there(inbox);
-                    self.happened(Input::Signal { signal, at: self.clock.now(), from_terminal: false });
-                }
-                Some(message) = inbox.messages.recv() => self.read(message),
-                Some(failure) = inbox.failures.recv() => self.report_failure(failure),
-                () = sleep_until(wake_at) => self.happened(Input::Wake),
-                now = tick.tick() => {
-                    self.supervisor.ask_for_turns();
-                    self.watch.tick(self.supervisor, self.clock.began(), now);
-                }
-                () = self.supervisor.wait_for_change(), if counts => self.happened(Input::Wake),
+                delivery = next_signal() => Turn::Signal(delivery),
+                () = sleep_until(due) => Turn::Timer,
+                _ = inbox.messages.recv_many(&mut self.batch, BATCH) => Turn::Messages,
+                Some(failure) = inbox.failures.recv() => Turn::Failure(failure),
+                () = supervisor.wait_for_change(), if counts => Turn::SessionsChanged,
+            };
+            self.forgive_frozen_time(due);
+            match turn {
+                Turn::Signal(delivery) => self.signal(delivery, inbox),
+                Turn::Timer => self.timer(inbox),
+                Turn::Messages => self.read_batch(),
+                Turn::Failure(failure) => self.report_failure(failure),
+                Turn::SessionsChanged => self.happened(Input::Wake),
+            }
+            self.read_some(inbox, BATCH);
+            for _ in 0..BATCH {
+                let Ok(failure) = inbox.failures.try_recv() else { break };
+                self.report_failure(failure);
             }
         }
     }
 
-    /// Goes on reading what the data plane says while it is taken down, until it is gone or `limit`.
+    /// Goes on reading while the data plane shuts down, until it is gone or `limit` has passed.
     pub(super) async fn await_runtime_shutdown(&mut self, inbox: &mut Inbox, limit: Duration) {
-        let limit = sleep_until(Instant::now() + limit);
+        let limit = sleep_until(later(Instant::now(), limit));
         tokio::pin!(limit);
         while !self.data_plane_gone {
             tokio::select! {
-                Some(failure) = inbox.failures.recv() => self.report_failure(failure),
-                Some(message) = inbox.messages.recv() => self.read(message),
+                biased;
                 () = &mut limit => break,
+                Some(message) = inbox.messages.recv() => self.read(message),
+                Some(failure) = inbox.failures.recv() => self.report_failure(failure),
             }
         }
-        while let Ok(failure) = inbox.failures.try_recv() {
+        for _ in 0..BATCH {
+            let Ok(failure) = inbox.failures.try_recv() else { break };
             self.report_failure(failure);
         }
     }
@@ -141,10 +197,78 @@ impl EventLoop {
         asked.map_or(now + recount, |asked| asked.min(now + recount))
     }
 
-    /// Tells the machine, and does what it says. The sessions are counted first, so that it never
-    /// judges by an old count.
-    pub(super) fn happened(&mut self, event: Input) {
+    /// If this thread did not run between `due` and now, nor did anything else: that span costs nobody their
+    /// time. A test's clock may be moved by hours at once, which is not that.
+    fn forgive_frozen_time(&mut self, due: Instant) {
+        if self.guard.is_some()
+            && let Some(span) = frozen_span(due, Instant::now())
+        {
+            self.step(Input::Frozen { span });
+        }
+    }
+
+    fn signal(&mut self, Delivery { signal, at, from_terminal }: Delivery, inbox: &mut Inbox) {
+        // The message may be behind a flood: a `main` that has just asked for its lifecycle must not be
+        // dropped like one that never did.
+        if self.supervisor.main_has_listened() {
+            self.step(Input::MainListens);
+        }
+        self.read_some(inbox, BACKLOG);
+        self.happened(Input::Signal { signal, at: self.clock.time(at), from_terminal });
+        if let Some(guard) = self.guard {
+            guard.signal_read();
+        }
+    }
+
+    fn timer(&mut self, inbox: &mut Inbox) {
+        let now = Instant::now();
+        if now >= self.next_tick {
+            self.supervisor.ask_for_turns();
+            self.watch.tick(self.supervisor, self.clock.began(), now);
+            // Ticks that were missed are not made up for.
+            let missed = now.duration_since(self.next_tick).as_nanos() / TICK.as_nanos();
+            self.next_tick += TICK * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+            self.check_handlers();
+        }
+        self.read_some(inbox, BACKLOG);
+        if self.wake_is_due() || self.state.watches_sessions() {
+            self.happened(Input::Wake);
+        }
+    }
+
+    fn wake_is_due(&self) -> bool {
+        self.state.wake_at().is_some_and(|at| self.clock.now() >= at)
+    }
+
+    /// Reports once that somebody has replaced a signal handler: that signal no longer stops the program.
+    fn check_handlers(&mut self) {
+        self.ticks_to_check -= 1;
+        if self.ticks_to_check > 0 {
+            return;
+        }
+        self.ticks_to_check = CHECK_HANDLERS_EVERY;
+        if self.guard.is_some()
+            && !self.handler_was_replaced
+            && let Some(signal) = replaced_handler()
+        {
+            self.handler_was_replaced = true;
+            self.emit(Event::SignalHandlerReplaced { signal }, false);
+        }
+    }
+
+    /// Hands an input to the machine, after a count of the sessions: the machine never judges by an old one.
+    pub(super) fn happened(&mut self, input: Input) {
         self.supervisor.continue_waking();
+        self.count_sessions();
+        self.step(input);
+        self.services.publish(&self.state);
+    }
+
+    fn count_sessions(&mut self) {
+        self.count_sessions_at(self.clock.now());
+    }
+
+    pub(super) fn count_sessions_at(&mut self, now: Time) {
         let counts = count(self.supervisor);
         self.introduce_groups(&counts);
         let alive = counts.iter().map(|count| count.alive).sum();
@@ -153,17 +277,15 @@ impl EventLoop {
         self.alive = alive;
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
-        self.step(Input::SessionsCounted(counts));
-        self.step(event);
-        self.services.publish(&self.state);
+        self.step_at(now, Input::SessionsCounted(counts));
     }
 
-    /// The sessions were told just now, and may be gone soon.
+    /// Sessions were signalled or abandoned just now, and may end soon.
     pub(super) fn recount_soon(&mut self) {
         self.recount_after = RECOUNT_SOONEST;
     }
 
-    /// Groups come up on the data plane, in the order of their numbers.
+    /// Groups are made on the data plane, in the order of their numbers.
     fn introduce_groups(&mut self, counts: &[Count]) {
         for Count { scope, .. } in counts {
             let (Owner::Group(number), Some(GroupGrace { grace, cancels })) = (scope.owner, scope.group_grace()) else {
@@ -177,63 +299,22 @@ impl EventLoop {
         }
     }
 
-    fn step(&mut self, event: Input) {
+    fn step(&mut self, input: Input) {
         let now = self.clock.now();
-        let actions = self.state.handle(now, event);
+        self.step_at(now, input);
+    }
+
+    pub(super) fn step_at(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        let actions = self.state.handle(self.now, input);
         for action in actions {
             self.perform(action);
         }
-    }
-
-    /// What was said before a signal came is heard before it: a `main` that has just asked for its
-    /// lifecycle must not be dropped like one that never did. What comes meanwhile must wait, or a
-    /// flood of it would keep the signal out.
-    fn read_what_is_there(&mut self, inbox: &mut Inbox) {
-        for _ in 0..inbox.messages.len() {
-            if let Ok(message) = inbox.messages.try_recv() {
-                self.read(message);
-            }
+        if let Some(guard) = self.guard
+            && self.noted != self.state.exit()
+        {
+            self.noted = self.state.exit();
+            guard.note(self.noted);
         }
-    }
-
-    fn read(&mut self, message: Message) {
-        match message {
-            Message::Input(event) => self.happened(event),
-            Message::Add(new) => self.add(new),
-            Message::Run(done) => {
-                if self.state.phase() >= Phase::TearingDown {
-                    let report = self.report();
-                    self.supervisor.run_off_control(move || drop(done.send(report)));
-                    return;
-                }
-                self.in_run.push(done);
-                self.happened(Input::RunCalled);
-            }
-            Message::Restart { id, before, asked_in } => {
-                let run = self.state.services()[id.0].run;
-                self.supervisor.run_off_control(move || {
-                    let _ = asked_in.send(run);
-                });
-                self.happened(Input::RestartService { id, before });
-            }
-            Message::DataPlaneGone => self.data_plane_gone = true,
-        }
-    }
-
-    fn add(&mut self, new: NewService) {
-        let spec = new.spec.clone();
-        if new.by_user {
-            self.happened(Input::MainListens);
-        }
-        self.services.add(self.supervisor, self.state.number_for(&spec.name), new);
-        self.happened(Input::ServiceAdded(spec));
-    }
-
-    fn report_failure(&self, SessionFailure { site, scope, reason }: SessionFailure) {
-        let Site { name, module, function, .. } = *site;
-        let location = site.location();
-        let owner = (scope.owner != Owner::Root).then(|| scope.name.clone());
-        let function = function();
-        self.say(Event::SessionFailed { name, location, function, module, owner, reason }, false);
     }
 }

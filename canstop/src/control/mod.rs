@@ -1,21 +1,32 @@
 //! The control plane: the only rooms that touch threads, signals, the clock and the exit.
 //!
-//! A signal comes in through [`signals`], becomes an event in the [`event_loop`], is judged by the
-//! machine, and what that decides is done in [`perform`].
+//! A signal is delivered to the [`exit_guard`]'s thread, becomes an input in the [`event_loop`], is judged
+//! by the machine, and what that decides is done in [`perform`]. If none of that works, the guard ends the
+//! process.
 //!
 //! Architecture invariant: no user code runs here, and nothing here waits without a limit.
 
-mod signals;
 mod clock;
+mod frozen;
+mod settings;
 mod exit;
+mod signals;
+mod exit_watch;
+mod exit_guard;
+mod main_channels;
 mod service_table;
 mod drain_stats;
 mod event_loop;
+mod messages;
 mod perform;
 mod thread;
 
 #[cfg(feature = "testing")]
 pub(crate) use event_loop::EventLoop;
+pub(crate) use main_channels::ControlPlane;
 #[cfg(feature = "testing")]
-pub(crate) use thread::MainChannels;
-pub(crate) use thread::{ControlPlane, DATA_PLANE_LIMIT, Settings, launch};
+pub(crate) use main_channels::MainChannels;
+pub(crate) use settings::Settings;
+#[cfg(feature = "testing")]
+pub(crate) use signals::Delivery;
+pub(crate) use thread::{DATA_PLANE_LIMIT, launch};

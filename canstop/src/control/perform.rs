@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
+use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
 use crate::report::Reporter;
-use crate::session::{Scope, Supervisor, stop_watching_sessions, watch_sessions};
+use crate::session::{Scope, Supervisor, count, stop_watching_sessions, watch_sessions};
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
@@ -17,26 +18,22 @@ impl EventLoop {
                 self.supervisor.request_stop(scope, run, self.clock.instant(until));
             }
             Action::StopRoot { until } => {
-                let edge = self.supervisor.root();
-                self.supervisor.request_stop(edge, edge.run_id(), self.clock.instant(until));
+                let root = self.supervisor.root();
+                self.supervisor.request_stop(root, root.run_id(), self.clock.instant(until));
             }
             Action::WatchSessions => {
                 watch_sessions();
                 self.recount_soon();
             }
             Action::UnwatchSessions => stop_watching_sessions(),
-            Action::BeginStop => {
-                self.drain_stats.open(self.supervisor);
-                let deadline = self.state.deadline().expect("a stop has a deadline");
-                self.supervisor.begin_draining(self.clock.instant(deadline));
-            }
+            Action::BeginStop => self.begin_stop(),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
             Action::CancelSessions { owner } => {
                 let scopes = self.supervisor.scopes().into_iter().filter(|scope| scope.owner == owner);
                 scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
             }
             Action::Cancel { id, run } => self.services.abort(id, run),
-            Action::DropMain => self.ends.drop_main.cancel(),
+            Action::DropMain => self.main.drop_main.cancel(),
             Action::ReturnFromRun => {
                 for done in std::mem::take(&mut self.in_run) {
                     let report = self.report();
@@ -44,7 +41,7 @@ impl EventLoop {
                 }
             }
             Action::DropState { id } => self.services.drop_state(id, self.state.services()[id.0].run),
-            Action::Emit(event) => self.say(event, false),
+            Action::Emit(event) => self.emit(event, false),
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
                 let left = self.state.left();
@@ -52,6 +49,16 @@ impl EventLoop {
                 self.name_stragglers(&left, true);
                 self.over = Some(Over::Forced);
             }
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        self.drain_stats.open(self.supervisor);
+        if let (Some(guard), Some(requested)) = (self.guard, self.state.stop_requested()) {
+            guard.arm(self.clock.instant(requested));
+        }
+        if let Some(deadline) = self.state.deadline() {
+            self.supervisor.begin_draining(self.clock.instant(deadline));
         }
     }
 
@@ -78,26 +85,41 @@ impl EventLoop {
         let naming =
             StragglerNaming { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
         let stragglers = naming.name(left, |id, run| self.services.run_began(id, run));
-        self.drain_stats.enter(stragglers, |event| say(self.supervisor, &self.reporter, event, urgent));
+        self.drain_stats.enter(stragglers, |event| emit(self.supervisor, &self.reporter, event, urgent));
     }
 
-    /// Says an event to those who read the stream, and to the log.
-    pub(crate) fn say(&self, event: Event, urgent: bool) {
-        say(self.supervisor, &self.reporter, event, urgent);
+    /// Gives an event to the subscribers of the stream and to the log.
+    pub(crate) fn emit(&self, event: Event, urgent: bool) {
+        emit(self.supervisor, &self.reporter, event, urgent);
     }
 
-    /// Says the last line, and waits until all is said. Says whether it is.
+    /// Emits the last line, and waits until everything is written. Returns whether it is.
     pub(super) fn report_end(&self, urgent: bool, limit: Duration) -> bool {
         if self.drain_stats.untold() > 0 {
-            self.say(Event::MoreAbandoned { rows: self.drain_stats.untold() }, urgent);
+            self.emit(Event::MoreAbandoned { rows: self.drain_stats.untold() }, urgent);
         }
-        self.say(Event::stopped(&self.report()), urgent);
+        self.emit(Event::stopped(&self.report()), urgent);
         self.reporter.flush(limit)
     }
 
     /// Writes the report to stderr past a subscriber that does not take it.
     pub(super) fn write_report(&self) {
         self.reporter.write_past_subscriber(&self.report().to_string());
+    }
+
+    /// Writes what is still running to stderr, for a process whose control plane has failed. Returns whether
+    /// there is anything.
+    pub(super) fn write_what_is_left(&self) -> bool {
+        let left = self.state.left();
+        let sessions: u64 = count(self.supervisor).into_iter().map(|count| count.alive).sum();
+        let main = left.main.then(|| "the body of main".to_owned());
+        let services = left.services.iter().map(|&(id, _)| format!("service `{}`", self.services.scope(id).name));
+        let sessions = (sessions > 0).then(|| format!("{sessions} sessions"));
+        let rows: Vec<_> = main.into_iter().chain(services).chain(sessions).collect();
+        for row in &rows {
+            write_to_stderr(format!("canstop: abandoned: {row}\n").as_bytes());
+        }
+        !rows.is_empty()
     }
 
     /// What the stop has come to so far.
@@ -125,7 +147,7 @@ impl EventLoop {
     }
 }
 
-fn say(supervisor: &Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
+fn emit(supervisor: &Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
     supervisor.publish(&event);
     if urgent {
         reporter.tell_urgently(event);

@@ -20,21 +20,52 @@ pub(super) struct ServiceSlot {
 }
 
 impl ServiceSlot {
-    /// Drops what was kept for the next run, since there is none: a channel's sender in it would keep the
-    /// receiver waiting. That is the user's code, so it runs on the data plane, as the service's body.
+    /// Drops what was kept for the next run, since there is none. That is the user's code: it runs on the data
+    /// plane as the service's body, and the service has stopped only when it has returned.
     fn drop_state(&mut self, id: ServiceId, run: RunId) {
         let supervisor = self.scope.supervisor;
         let (Some(data_plane), Some(factory)) = (supervisor.data_plane(), self.factory.take()) else {
             return supervisor.event(Input::StateDropped { id, run, panic: None });
         };
-        let body = self.scope.body();
-        data_plane.spawn(async move {
-            let panic = match body.run(move || drop(factory)) {
-                Err(ExitReason::Panicked(panic)) => Some(panic),
-                _ => None,
-            };
-            supervisor.event(Input::StateDropped { id, run, panic });
-        });
+        data_plane.spawn(drop_as_body(DroppedState {
+            scope: self.scope,
+            id,
+            run,
+            factory: Some(factory),
+            panic: None,
+        }));
+    }
+}
+
+async fn drop_as_body(mut state: DroppedState) {
+    state.drop_now();
+}
+
+/// The state of a service that has run for the last time. Its end is reported, however it comes about: also
+/// when the data plane shuts down before it gets to this task.
+struct DroppedState {
+    scope: &'static Scope,
+    id: ServiceId,
+    run: RunId,
+    factory: Option<Arc<Mutex<Factory>>>,
+    panic: Option<String>,
+}
+
+impl DroppedState {
+    fn drop_now(&mut self) {
+        if let Some(factory) = self.factory.take()
+            && let Err(panic) = self.scope.body().run(|| drop(factory))
+        {
+            self.panic = panic.error().map(str::to_owned);
+        }
+    }
+}
+
+impl Drop for DroppedState {
+    fn drop(&mut self) {
+        self.drop_now();
+        let panic = self.panic.take();
+        self.scope.supervisor.event(Input::StateDropped { id: self.id, run: self.run, panic });
     }
 }
 

@@ -1,79 +1,33 @@
-//! The control plane's thread: started before anything else, and the one that ends the process if
-//! the main thread cannot.
+//! The control plane's thread. It is started before the data plane, and ends the process if the main
+//! thread cannot.
 
 use std::io;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime;
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc as async_mpsc;
 
 use super::event_loop::{EventLoop, Over};
-use super::exit::{arm_exit_watchdog, end_process};
-use super::signals::Signals;
-use crate::machine::{Allowance, Exit, StopSources};
+use super::exit::{end_at_once, write_to_stderr};
+use super::exit_guard::ExitGuard;
+use super::main_channels::{ControlPlane, MainChannels};
+use super::settings::Settings;
+use super::signals::Delivery;
+use crate::failure::catch;
+use crate::machine::Exit;
 use crate::report::Reporter;
 use crate::session::{Inbox, Supervisor};
-use crate::settings::Resolved;
 
-/// How long the data plane may take to drop what it holds, once all is decided.
+/// How long the data plane may take to drop what it holds, once everything is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
 /// How long the control plane waits for that.
-const SEE_OFF_LIMIT: Duration = Duration::from_millis(100);
-/// How long the report may take to be told.
-const TELL_LIMIT: Duration = Duration::from_millis(60);
-/// How long it may take to tell it in another way if that failed.
-const RETELL_LIMIT: Duration = Duration::from_millis(30);
-
-/// What a supervisor is configured with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) allowance: Allowance,
-    pub(crate) sources: StopSources,
-    /// What the pauses before restarts are drawn from.
-    pub(crate) seed: u64,
-}
-
-impl Settings {
-    /// Settings whose restarts are spread over time otherwise than those of any other process. They need
-    /// not be unguessable.
-    pub(crate) fn new(resolved: Resolved) -> Self {
-        let Resolved { grace, drain_delay, .. } = resolved;
-        let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        let allowance = Allowance { grace: grace.value, drain_delay: drain_delay.value };
-        let sources = StopSources { grace: grace.source, drain_delay: drain_delay.source };
-        Self { allowance, sources, seed: u64::from(std::process::id()) ^ nanoseconds }
-    }
-}
-
-/// The control plane's ends of what it shares with the main thread.
-#[derive(Debug)]
-pub(crate) struct MainChannels {
-    /// Cancelled: the body of `main` is to be dropped.
-    pub(crate) drop_main: CancellationToken,
-    /// Dropped: everything is decided, and the data plane may go.
-    finished: Option<oneshot::Sender<()>>,
-    exit: mpsc::Sender<Exit>,
-}
-
-impl MainChannels {
-    /// MainChannels for a supervisor whose main thread is a test.
-    #[cfg(feature = "testing")]
-    pub(crate) fn of_test() -> Self {
-        Self { drop_main: CancellationToken::new(), finished: None, exit: mpsc::channel().0 }
-    }
-}
-
-/// The main thread's ends.
-#[derive(Debug)]
-pub(crate) struct ControlPlane {
-    pub(crate) supervisor: &'static Supervisor,
-    pub(crate) drop_main: CancellationToken,
-    pub(crate) finished: oneshot::Receiver<()>,
-    pub(crate) exit: mpsc::Receiver<Exit>,
-}
+const DATA_PLANE_GONE_LIMIT: Duration = Duration::from_millis(100);
+/// How long the report may take to be written.
+const REPORT_LIMIT: Duration = Duration::from_millis(60);
+/// How long `atexit` handlers may take when this thread ends the process.
+const EXIT_HANDLERS_LIMIT: Duration = Duration::from_millis(40);
 
 /// Starts the control plane. When it returns, signals are handled.
 ///
@@ -81,76 +35,144 @@ pub(crate) struct ControlPlane {
 ///
 /// If the system refuses a thread, a signal handler or what a runtime needs.
 pub(crate) fn launch(settings: Settings) -> io::Result<ControlPlane> {
+    let (delivered, deliveries) = async_mpsc::unbounded_channel();
+    let guard = ExitGuard::begin(settings.allowance, delivered)?;
+    start(settings, guard, deliveries).inspect_err(|_| guard.end_program())
+}
+
+fn start(
+    settings: Settings,
+    guard: &'static ExitGuard,
+    deliveries: async_mpsc::UnboundedReceiver<Delivery>,
+) -> io::Result<ControlPlane> {
     let (supervisor, inbox) = Supervisor::new();
-    let drop_main = CancellationToken::new();
-    let (finish, finished) = oneshot::channel();
-    let (exit_sender, exit) = mpsc::channel();
-    let ends = MainChannels { drop_main: drop_main.clone(), finished: Some(finish), exit: exit_sender };
-    let (listening, listens) = mpsc::channel();
-    thread::Builder::new()
-        .name("canstop".to_owned())
-        .spawn(move || control(supervisor, settings, inbox, ends, &listening))?;
-    match listens.recv() {
-        Ok(Ok(())) => Ok(ControlPlane { supervisor, drop_main, finished, exit }),
-        Ok(Err(error)) => Err(error),
+    let (channels, control_plane) = MainChannels::new(supervisor);
+    let (started, starts) = mpsc::channel();
+    thread::Builder::new().name("canstop".to_owned()).spawn(move || match prepare() {
+        Ok((runtime, reporter, signals)) => {
+            supervisor.attach_report_thread(reporter.thread());
+            let _ = started.send(Ok(()));
+            let event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
+            control(&runtime, event_loop, inbox, Deliveries { by_guard: deliveries, signals }, guard);
+        }
+        Err(error) => drop(started.send(Err(error))),
+    })?;
+    match starts.recv() {
+        Ok(started) => started.map(|()| control_plane),
         Err(_) => Err(io::Error::other("the control thread ended before it began")),
     }
 }
 
-fn control(
-    supervisor: &'static Supervisor,
-    settings: Settings,
-    mut inbox: Inbox,
-    ends: MainChannels,
-    listening: &mpsc::Sender<io::Result<()>>,
-) {
-    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return drop(listening.send(Err(error))),
+/// What the thread needs of the system.
+fn prepare() -> io::Result<(Runtime, Reporter, PlatformSignals)> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _entered = runtime.enter();
+        PlatformSignals::listen()?
     };
-    runtime.block_on(async {
-        let begun = Reporter::start().and_then(|reporter| Ok((reporter, Signals::listen()?)));
-        let (reporter, mut signals) = match begun {
-            Ok(begun) => begun,
-            Err(error) => return drop(listening.send(Err(error))),
-        };
-        supervisor.attach_report_thread(reporter.thread());
-        let _ = listening.send(Ok(()));
-        let mut event_loop = EventLoop::new(supervisor, &settings, reporter, ends);
-        match event_loop.run(async || signals.next().await, &mut inbox).await {
-            Over::Finished => finish(&mut event_loop, &mut inbox).await,
-            Over::Forced => force(&event_loop),
-        }
-    });
+    Ok((runtime, Reporter::start()?, signals))
 }
 
-/// Everything is decided. The data plane drops what it holds, the last line is said, the main thread
-/// returns the code; and if any of them cannot, the process ends all the same.
-async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox) {
+#[cfg(unix)]
+#[derive(Debug)]
+struct PlatformSignals;
+
+#[cfg(unix)]
+impl PlatformSignals {
+    /// The guard listens.
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Delivery {
+        std::future::pending().await
+    }
+}
+
+#[cfg(windows)]
+use super::signals::Signals as PlatformSignals;
+
+/// The stop signals: by the exit guard where the system has signals, by tokio elsewhere.
+struct Deliveries {
+    by_guard: async_mpsc::UnboundedReceiver<Delivery>,
+    signals: PlatformSignals,
+}
+
+impl Deliveries {
+    /// The next one. Cancel safe.
+    async fn next(&mut self) -> Delivery {
+        tokio::select! {
+            biased;
+            Some(delivery) = self.by_guard.recv() => delivery,
+            delivery = self.signals.next() => delivery,
+        }
+    }
+}
+
+/// Runs the control plane to its end. A panic on this thread is a fault of this crate; the process must
+/// not survive it with its signals handled by nobody.
+fn control(
+    runtime: &Runtime,
+    mut event_loop: EventLoop,
+    mut inbox: Inbox,
+    mut deliveries: Deliveries,
+    guard: &'static ExitGuard,
+) {
+    let ran = catch(|| {
+        runtime.block_on(async {
+            match event_loop.run(async || deliveries.next().await, &mut inbox).await {
+                Over::Finished => finish(&mut event_loop, &mut inbox, guard).await,
+                Over::Forced => force(&event_loop, guard),
+            }
+        });
+    });
+    if let Err(panic) = ran {
+        end_after_panic(&event_loop, &panic, guard);
+    }
+}
+
+/// Everything is decided. The data plane drops what it holds, the last line is emitted, the main thread
+/// returns the code; if any of them hangs, this thread ends the process.
+async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox, guard: &'static ExitGuard) {
     let exit = event_loop.state.exit();
-    drop(event_loop.ends.finished.take());
-    event_loop.await_runtime_shutdown(inbox, SEE_OFF_LIMIT).await;
-    let stop_by = event_loop.report_end(false, TELL_LIMIT);
-    // From here on the main thread's way is its own: it may have more to do after `App::run`.
-    if stop_by && event_loop.data_plane_is_gone() && event_loop.ends.exit.send(exit).is_ok() {
+    drop(event_loop.main.finished.take());
+    event_loop.await_runtime_shutdown(inbox, DATA_PLANE_GONE_LIMIT).await;
+    let is_written = event_loop.report_end(false, REPORT_LIMIT);
+    guard.end_program();
+    // The main thread may have more to do after `App::run`: the guard holds it to the deadline.
+    if is_written && event_loop.data_plane_is_gone() && event_loop.main.exit.send(exit).is_ok() {
         return;
     }
-    force_exit(event_loop, stop_by)
+    end_process(event_loop, is_written, guard)
 }
 
-/// Somebody asked twice.
-fn force(event_loop: &EventLoop) -> ! {
-    let stop_by = event_loop.report_end(true, TELL_LIMIT);
-    force_exit(event_loop, stop_by)
+/// A second signal.
+fn force(event_loop: &EventLoop, guard: &'static ExitGuard) -> ! {
+    let is_written = event_loop.report_end(true, REPORT_LIMIT);
+    end_process(event_loop, is_written, guard)
 }
 
-/// MainChannels the process from this thread. If telling hangs, in a subscriber or behind a lock, the report
-/// is written past it, with a fuse lit.
-fn force_exit(event_loop: &EventLoop, stop_by: bool) -> ! {
+/// Ends the process from this thread as `std::process::exit` does, with `atexit` handlers. If the report
+/// thread hangs, in a subscriber or behind a lock, the report is written past it.
+fn end_process(event_loop: &EventLoop, is_written: bool, guard: &'static ExitGuard) -> ! {
     let exit = event_loop.state.exit();
-    if !stop_by {
-        arm_exit_watchdog(RETELL_LIMIT, exit);
+    guard.end_within(EXIT_HANDLERS_LIMIT, exit);
+    if !is_written {
         event_loop.write_report();
     }
-    end_process(exit)
+    std::process::exit(exit.code().into())
+}
+
+/// Reports what is known without anything that may be broken by now, and ends the process.
+fn end_after_panic(event_loop: &EventLoop, panic: &str, guard: &'static ExitGuard) -> ! {
+    let exit = event_loop.state.exit().max(Exit::Failed);
+    // What follows may panic or hang as well.
+    guard.end_within(REPORT_LIMIT, exit);
+    write_to_stderr(format!("canstop: the control thread panicked, which is a fault of canstop: {panic}\n").as_bytes());
+    let left = catch(|| event_loop.write_what_is_left());
+    let exit = if left.unwrap_or(true) { exit.max(Exit::Abandoned) } else { exit };
+    write_to_stderr(
+        format!("canstop: the program cannot be stopped in order and ends now, exit code {}\n", exit.code()).as_bytes(),
+    );
+    end_at_once(exit)
 }

@@ -167,7 +167,10 @@ impl Lifecycle {
     /// Saying it again changes nothing, nor does saying it in `main`.
     #[track_caller]
     pub fn ready(&self) {
-        if let Owner::Service(id) = self.scope.owner {
+        // A call in a loop must not flood the control plane: of each run, the first one counts.
+        if let Owner::Service(id) = self.scope.owner
+            && self.scope.announces_ready(self.run)
+        {
             let location = std::panic::Location::caller();
             let location = Location { file: location.file(), line: location.line() };
             self.scope.supervisor.event(Input::ServiceReady { id, run: self.run, location });
@@ -196,7 +199,7 @@ impl Lifecycle {
 
     /// Asks the whole program to stop. The reason is told, and stands in the last line.
     pub fn shutdown(&self, reason: impl Into<String>) {
-        self.scope.supervisor.event(Input::ShutdownRequested { reason: reason.into() });
+        self.scope.supervisor.request_shutdown(reason.into());
     }
 
     /// Lets a thread that is not the data plane's call `tokio::spawn`, `spawn_session!` and

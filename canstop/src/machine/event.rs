@@ -105,6 +105,18 @@ pub enum Event {
         /// Which one.
         signal: Signal,
     },
+    /// The program, or a library in it, has replaced the handler of a stop signal: this signal no longer stops
+    /// the program. Emitted once.
+    SignalHandlerReplaced {
+        /// Which signal.
+        signal: Signal,
+    },
+    /// Services have registered themselves, and nothing starts them: their crate is not linked. See
+    /// [`App::link`](crate::App::link).
+    ServicesNotLinked {
+        /// Their names.
+        services: Vec<String>,
+    },
     /// What is waited for, once a second during a stop.
     Waiting {
         /// The time that is left.
@@ -185,6 +197,8 @@ impl Event {
             Event::MainFailed { .. } => "main_failed",
             Event::StopRequested { .. } => "stop_requested",
             Event::DuplicateSignal { .. } => "duplicate_signal",
+            Event::SignalHandlerReplaced { .. } => "signal_handler_replaced",
+            Event::ServicesNotLinked { .. } => "services_not_linked",
             Event::Waiting { .. } => "waiting",
             Event::Abandoned(_) => "abandoned",
             Event::MoreAbandoned { .. } => "more_abandoned",

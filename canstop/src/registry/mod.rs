@@ -21,5 +21,5 @@ pub use service::{AnyService, Service};
 pub use start::{run, start};
 
 pub(crate) use at_end::poll_to_end;
-pub(crate) use registered::{Linked, registered_in};
+pub(crate) use registered::{Linked, registered_in, registered_names};
 pub(crate) use start::hand_over;

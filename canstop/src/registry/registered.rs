@@ -73,6 +73,14 @@ impl Linked {
     }
 }
 
+/// The names of all services that have registered themselves, whatever their crate.
+pub(crate) fn registered_names() -> Vec<String> {
+    let made = inventory::iter::<Registration>().map(|registration| (registration.make)());
+    let mut names: Vec<_> = made.map(|service| service.name().to_owned()).collect();
+    names.sort();
+    names
+}
+
 fn crate_of(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }

@@ -26,6 +26,10 @@ pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by
     let AnyService { spec, factory } = service;
     let (sender, snapshot) = watch::channel(ServiceSnapshot::new());
     let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
+    if by_user {
+        // By a word of its own: a signal that overtakes the service itself must not drop a `main` that serves.
+        supervisor.main_listens();
+    }
     supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, snapshot: sender, by_user }));
     ServiceHandle { supervisor, name, location, restartable, snapshot }
 }

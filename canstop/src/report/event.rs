@@ -54,6 +54,16 @@ impl fmt::Display for Event {
                 }
                 write!(f, ", drain delay {} ({drain_delay_source})", Plain(*drain_delay))
             }
+            Event::SignalHandlerReplaced { signal } => write!(
+                f,
+                "the handler of {signal} was replaced, so {signal} no longer stops the program; to hear signals beside canstop, \
+                 use `tokio::signal` or the `signal-hook` crate"
+            ),
+            Event::ServicesNotLinked { services } => write!(
+                f,
+                "registered services that nothing starts: {}; link their crate with `App::link`, or mark them `manual`",
+                services.join(", ")
+            ),
             Event::DuplicateSignal { signal } => {
                 write!(f, "{signal} while stopping; another one later than this ends the program at once")
             }

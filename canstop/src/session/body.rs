@@ -69,16 +69,27 @@ pin_project! {
     /// A body that is polled under its name. It ends with an error when it panics.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub(crate) struct Body<F> {
+        // None once it has returned: its destructor runs as the body, too.
         #[pin]
-        future: F,
+        future: Option<F>,
         name: BodyName,
         listening: Option<Listening>,
+    }
+
+    impl<F> PinnedDrop for Body<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                let _polling = Polling::begin(this_thread(), this.name.0, Mark::BODY, ptr::null());
+                this.future.set(None);
+            }
+        }
     }
 }
 
 impl<F> Body<F> {
     pub(crate) fn new(name: BodyName, future: F) -> Self {
-        Self { future, name, listening: None }
+        Self { future: Some(future), name, listening: None }
     }
 }
 
@@ -86,14 +97,23 @@ impl<F: Future> Future for Body<F> {
     type Output = Result<F::Output, ExitReason>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let body = self.project();
+        let mut body = self.project();
         let waker = cx.waker();
         if !body.listening.as_ref().is_some_and(|listening| listening.waker.will_wake(waker)) {
             // The old one first: it would take the new one's place away.
             *body.listening = None;
             *body.listening = Some(Listening::new(body.name.0.scope, waker));
         }
-        match body.name.run_by(waker, || body.future.poll(cx)) {
+        let future = &mut body.future;
+        let poll = || {
+            let running = future.as_mut().as_pin_mut().expect("a body is not polled after it has returned");
+            let poll = running.poll(cx);
+            if poll.is_ready() {
+                future.set(None);
+            }
+            poll
+        };
+        match body.name.run_by(waker, poll) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),
         }

@@ -29,7 +29,10 @@ struct Gate(Mutex<()>);
 pub(crate) fn watch_sessions() {
     let mut watchers = lock_watchers();
     if *watchers == 0 {
-        thread::watch_all(membarrier::for_all_threads);
+        let mut is_refused = false;
+        thread::watch_all(|| is_refused = !membarrier::for_all_threads());
+        // One more watcher for ever: no later change depends on a call that is refused.
+        *watchers += usize::from(is_refused);
     }
     *watchers += 1;
 }
@@ -107,7 +110,9 @@ pub(crate) fn prepare() {
 #[cfg(all(target_os = "linux", not(miri)))]
 #[expect(unsafe_code, reason = "membarrier(2) has no wrapper in std")]
 mod membarrier {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, Ordering, fence};
+    use std::thread;
+    use std::time::Duration;
 
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 
@@ -123,11 +128,21 @@ mod membarrier {
         is_registered
     }
 
-    /// Once the process is registered, the kernel has no reason left to refuse.
-    pub(super) fn for_all_threads() {
-        if IS_REGISTERED.load(Ordering::Relaxed) {
-            assert!(call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED), "membarrier(2) fails after its registration");
+    /// How long a core may hold back what it has stored. It drains its stores as fast as it can, in much less
+    /// than a microsecond; a thread that does not run has drained them when it was switched out.
+    const STORES_ARE_VISIBLE_AFTER: Duration = Duration::from_millis(10);
+
+    /// Orders the memory accesses of every thread around this call. Returns false if the kernel refuses its
+    /// help, since a program may take rights from itself after the registration: then this waits until what
+    /// the other threads stored before is visible, as nothing else can order it from outside.
+    pub(super) fn for_all_threads() -> bool {
+        if !IS_REGISTERED.load(Ordering::Relaxed) || call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
+            return true;
         }
+        fence(Ordering::SeqCst);
+        thread::sleep(STORES_ARE_VISIBLE_AFTER);
+        fence(Ordering::SeqCst);
+        false
     }
 }
 
@@ -140,7 +155,8 @@ mod membarrier {
         cfg!(miri)
     }
 
-    pub(super) fn for_all_threads() {
+    pub(super) fn for_all_threads() -> bool {
         fence(Ordering::SeqCst);
+        true
     }
 }

@@ -42,6 +42,7 @@
 mod static_ref;
 mod data_plane;
 mod site;
+mod forked;
 mod supervisor;
 mod scope_pool;
 mod scope;

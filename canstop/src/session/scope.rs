@@ -32,6 +32,8 @@ pub(crate) struct Scope {
     body: OnceLock<BodyName>,
     /// The current run.
     run: AtomicU32,
+    /// The last run that has called `ready()`.
+    ready: AtomicU32,
     /// The last run whose stop was requested. Every earlier one is stopping too.
     stop_by: AtomicU32,
     /// Its sessions are dropped at their next poll.
@@ -94,6 +96,7 @@ impl Scope {
             location,
             body: OnceLock::new(),
             run: AtomicU32::new(run.0),
+            ready: AtomicU32::new(0),
             stop_by: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
             current: Mutex::new(CurrentRun::default()),
@@ -221,6 +224,12 @@ impl Scope {
     #[inline]
     pub(crate) fn is_stopping(&self, run: RunId) -> bool {
         self.stop_by.load(Ordering::Relaxed) >= run.0
+    }
+
+    /// Is this the first time that this run announces that it is ready?
+    pub(crate) fn announces_ready(&self, run: RunId) -> bool {
+        // Looked at first: a word that many threads write is slow, one that they read is not.
+        self.ready.load(Ordering::Relaxed) < run.0 && self.ready.fetch_max(run.0, Ordering::Relaxed) < run.0
     }
 
     pub(crate) fn until(&self) -> Option<Instant> {

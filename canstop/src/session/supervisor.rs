@@ -10,6 +10,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::forked::HomeProcess;
 use super::leaving;
 use super::off_control::OffControl;
 use super::origin::Birth;
@@ -38,8 +39,10 @@ pub(crate) enum Message {
     /// A service is to begin a new life, and who asks wants to know in which it was. `before` as in
     /// [`Input::RestartService`].
     Restart { id: ServiceId, before: RunId, asked_in: oneshot::Sender<RunId> },
-    /// The data plane is gone: every future is dropped, or given up.
+    /// The data plane is gone: every future is dropped or abandoned.
     DataPlaneGone,
+    /// Services that have registered themselves in a program that links no crate.
+    NotLinked(Vec<String>),
 }
 
 /// A service that is to be supervised.
@@ -138,6 +141,8 @@ pub(crate) struct Supervisor {
     changed: Notify,
     /// Does the control plane want to hear of each session that ends? Not while there are many.
     listens: AtomicBool,
+    /// Has the program asked for a stop?
+    shutdown_requested: AtomicBool,
     /// Did `main` say that it listens?
     main_listens: AtomicBool,
     /// Whether `run()` was called.
@@ -151,6 +156,7 @@ pub(crate) struct Supervisor {
     /// The program drains: the time by which it ends, and what waits for that.
     draining: OnceLock<Instant>,
     draining_token: CancellationToken,
+    home_process: HomeProcess,
 }
 
 /// The runtime of the user's code.
@@ -196,14 +202,16 @@ impl Supervisor {
             edge: OnceLock::new(),
             changed: Notify::new(),
             listens: AtomicBool::new(false),
+            shutdown_requested: AtomicBool::new(false),
             main_listens: AtomicBool::new(false),
             run_called: AtomicBool::new(false),
-                    data_plane: Mutex::new(DataPlane::Awaited),
+            data_plane: Mutex::new(DataPlane::Awaited),
             off_control: OffControl::default(),
             wakings: Mutex::new(Vec::new()),
             counters_version: AtomicU64::new(0),
             draining: OnceLock::new(),
             draining_token: CancellationToken::new(),
+            home_process: HomeProcess::this(),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -316,11 +324,19 @@ impl Supervisor {
 
     /// Tells the control plane; in vain once that is gone, and then nothing is left to decide.
     pub(crate) fn send(&self, message: Message) {
+        self.home_process.end_fork();
         let _ = self.mailbox.send(message);
     }
 
     pub(crate) fn event(&self, event: Input) {
         self.send(Message::Input(event));
+    }
+
+    /// Asks for a stop of the program. Only the first request has a reason that counts, so it alone is sent.
+    pub(crate) fn request_shutdown(&self, reason: String) {
+        if !self.shutdown_requested.swap(true, Ordering::Relaxed) {
+            self.event(Input::ShutdownRequested { reason });
+        }
     }
 
     /// Lets those who read the stream know.
@@ -352,6 +368,11 @@ impl Supervisor {
 
     pub(crate) fn is_run_called(&self) -> bool {
         self.run_called.load(Ordering::Relaxed)
+    }
+
+    /// Has `main` asked for its lifecycle, or started something, whether or not the control plane has read it?
+    pub(crate) fn main_has_listened(&self) -> bool {
+        self.main_listens.load(Ordering::Relaxed)
     }
 
     /// Reports a failed session. A flood of them is counted, not queued: telling must not cost the

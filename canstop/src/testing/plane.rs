@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::settle::Settle;
 use super::supervisor::Ask;
-use crate::control::{EventLoop, MainChannels, Settings};
+use crate::control::{Delivery, EventLoop, MainChannels, Settings};
 use crate::machine::{Event, ExitReason, Input, Report, Signal};
 use crate::report::Reporter;
 use crate::session::{self, Inbox, Message};
@@ -37,7 +37,7 @@ impl Plane {
             let mut inbox = inbox;
             event_loop.run(async || next_signal(&mut delivered).await, &mut inbox).await;
             let known = event_loop.report();
-            event_loop.say(Event::stopped(&known), false);
+            event_loop.emit(Event::stopped(&known), false);
             report.send_replace(Some(known));
             // Services that are handed over later learn that they never start.
             drop(inbox);
@@ -74,9 +74,9 @@ async fn deliver(settle: &Settle, mut asks: mpsc::UnboundedReceiver<Ask>, signal
 }
 
 /// Cancel safe, as the channel is.
-async fn next_signal(delivered: &mut mpsc::UnboundedReceiver<Signal>) -> Signal {
+async fn next_signal(delivered: &mut mpsc::UnboundedReceiver<Signal>) -> Delivery {
     match delivered.recv().await {
-        Some(signal) => signal,
+        Some(signal) => Delivery::now(signal),
         None => pending().await,
     }
 }

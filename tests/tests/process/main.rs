@@ -10,6 +10,7 @@ macro_rules! start {
 }
 
 mod blocked;
+mod control;
 mod drain;
 mod elsewhere;
 mod failing;

@@ -2,10 +2,13 @@
 //! termination.
 
 use std::io;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 
+use super::Delivery;
 use crate::machine::Signal;
 
 /// The stop signals of this process.
@@ -35,14 +38,62 @@ impl Signals {
     }
 
     /// The next one. Cancel safe.
-    pub(in crate::control) async fn next(&mut self) -> Signal {
+    pub(in crate::control) async fn next(&mut self) -> Delivery {
         tokio::select! {
-            Some(()) = self.ctrl_c.recv() => Signal::Interrupt,
-            Some(()) = self.ctrl_break.recv() => Signal::Interrupt,
-            Some(()) = self.close.recv() => Signal::Terminate,
-            Some(()) = self.logoff.recv() => Signal::Terminate,
-            Some(()) = self.shutdown.recv() => Signal::Terminate,
+            Some(()) = self.ctrl_c.recv() => Delivery::now(Signal::Interrupt),
+            Some(()) = self.ctrl_break.recv() => Delivery::now(Signal::Interrupt),
+            Some(()) = self.close.recv() => Delivery::now(Signal::Terminate),
+            Some(()) = self.logoff.recv() => Delivery::now(Signal::Terminate),
+            Some(()) = self.shutdown.recv() => Delivery::now(Signal::Terminate),
             else => std::future::pending().await,
         }
     }
+}
+
+/// What the guard of the exit waits by. The signals come by tokio, so it only waits for time and nudges.
+#[derive(Debug)]
+pub(in crate::control) struct Waiter(());
+
+static NUDGED: Mutex<bool> = Mutex::new(false);
+static NUDGE: Condvar = Condvar::new();
+
+impl Waiter {
+    /// Cannot fail here.
+    pub(in crate::control) fn new() -> io::Result<Self> {
+        Ok(Self(()))
+    }
+
+    /// There are no forks here.
+    pub(in crate::control) fn is_at_home() -> bool {
+        true
+    }
+
+    /// The control thread installs the handlers.
+    pub(in crate::control) fn listen() -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Waits until [`nudge`](Self::nudge) is called or this time is over.
+    pub(in crate::control) fn wait(&self, limit: Option<Duration>) {
+        let nudged = NUDGED.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = limit.unwrap_or(Duration::from_secs(3_600));
+        let waited = NUDGE.wait_timeout_while(nudged, limit, |nudged| !*nudged);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    /// Lets [`wait`](Self::wait) return.
+    pub(in crate::control) fn nudge() {
+        *NUDGED.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        NUDGE.notify_one();
+    }
+
+    /// The signals come by [`Signals`].
+    pub(in crate::control) fn take() -> Vec<Delivery> {
+        Vec::new()
+    }
+}
+
+/// Handlers are a list here: nobody replaces another one's.
+pub(in crate::control) fn replaced_handler() -> Option<Signal> {
+    None
 }

@@ -64,6 +64,9 @@ impl Oracle {
                 self.note_stop(cause);
             }
             Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate is told, but no signal came"),
+            Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => {
+                return Err(Broken("the control plane alone knows of signal handlers and links".to_owned()));
+            }
             Event::Waiting { remaining, .. } => {
                 let now = self.call.now;
                 let Some(stop) = &mut self.stop else {
