@@ -32,7 +32,7 @@ impl EventLoop {
                 let scopes = self.supervisor.scopes().into_iter().filter(|scope| scope.owner == owner);
                 scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
             }
-            Action::Cancel { id, run } => self.services.abort(id, run),
+            Action::Cancel { id, run } => self.services.cancel(id, run),
             Action::DropMain => self.main.drop_main.cancel(),
             Action::ReturnFromRun => {
                 for done in std::mem::take(&mut self.in_run) {
@@ -147,7 +147,7 @@ impl EventLoop {
     }
 }
 
-fn emit(supervisor: &Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
+fn emit(supervisor: &'static Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
     supervisor.publish(&event);
     if urgent {
         reporter.tell_urgently(event);
