@@ -66,6 +66,7 @@ mod spawn;
 mod or_task;
 mod panics;
 mod off_control;
+mod kept;
 mod event_streams;
 mod snapshot_cell;
 mod starts;

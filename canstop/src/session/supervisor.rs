@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event_streams::EventStreams;
 use super::forked::HomeProcess;
+use super::kept::Kept;
 use super::leaving;
 use super::off_control::OffControl;
 use super::origin::Birth;
@@ -155,6 +156,7 @@ pub(crate) struct Supervisor {
     draining: OnceLock<Instant>,
     draining_token: CancellationToken,
     home_process: HomeProcess,
+    kept: Kept,
 }
 
 /// The runtime of the user's code.
@@ -210,6 +212,7 @@ impl Supervisor {
             draining: OnceLock::new(),
             draining_token: CancellationToken::new(),
             home_process: HomeProcess::this(),
+            kept: Kept::default(),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -422,6 +425,10 @@ impl Supervisor {
 
     pub(super) fn event_streams(&self) -> &EventStreams {
         &self.event_streams
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(super) fn off_control(&self) -> &OffControl {
