@@ -19,8 +19,8 @@ use super::origin::Birth;
 use super::scope::{GroupGrace, Scope};
 use super::scope_pool::ScopePool;
 use super::site::Site;
-use super::waiting::Waking;
 use super::snapshot_cell::{SnapshotReceiver, SnapshotSender};
+use super::waiting::Waking;
 use crate::machine::{
     ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
 };

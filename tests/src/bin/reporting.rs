@@ -138,11 +138,15 @@ async fn fails<E: Error + Send + 'static>(error: fn() -> E) -> Result<(), E> {
 async fn own_hook() {
     let lifecycle = Lifecycle::current();
     std::panic::set_hook(Box::new(|_| {}));
-    canstop::start(Service::new("faulty", |_| async { panic!("the service's words") }).optional());
+    canstop::start(Service::new("faulty", |_| faulty()).optional());
     let run = tokio::spawn(canstop::run());
     let _ = spawn_session!(async { panic!("the session's words") }).await;
     lifecycle.shutdown("enough");
     let _ = run.await;
+}
+
+async fn faulty() {
+    panic!("the service's words");
 }
 
 async fn observed() {
