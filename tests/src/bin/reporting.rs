@@ -90,9 +90,12 @@ async fn stalled() {
 }
 
 async fn fail_sessions(count: u32) {
-    for _ in 0..count {
-        let session = spawn_session!(async { Err::<(), _>(io::Error::other("disk full")) });
-        let _ = session.await;
+    // In batches: sessions that wait to be polled take memory of their own.
+    for _ in 0..count / 500 {
+        let batch: Vec<_> = (0..500).map(|_| spawn_session!(async { Err::<(), _>(io::Error::other("disk full")) })).collect();
+        for session in batch {
+            let _ = session.await;
+        }
     }
 }
 
@@ -163,17 +166,18 @@ async fn observed() {
 }
 
 async fn watching_session() {
-    let lifecycle = Lifecycle::current();
     canstop::start(Service::new("idle", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
     spawn_session!(async {
         let mut events = canstop::events();
-        println!("{READY}");
         while let Some(event) = events.next().await {
             println!("watched {}", event.kind());
+            if let Event::ServiceReady { .. } = event {
+                println!("{READY}");
+            }
         }
         println!("the stream ends");
     });
-    lifecycle.stopping().await;
+    canstop::run().await;
 }
 
 fn watching_service() -> Service<()> {
