@@ -84,7 +84,8 @@ impl Settle {
             else {
                 return;
             };
-            let changed = snapshot.wait_for(|snapshot| (snapshot.state != ServiceState::BackingOff).then_some(())).await.is_ok();
+            let changed =
+                snapshot.wait_for(|snapshot| (snapshot.state != ServiceState::BackingOff).then_some(())).await.is_ok();
             if !changed || self.is_stopping() {
                 return;
             }

@@ -92,7 +92,8 @@ async fn stalled() {
 async fn fail_sessions(count: u32) {
     // In batches: sessions that wait to be polled take memory of their own.
     for _ in 0..count / 500 {
-        let batch: Vec<_> = (0..500).map(|_| spawn_session!(async { Err::<(), _>(io::Error::other("disk full")) })).collect();
+        let batch: Vec<_> =
+            (0..500).map(|_| spawn_session!(async { Err::<(), _>(io::Error::other("disk full")) })).collect();
         for session in batch {
             let _ = session.await;
         }
