@@ -130,7 +130,7 @@ pub use canstop_macros::test;
 pub use canstop_macros::{main, service};
 
 pub use crate::app::{App, Flavor};
-pub use crate::lifecycle::{Draining, EnterGuard, Lifecycle, OutsideSupervisor, RunUntilStopping, Stopping};
+pub use crate::lifecycle::{Draining, EnterGuard, Lifecycle, OutsideSupervisor, RunUntilStopping, Stopping, keep};
 pub use crate::machine::{
     Activity, Cause, Event, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport,
     ServiceState, Signal, Start, Straggler, StragglerKind,

@@ -22,7 +22,7 @@ use super::signals::{Delivery, replaced_handler};
 use crate::machine::{Event, Exit, Input, Jitter, Owner, Report, State, Time};
 use crate::report::Reporter;
 use crate::session::{
-    Count, GroupGrace, Inbox, Message, SessionFailure, Supervisor, TICK, Watch, count, stop_watching_sessions,
+    Count, GroupGrace, Inbox, Message, Scope, SessionFailure, Supervisor, TICK, Watch, count, stop_watching_sessions,
 };
 
 /// The first interval between counts of sessions; it doubles while nothing changes.
@@ -278,6 +278,20 @@ impl EventLoop {
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
         let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
         self.step_at(now, Input::SessionsCounted(counts));
+        self.end_watchers();
+    }
+
+    /// Ends the streams of those that watch, if nothing but them is left of what was told to stop.
+    fn end_watchers(&self) {
+        if !self.supervisor.has_watchers() {
+            return;
+        }
+        let is_stopping = |scope: &Scope| scope.is_stopping(scope.run_id());
+        let left = self.state.left();
+        let bodies = left.services.iter().filter(|&&(id, _)| is_stopping(self.services.scope(id))).count() as u64;
+        let main = u64::from(left.main && is_stopping(self.supervisor.root()));
+        let sessions = count(self.supervisor).into_iter().filter(|count| is_stopping(count.scope.home()));
+        self.supervisor.end_watchers(bodies + main + sessions.map(|count| count.alive).sum::<u64>());
     }
 
     /// Sessions were signalled or abandoned just now, and may end soon.

@@ -9,6 +9,11 @@ use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Sta
 use crate::report::Reporter;
 use crate::session::{Scope, Supervisor, count, stop_watching_sessions, watch_sessions};
 
+/// How long the values of `canstop::keep` may take to be dropped.
+const KEPT_LIMIT: Duration = Duration::from_secs(1);
+/// How long they may take where the grace is used up: a part of the time that the exit has after it.
+const KEPT_LEAST: Duration = Duration::from_millis(40);
+
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
@@ -32,7 +37,7 @@ impl EventLoop {
                 let scopes = self.supervisor.scopes().into_iter().filter(|scope| scope.owner == owner);
                 scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
             }
-            Action::Cancel { id, run } => self.services.abort(id, run),
+            Action::Cancel { id, run } => self.services.cancel(id, run),
             Action::DropMain => self.main.drop_main.cancel(),
             Action::ReturnFromRun => {
                 for done in std::mem::take(&mut self.in_run) {
@@ -93,18 +98,35 @@ impl EventLoop {
         emit(self.supervisor, &self.reporter, event, urgent);
     }
 
-    /// Emits the last line, and waits until everything is written. Returns whether it is.
+    /// Emits the last line, waits until everything is written, and drops what was kept for after it. Where
+    /// the subscriber stalls, the report goes to stderr past it. Returns whether it is written.
     pub(super) fn report_end(&self, urgent: bool, limit: Duration) -> bool {
         if self.drain_stats.untold() > 0 {
             self.emit(Event::MoreAbandoned { rows: self.drain_stats.untold() }, urgent);
         }
         self.emit(Event::stopped(&self.report()), urgent);
-        self.reporter.flush(limit)
+        let is_written = self.reporter.flush(limit) || self.write_report();
+        if !urgent {
+            self.drop_kept();
+        }
+        is_written
     }
 
-    /// Writes the report to stderr past a subscriber that does not take it.
-    pub(super) fn write_report(&self) {
-        self.reporter.write_past_subscriber(&self.report().to_string());
+    fn drop_kept(&self) {
+        let left = self.state.deadline().map_or(KEPT_LIMIT, |deadline| deadline.since(self.clock.now()));
+        let dropped = self.supervisor.drop_kept(left.clamp(KEPT_LEAST, KEPT_LIMIT));
+        for panic in dropped.panics {
+            self.reporter
+                .write_after_last_line(&format!("a value of `canstop::keep` panicked when it was dropped: {panic}"));
+        }
+        if !dropped.in_time {
+            self.reporter.write_after_last_line("the values of `canstop::keep` were not dropped in time");
+        }
+    }
+
+    /// Writes the report to stderr past a subscriber that does not take it. Returns whether it is written.
+    pub(super) fn write_report(&self) -> bool {
+        self.reporter.write_past_subscriber(&self.report().to_string())
     }
 
     /// Writes what is still running to stderr, for a process whose control plane has failed. Returns whether
@@ -147,7 +169,7 @@ impl EventLoop {
     }
 }
 
-fn emit(supervisor: &Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
+fn emit(supervisor: &'static Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
     supervisor.publish(&event);
     if urgent {
         reporter.tell_urgently(event);

@@ -1,20 +1,25 @@
 //! The services' other half: what the machine decides about, this holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::machine::{ExitReason, Input, Owner, RunId, ServiceId, State};
-use crate::session::{Body, Factory, Known, NewService, Scope, ServiceSnapshot, Supervisor, reason_of_dropped};
+use crate::session::{
+    Body, Factory, Known, NewService, Scope, ServiceSnapshot, SnapshotSender, Supervisor, reason_of_dropped,
+};
+
+/// How long a `cancel` service may take to read the events that it waits for.
+const READ_LIMIT: Duration = Duration::from_millis(100);
 
 /// One service as the control plane holds it.
 pub(super) struct ServiceSlot {
     pub(super) scope: &'static Scope,
     /// Until the service is over for good.
     factory: Option<Arc<Mutex<Factory>>>,
-    snapshot: watch::Sender<ServiceSnapshot>,
+    snapshot: SnapshotSender,
     /// The present life, and when it began.
     run: Option<(RunId, Instant, AbortHandle)>,
 }
@@ -125,6 +130,24 @@ impl ServiceTable {
             && *run == of
         {
             task.abort();
+        }
+    }
+
+    /// Drops a `cancel` service's run at its next `.await`; but if it waits for events, then only when it
+    /// has read those that have come, so that it sees the stop request.
+    pub(super) fn cancel(&self, ServiceId(id): ServiceId, of: RunId) {
+        let ServiceSlot { scope, run, .. } = &self.0[id];
+        let Some((_, _, task)) = run.as_ref().filter(|(run, ..)| *run == of) else { return };
+        match (scope.supervisor.unread(scope), scope.supervisor.data_plane()) {
+            (Some(read), Some(data_plane)) => {
+                let task = task.clone();
+                data_plane.spawn(async move {
+                    // It may wait for something else by now.
+                    let _ = timeout(READ_LIMIT, read).await;
+                    task.abort();
+                });
+            }
+            _ => task.abort(),
         }
     }
 

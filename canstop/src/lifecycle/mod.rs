@@ -4,10 +4,12 @@ mod stopping;
 mod draining;
 mod enter;
 mod handle;
+mod keep;
 mod within;
 
 pub use draining::Draining;
 pub use enter::EnterGuard;
 pub use handle::{Lifecycle, OutsideSupervisor};
+pub use keep::keep;
 pub use stopping::{RunUntilStopping, Stopping};
 pub use within::SessionWithin;

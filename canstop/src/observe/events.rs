@@ -1,16 +1,23 @@
 //! The stream of events.
 
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
 
 use crate::machine::Event;
-use crate::session::{Supervisor, expect_scope};
+use crate::session::{EventReader, Supervisor, expect_scope};
 
 /// Everything that happens from now on: each transition once, and the same that the log gets.
 ///
 /// A stream that is not read costs nothing but its buffer: what comes while that is full is counted,
-/// and told as [`Event::Missed`]. The last event is [`Event::Stopped`]. It comes when the runtime is
-/// gone; only who reads the stream elsewhere, on a thread or in a test, sees it.
+/// and reported as [`Event::Missed`].
+///
+/// Reading it never holds up a stop. In a service, a session or `main`, the stream ends when everything
+/// else that was asked to stop has ended, after [`Event::StopRequested`]. The last event of all,
+/// [`Event::Stopped`], comes when the runtime is gone: it reaches a stream that is read on a thread of its
+/// own, and [`observe`](crate::observe()).
 ///
 /// ```
 /// # async fn example() {
@@ -33,17 +40,14 @@ pub fn events() -> Events {
     Events::of(expect_scope("`canstop::events`").supervisor)
 }
 
-/// What [`events`] gives.
+/// What [`events`] gives. It is a [`Stream`] too.
 #[derive(Debug)]
 #[must_use = "events are read with `next`"]
-pub struct Events {
-    receiver: Receiver<Event>,
-    is_over: bool,
-}
+pub struct Events(EventReader);
 
 impl Events {
     pub(crate) fn of(supervisor: &'static Supervisor) -> Self {
-        Self { receiver: supervisor.subscribe(), is_over: false }
+        Self(supervisor.subscribe())
     }
 
     /// The next event; `None` after the last.
@@ -52,29 +56,20 @@ impl Events {
     ///
     /// Cancel safe: no event is lost.
     pub async fn next(&mut self) -> Option<Event> {
-        if self.is_over {
-            return None;
-        }
-        let event = match self.receiver.recv().await {
-            Ok(event) => event,
-            Err(RecvError::Lagged(count)) => Event::Missed { count },
-            Err(RecvError::Closed) => return None,
-        };
-        self.is_over = matches!(event, Event::Stopped { .. });
-        Some(event)
+        poll_fn(|cx| self.0.poll_next(cx)).await
     }
 
     /// The next event, if one has come.
     #[cfg(feature = "testing")]
     pub(crate) fn try_next(&mut self) -> Option<Event> {
-        use tokio::sync::broadcast::error::TryRecvError;
-        match self.receiver.try_recv() {
-            Ok(event) => {
-                self.is_over = matches!(event, Event::Stopped { .. });
-                Some(event)
-            }
-            Err(TryRecvError::Lagged(count)) => Some(Event::Missed { count }),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
-        }
+        self.0.try_next()
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_next(cx)
     }
 }

@@ -88,7 +88,7 @@ impl Status {
     pub(crate) fn of(supervisor: &'static Supervisor) -> Self {
         let services = supervisor.services();
         let tree = tree(&services, None).into_iter();
-        let status = |known: &Known| status_of(&known.name, known.location, &known.snapshot.borrow());
+        let status = |known: &Known| status_of(&known.name, known.location, &known.snapshot.get());
         Self { services: tree.map(|ServiceId(id)| status(&services[id])).collect(), sessions: sessions(supervisor) }
     }
 }

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::machine::{Input, Location, ServiceOutcome, ServiceState};
 use crate::observe::{ServiceStatus, status_of};
-use crate::session::{Message, ServiceSnapshot, Supervisor};
+use crate::session::{Message, ServiceSnapshot, SnapshotReceiver, Supervisor};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct ServiceHandle {
     pub(super) name: String,
     pub(super) location: Location,
     pub(super) restartable: bool,
-    pub(super) snapshot: watch::Receiver<ServiceSnapshot>,
+    pub(super) snapshot: SnapshotReceiver,
 }
 
 impl ServiceHandle {
@@ -87,32 +87,23 @@ impl ServiceHandle {
     /// blocked.
     #[must_use]
     pub fn status(&self) -> ServiceStatus {
-        status_of(&self.name, self.location, &self.snapshot.borrow())
+        status_of(&self.name, self.location, &self.snapshot.get())
     }
 
     /// Waits until what the control plane says of the service has something to give, or it is over.
     async fn wait_for<T>(&self, what: impl Fn(&ServiceSnapshot) -> Option<T>) -> Result<T, ServiceOutcome> {
-        let mut snapshot = self.snapshot.clone();
-        loop {
-            {
-                let known = snapshot.borrow_and_update();
-                if let Some(outcome) = known.is_over() {
-                    return Err(outcome);
-                }
-                if let Some(found) = what(&known) {
-                    return Ok(found);
-                }
-            }
-            if snapshot.changed().await.is_err() {
-                // The supervisor is gone: what had not ended by then was left behind.
-                let known = snapshot.borrow();
-                return Err(match known.state {
-                    ServiceState::Over(outcome) => outcome,
-                    _ if known.id.is_none() => ServiceOutcome::NeverStarted,
-                    _ => ServiceOutcome::Abandoned,
-                });
-            }
-        }
+        let found = self.snapshot.wait_for(|known| match known.is_over() {
+            Some(outcome) => Some(Err(outcome)),
+            None => what(known).map(Ok),
+        });
+        // The supervisor is gone: what had not ended by then was abandoned.
+        found.await.unwrap_or_else(|known| {
+            Err(match known.state {
+                ServiceState::Over(outcome) => outcome,
+                _ if known.id.is_none() => ServiceOutcome::NeverStarted,
+                _ => ServiceOutcome::Abandoned,
+            })
+        })
     }
 }
 

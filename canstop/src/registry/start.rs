@@ -1,13 +1,13 @@
 //! Handing services over to the supervisor, and waiting for the end.
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::handle::ServiceHandle;
 use super::service::{AnyService, Service};
 use crate::failure::install_hook_again;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Owner, Parent, Report};
-use crate::session::{Message, NewService, Scope, ServiceSnapshot, Supervisor, expect_scope};
+use crate::session::{Message, NewService, Scope, SnapshotSender, Supervisor, expect_scope};
 
 /// Starts a service: at [`run`](run()) if the program is still setting up, else as soon as what it
 /// needs is ready.
@@ -24,7 +24,8 @@ pub fn start<R>(service: Service<R>) -> ServiceHandle {
 /// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory } = service;
-    let (sender, snapshot) = watch::channel(ServiceSnapshot::new());
+    let sender = SnapshotSender::new(supervisor);
+    let snapshot = sender.subscribe();
     let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
     if by_user {
         // By a word of its own: a signal that overtakes the service itself must not drop a `main` that serves.

@@ -201,6 +201,11 @@ impl Reporter {
         shared.changed.notify_all();
     }
 
+    /// Writes a line to stderr that is no event, past the log: the last line has been reported.
+    pub(crate) fn write_after_last_line(&self, line: &str) {
+        let _ = write_past_lock(format!("canstop: {line}\n"), PAST_LOCK_LIMIT);
+    }
+
     /// Waits until everything is reported, at most `limit`. Returns whether the subscriber and the
     /// callbacks have got all of it; a stderr that nobody reads costs its own lines only.
     pub(crate) fn flush(&self, limit: Duration) -> bool {
@@ -211,7 +216,7 @@ impl Reporter {
         let is_reported = self.wait_until_reported(deadline);
         let stderr = Stderr::of_process();
         if !stderr.flush(deadline) {
-            write_past_lock(stderr.take_waiting(), PAST_LOCK_LIMIT);
+            let _ = write_past_lock(stderr.take_waiting(), PAST_LOCK_LIMIT);
         }
         is_reported
     }
@@ -230,13 +235,14 @@ impl Reporter {
     }
 
     /// Writes to stderr what a stalled subscriber has not taken, and waits at most a moment for that.
-    pub(crate) fn write_past_subscriber(&self, text: &str) {
+    /// Returns whether it is written.
+    pub(crate) fn write_past_subscriber(&self, text: &str) -> bool {
         let lost = self.thread.0.lock().lost;
         let mut lines: String = text.lines().map(|line| format!("canstop: {line}\n")).collect();
         if lost > 0 {
             lines.insert_str(0, &format!("canstop: {}\n", Event::Missed { count: lost }));
         }
-        write_past_lock(lines, PAST_LOCK_LIMIT);
+        write_past_lock(lines, PAST_LOCK_LIMIT)
     }
 }
 

@@ -119,16 +119,15 @@ impl Stderr {
     }
 }
 
-/// Writes to stderr without its lock, and waits at most `limit` for that.
-pub(super) fn write_past_lock(text: String, limit: Duration) {
+/// Writes to stderr without its lock, and waits at most `limit` for that. Returns whether it is written.
+pub(super) fn write_past_lock(text: String, limit: Duration) -> bool {
     let (written, is_written) = mpsc::channel();
     let write = move || {
         let _ = duplicate().and_then(|mut stderr| stderr.write_all(text.as_bytes()));
         let _ = written.send(());
     };
-    if thread::Builder::new().name("canstop-stderr".to_owned()).spawn(write).is_ok() {
-        let _ = is_written.recv_timeout(limit);
-    }
+    let started = thread::Builder::new().name("canstop-stderr".to_owned()).spawn(write);
+    started.is_ok() && is_written.recv_timeout(limit).is_ok()
 }
 
 /// Stderr without its lock.

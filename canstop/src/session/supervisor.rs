@@ -6,20 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::runtime;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::event_streams::EventStreams;
 use super::forked::HomeProcess;
+use super::kept::Kept;
 use super::leaving;
 use super::off_control::OffControl;
 use super::origin::Birth;
 use super::scope::{GroupGrace, Scope};
 use super::scope_pool::ScopePool;
 use super::site::Site;
+use super::snapshot_cell::{SnapshotReceiver, SnapshotSender};
 use super::waiting::Waking;
 use crate::machine::{
-    Event, ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
+    ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
 };
 
 /// One life of a service: the future of its body.
@@ -50,7 +53,7 @@ pub(crate) struct NewService {
     pub(crate) spec: Box<ServiceSpec>,
     pub(crate) factory: Factory,
     /// Where its handle looks.
-    pub(crate) snapshot: watch::Sender<ServiceSnapshot>,
+    pub(crate) snapshot: SnapshotSender,
     /// `main`, or code that it began, gave it over; registered services come by themselves.
     pub(crate) by_user: bool,
 }
@@ -100,7 +103,7 @@ pub(crate) struct Known {
     pub(crate) name: String,
     pub(crate) location: Location,
     pub(crate) parent: Option<ServiceId>,
-    pub(crate) snapshot: watch::Receiver<ServiceSnapshot>,
+    pub(crate) snapshot: SnapshotReceiver,
 }
 
 /// A session that returned an error or panicked.
@@ -114,15 +117,11 @@ pub(crate) struct SessionFailure {
 /// How many reports of failed sessions may wait to be told. Beyond it they are only counted.
 const FAILURES_IN_FLIGHT: usize = 1_024;
 
-/// How many events a slow reader of the stream may be behind. Beyond it the oldest are lost to it.
-const EVENTS_IN_FLIGHT: usize = 256;
-
 /// The part of a supervisor that both planes reach. There is one per program, and one per test; it
 /// is never freed, so that whatever outlives it can still be counted.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    /// What is told, for whoever reads the stream.
-    events: broadcast::Sender<Event>,
+    event_streams: EventStreams,
     /// To the control plane.
     mailbox: mpsc::UnboundedSender<Message>,
     failures: mpsc::Sender<SessionFailure>,
@@ -157,6 +156,7 @@ pub(crate) struct Supervisor {
     draining: OnceLock<Instant>,
     draining_token: CancellationToken,
     home_process: HomeProcess,
+    kept: Kept,
 }
 
 /// The runtime of the user's code.
@@ -189,7 +189,7 @@ impl Supervisor {
         let (mailbox, messages) = mpsc::unbounded_channel();
         let (failure_sender, failures) = mpsc::channel(FAILURES_IN_FLIGHT);
         let supervisor: &'static Self = Box::leak(Box::new(Self {
-            events: broadcast::channel(EVENTS_IN_FLIGHT).0,
+            event_streams: EventStreams::default(),
             mailbox,
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
@@ -212,6 +212,7 @@ impl Supervisor {
             draining: OnceLock::new(),
             draining_token: CancellationToken::new(),
             home_process: HomeProcess::this(),
+            kept: Kept::default(),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -339,18 +340,6 @@ impl Supervisor {
         }
     }
 
-    /// Lets those who read the stream know.
-    pub(crate) fn publish(&self, event: &Event) {
-        // Nobody may be there.
-        if self.events.receiver_count() > 0 {
-            let _ = self.events.send(event.clone());
-        }
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
-    }
-
     /// Somebody asked for the edge's lifecycle: from now on `main` is told to stop, and not dropped.
     pub(crate) fn main_listens(&self) {
         // Looked at first: a word that many sessions write is slow, one that they read is not.
@@ -432,6 +421,14 @@ impl Supervisor {
             *data_plane = DataPlane::Attached(Arc::new(handle.clone()));
         }
         data_plane.handle()
+    }
+
+    pub(super) fn event_streams(&self) -> &EventStreams {
+        &self.event_streams
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(super) fn off_control(&self) -> &OffControl {

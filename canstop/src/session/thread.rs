@@ -338,6 +338,11 @@ impl Drop for Polling {
     }
 }
 
+/// Is the code that calls this polled as a session or a body?
+pub(super) fn polls_tracked_code() -> bool {
+    Mark::from_bits(this_thread().mark.load(Ordering::Relaxed)) != Mark::IDLE
+}
+
 /// What one thread was seen polling.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {

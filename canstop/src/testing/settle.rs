@@ -78,13 +78,14 @@ impl Settle {
         loop {
             let services = self.supervisor.services();
             let new = services.iter().skip(self.activity.settled_services());
-            let Some(mut snapshot) = new
+            let Some(snapshot) = new
                 .map(|service| service.snapshot.clone())
-                .find(|snapshot| snapshot.borrow().state == ServiceState::BackingOff)
+                .find(|snapshot| snapshot.get().state == ServiceState::BackingOff)
             else {
                 return;
             };
-            let changed = snapshot.wait_for(|snapshot| snapshot.state != ServiceState::BackingOff).await.is_ok();
+            let changed =
+                snapshot.wait_for(|snapshot| (snapshot.state != ServiceState::BackingOff).then_some(())).await.is_ok();
             if !changed || self.is_stopping() {
                 return;
             }
@@ -101,7 +102,7 @@ impl Settle {
 
     fn new_states(&self) -> Vec<ServiceState> {
         let services = self.supervisor.services();
-        services.iter().skip(self.activity.settled_services()).map(|service| service.snapshot.borrow().state).collect()
+        services.iter().skip(self.activity.settled_services()).map(|service| service.snapshot.get().state).collect()
     }
 
     fn is_stopping(&self) -> bool {

@@ -20,6 +20,7 @@ mod levels;
 mod linking;
 mod outputs;
 mod report;
+mod reporting;
 mod restarts;
 mod services;
 mod settings;
