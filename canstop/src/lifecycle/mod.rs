@@ -3,11 +3,13 @@
 mod stopping;
 mod draining;
 mod enter;
+mod ready_hold;
 mod handle;
 mod within;
 
 pub use draining::Draining;
 pub use enter::EnterGuard;
 pub use handle::{Lifecycle, OutsideSupervisor};
+pub use ready_hold::ReadyHold;
 pub use stopping::{RunUntilStopping, Stopping};
 pub use within::SessionWithin;

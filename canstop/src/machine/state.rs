@@ -30,6 +30,7 @@ use super::id::{Owner, ServiceId};
 use super::input::{ExitReason, Input};
 use super::phase::Phase;
 use super::plan::Plan;
+use super::readiness::ReadinessMemory;
 use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
 use super::source::StopSources;
@@ -75,6 +76,7 @@ pub(super) struct Stop {
 pub(crate) struct State {
     pub(super) allowance: Allowance,
     pub(super) sources: StopSources,
+    pub(super) readiness: ReadinessMemory,
     pub(super) jitter: Jitter,
     pub(super) phase: Phase,
     pub(super) main: Main,
@@ -95,6 +97,7 @@ impl State {
         Self {
             allowance,
             sources: StopSources::default(),
+            readiness: ReadinessMemory::default(),
             jitter,
             phase: Phase::SettingUp,
             main: Main::SettingUp,
@@ -108,12 +111,6 @@ impl State {
             watching: false,
             actions: Vec::new(),
         }
-    }
-
-    /// Notes where the allowance comes from: the stop names it.
-    pub(crate) fn with_sources(mut self, sources: StopSources) -> Self {
-        self.sources = sources;
-        self
     }
 
     /// Takes note of what happened, and says what to do about it.
@@ -132,6 +129,8 @@ impl State {
             Input::RunCalled => self.run_called(now),
             Input::MainEnded(reason) => self.main_ended(now, reason),
             Input::Frozen { span: _ } | Input::SetGrace(_) | Input::StateDropped { .. } => {}
+            Input::HoldReadiness { hold, reason } => self.hold_readiness(hold, reason),
+            Input::ReleaseReadiness { hold } => self.release_readiness(hold),
             Input::ServiceReady { id, run, location: _ } => self.service_ready(id, run),
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
             Input::StopService { id, before } => self.request_service_stop(id, before),
@@ -144,6 +143,7 @@ impl State {
         if self.phase.is_stopping() {
             self.proceed(now);
         }
+        self.note_readiness(now);
         std::mem::take(&mut self.actions)
     }
 

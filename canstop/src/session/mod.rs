@@ -68,6 +68,7 @@ mod panics;
 mod off_control;
 mod starts;
 mod snapshot;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -79,6 +80,7 @@ pub use spawn::Session;
 pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use data_plane::EnteredRuntime;
+pub(crate) use held::Held;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};

@@ -107,6 +107,7 @@ fn fingerprint(state: &State) -> u64 {
     let State {
         allowance: _,
         sources: _,
+        readiness: _,
         jitter,
         phase,
         main,
@@ -136,6 +137,7 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         history,
         first_began,
         was_ready,
+        left_ready: _,
         last_error,
         sessions,
     } = service;

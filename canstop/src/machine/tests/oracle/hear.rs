@@ -27,6 +27,8 @@ impl Oracle {
                 }
             }
             Input::MainEnded(reason) => self.note_main_ended(reason),
+            Input::HoldReadiness { hold, .. } => self.held.push(*hold),
+            Input::ReleaseReadiness { hold } => self.held.retain(|known| known != hold),
             Input::Frozen { .. } | Input::SetGrace(_) | Input::StateDropped { .. } => {}
             &Input::ServiceReady { id, run, .. } => self.note_ready(id, run),
             Input::ServiceEnded { id, run, reason } => self.note_ended(*id, *run, reason),
