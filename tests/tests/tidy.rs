@@ -52,7 +52,6 @@ const UNSAFE: &[&str] = &[
     "canstop/src/session/session_state.rs",
     "canstop/src/session/static_ref.rs",
     "canstop/src/session/waiting.rs",
-    "tests/src/bin/foreign.rs",
 ];
 /// What the machine does not know of.
 const NOT_IN_THE_MACHINE: [&str; 4] = ["tokio", "std::thread", "Instant::now", "Mutex"];
