@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Settings};
+use crate::control::{self, ControlPlane, DATA_PLANE_LIMIT, Outside, Settings};
 use crate::failure::{catch, install_hook, with_sources};
 use crate::machine::{Exit, ExitReason, Input};
 use crate::registry::{
@@ -87,6 +87,43 @@ impl App {
         self
     }
 
+    /// Answers probes on this address, such as `"127.0.0.1:9000"`: `/livez`, `/readyz` and `/startupz`, from
+    /// canstop's own thread, so that they are answered while every worker is blocked. The variable
+    /// `CANSTOP_HEALTH` beats it, and turns it off with `off`.
+    pub fn health(mut self, address: impl ToString) -> Self {
+        self.settings.health = Some(address.to_string());
+        self
+    }
+
+    /// Serves the tree of services and sessions on `/status` beside the probes: as text, as JSON, and as a page
+    /// for browsers. It has names and errors in it. The variable `CANSTOP_STATUS` (`on`, `off`) beats it.
+    pub fn status(mut self, status: bool) -> Self {
+        self.settings.status = Some(status);
+        self
+    }
+
+    /// Serves [`metrics`](crate::metrics()) on `/metrics` beside the probes, as Prometheus reads them. The
+    /// variable `CANSTOP_METRICS` (`on`, `off`) beats it.
+    pub fn metrics(mut self, metrics: bool) -> Self {
+        self.settings.metrics = Some(metrics);
+        self
+    }
+
+    /// How long the runtime may take up no work before `/livez` fails; 30 seconds unless said otherwise. The
+    /// variable `CANSTOP_STALL` beats it.
+    pub fn stall(mut self, stall: Duration) -> Self {
+        self.settings.stall = Some(stall);
+        self
+    }
+
+    /// From when on a service or session that holds a thread in one poll is reported while the program runs,
+    /// as [`Event::ThreadBlocked`](crate::Event::ThreadBlocked); one second unless said otherwise. The variable
+    /// `CANSTOP_BLOCKED` beats it.
+    pub fn blocked(mut self, blocked: Duration) -> Self {
+        self.settings.blocked = Some(blocked);
+        self
+    }
+
     /// Which of tokio's runtimes to run on.
     pub fn flavor(mut self, flavor: Flavor) -> Self {
         self.flavor = flavor;
@@ -157,15 +194,17 @@ impl App {
 
     /// Signals first, then the runtime.
     fn launch(self) -> io::Result<(Runtime, ControlPlane)> {
-        let resolved = Resolved::decide(&self.settings, &World::of_process()).map_err(io::Error::other)?;
+        let world = World::of_process();
+        let resolved = Resolved::decide(&self.settings, &world).map_err(io::Error::other)?;
         if self.flavor == Flavor::CurrentThread && self.worker_threads.is_some() {
             return Err(io::Error::other(
                 "worker_threads is for the multi-threaded runtime; take it or the current_thread flavor away",
             ));
         }
+        let outside = Outside::prepare(&resolved, &world)?;
         install_hook();
         let names_services = !self.linked.is_empty();
-        let control = control::launch(Settings::new(resolved))?;
+        let control = control::launch(Settings::new(&resolved), outside)?;
         let supervisor = control.supervisor;
         for service in registered_in(&self.linked).into_iter().chain(self.services) {
             hand_over(supervisor, service, false);

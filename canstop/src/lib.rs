@@ -110,6 +110,8 @@ mod session;
 mod lifecycle;
 mod observe;
 mod registry;
+mod notify;
+mod health;
 mod control;
 mod app;
 #[cfg(feature = "testing")]
@@ -130,7 +132,9 @@ pub use canstop_macros::test;
 pub use canstop_macros::{main, service};
 
 pub use crate::app::{App, Flavor};
-pub use crate::lifecycle::{Draining, EnterGuard, Lifecycle, OutsideSupervisor, RunUntilStopping, Stopping, keep};
+pub use crate::lifecycle::{
+    Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep,
+};
 pub use crate::machine::{
     Activity, Cause, Event, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport,
     ServiceState, Signal, Start, Straggler, StragglerKind,

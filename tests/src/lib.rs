@@ -7,6 +7,7 @@
 #![cfg(unix)]
 
 mod finished;
+pub mod http;
 pub mod linked;
 mod probe;
 

@@ -1,6 +1,6 @@
 //! A running probe.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -143,7 +143,7 @@ impl Probe {
             .env_remove("RUST_LOG")
             .env_remove("RUST_BACKTRACE")
             .envs(variables.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -204,6 +204,22 @@ impl Probe {
                 self.fail(&format!("it ended and never printed {line:?}"));
             }
         }
+    }
+
+    /// Says a line to it, which it reads from its input.
+    ///
+    /// # Panics
+    ///
+    /// If it does not take it.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is piped");
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("a probe that is spoken to listens");
+    }
+
+    /// Its pid.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal, by its pid: it was not waited for yet, so the pid is still its own.

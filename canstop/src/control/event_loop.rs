@@ -16,9 +16,11 @@ use super::drain_stats::DrainStats;
 use super::exit_guard::ExitGuard;
 use super::frozen::frozen_span;
 use super::main_channels::MainChannels;
+use super::operations::Operations;
 use super::service_table::ServiceTable;
 use super::settings::Settings;
 use super::signals::{Delivery, replaced_handler};
+use crate::health::Question;
 use crate::machine::{Event, Exit, Input, Jitter, Owner, Report, State, Time};
 use crate::report::Reporter;
 use crate::session::{
@@ -49,6 +51,7 @@ pub(crate) struct EventLoop {
     pub(super) watch: Watch,
     pub(super) reporter: Reporter,
     pub(super) main: MainChannels,
+    pub(super) operations: Operations,
     /// What holds the process to its deadline; a test has none.
     pub(super) guard: Option<&'static ExitGuard>,
     /// The callers of `run()`.
@@ -87,6 +90,7 @@ pub(crate) enum Over {
 enum Turn {
     Signal(Delivery),
     Timer,
+    Question(Question),
     Messages,
     Failure(SessionFailure),
     SessionsChanged,
@@ -109,6 +113,7 @@ impl EventLoop {
             watch: Watch::default(),
             reporter,
             main,
+            operations: Operations::unseen(),
             guard: None,
             in_run: Vec::new(),
             over: None,
@@ -148,6 +153,7 @@ impl EventLoop {
                 biased;
                 delivery = next_signal() => Turn::Signal(delivery),
                 () = sleep_until(due) => Turn::Timer,
+                question = self.operations.next_question() => Turn::Question(question),
                 _ = inbox.messages.recv_many(&mut self.batch, BATCH) => Turn::Messages,
                 Some(failure) = inbox.failures.recv() => Turn::Failure(failure),
                 () = supervisor.wait_for_change(), if counts => Turn::SessionsChanged,
@@ -156,6 +162,7 @@ impl EventLoop {
             match turn {
                 Turn::Signal(delivery) => self.signal(delivery, inbox),
                 Turn::Timer => self.timer(inbox),
+                Turn::Question(question) => self.answer(question),
                 Turn::Messages => self.read_batch(),
                 Turn::Failure(failure) => self.report_failure(failure),
                 Turn::SessionsChanged => self.happened(Input::Wake),
@@ -176,6 +183,7 @@ impl EventLoop {
             tokio::select! {
                 biased;
                 () = &mut limit => break,
+                question = self.operations.next_question() => self.answer(question),
                 Some(message) = inbox.messages.recv() => self.read(message),
                 Some(failure) = inbox.failures.recv() => self.report_failure(failure),
             }
@@ -225,6 +233,7 @@ impl EventLoop {
         if now >= self.next_tick {
             self.supervisor.ask_for_turns();
             self.watch.tick(self.supervisor, self.clock.began(), now);
+            self.look_around();
             // Ticks that were missed are not made up for.
             let missed = now.duration_since(self.next_tick).as_nanos() / TICK.as_nanos();
             self.next_tick += TICK * u32::try_from(missed + 1).unwrap_or(u32::MAX);
@@ -262,6 +271,7 @@ impl EventLoop {
         self.count_sessions();
         self.step(input);
         self.services.publish(&self.state);
+        self.note_start();
     }
 
     fn count_sessions(&mut self) {

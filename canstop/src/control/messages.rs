@@ -43,7 +43,7 @@ impl EventLoop {
 
     /// Once `main` has started what it starts, a registered service that is not among it is likely forgotten.
     fn warn_of_not_linked(&mut self) {
-        if self.not_linked.is_empty() || self.state.phase() < Phase::Running {
+        if self.not_linked.is_empty() || self.state.phase() != Phase::Running {
             return;
         }
         let is_started = |name: &String| self.state.services().iter().any(|service| service.spec.name == *name);

@@ -19,6 +19,7 @@ mod drain_stats;
 mod event_loop;
 mod messages;
 mod perform;
+mod operations;
 mod thread;
 
 #[cfg(feature = "testing")]
@@ -26,6 +27,7 @@ pub(crate) use event_loop::EventLoop;
 pub(crate) use main_channels::ControlPlane;
 #[cfg(feature = "testing")]
 pub(crate) use main_channels::MainChannels;
+pub(crate) use operations::Outside;
 pub(crate) use settings::Settings;
 #[cfg(feature = "testing")]
 pub(crate) use signals::Delivery;

@@ -95,6 +95,7 @@ impl EventLoop {
 
     /// Gives an event to the subscribers of the stream and to the log.
     pub(crate) fn emit(&self, event: Event, urgent: bool) {
+        self.notify_of(&event);
         emit(self.supervisor, &self.reporter, event, urgent);
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Settings with a seed of this process's own, so that the replicas of a program do not restart their
     /// services in step. It need not be unguessable.
-    pub(crate) fn new(resolved: Resolved) -> Self {
+    pub(crate) fn new(resolved: &Resolved) -> Self {
         let Resolved { grace, drain_delay, .. } = resolved;
         let nanoseconds = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         let allowance = Allowance { grace: grace.value, drain_delay: drain_delay.value };

@@ -13,6 +13,7 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::{end_at_once, write_to_stderr};
 use super::exit_guard::ExitGuard;
 use super::main_channels::{ControlPlane, MainChannels};
+use super::operations::Outside;
 use super::settings::Settings;
 use super::signals::Delivery;
 use crate::failure::catch;
@@ -34,14 +35,15 @@ const EXIT_HANDLERS_LIMIT: Duration = Duration::from_millis(40);
 /// # Errors
 ///
 /// If the system refuses a thread, a signal handler or what a runtime needs.
-pub(crate) fn launch(settings: Settings) -> io::Result<ControlPlane> {
+pub(crate) fn launch(settings: Settings, outside: Outside) -> io::Result<ControlPlane> {
     let (delivered, deliveries) = async_mpsc::unbounded_channel();
     let guard = ExitGuard::begin(settings.allowance, delivered)?;
-    start(settings, guard, deliveries).inspect_err(|_| guard.end_program())
+    start(settings, outside, guard, deliveries).inspect_err(|_| guard.end_program())
 }
 
 fn start(
     settings: Settings,
+    outside: Outside,
     guard: &'static ExitGuard,
     deliveries: async_mpsc::UnboundedReceiver<Delivery>,
 ) -> io::Result<ControlPlane> {
@@ -51,8 +53,16 @@ fn start(
     thread::Builder::new().name("canstop".to_owned()).spawn(move || match prepare() {
         Ok((runtime, reporter, signals)) => {
             supervisor.attach_report_thread(reporter.thread());
-            let _ = started.send(Ok(()));
-            let event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
+            let mut event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
+            let shown = {
+                let _entered = runtime.enter();
+                event_loop.show(outside)
+            };
+            let failed = shown.is_err();
+            let _ = started.send(shown);
+            if failed {
+                return;
+            }
             control(&runtime, event_loop, inbox, Deliveries { by_guard: deliveries, signals }, guard);
         }
         Err(error) => drop(started.send(Err(error))),
@@ -141,7 +151,7 @@ async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox, guard: &'static E
     guard.end_program();
     // The main thread may have more to do after `App::run`: the guard holds it to the deadline.
     if is_written && event_loop.data_plane_is_gone() && event_loop.main.exit.send(exit).is_ok() {
-        return;
+        return event_loop.answer_to_the_end().await;
     }
     end_process(event_loop, is_written, guard)
 }

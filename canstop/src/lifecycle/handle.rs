@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::draining::Draining;
 use super::enter::EnterGuard;
+use super::ready_hold::ReadyHold;
 use super::stopping::{RunUntilStopping, Stopping};
 use crate::machine::{Input, Location, Owner, RunId};
 use crate::session::{Scope, current_scope, expect_scope};
@@ -175,6 +176,22 @@ impl Lifecycle {
             let location = Location { file: location.file(), line: location.line() };
             self.scope.supervisor.event(Input::ServiceReady { id, run: self.run, location });
         }
+    }
+
+    /// Keeps the program from being ready until the guard is dropped: `/readyz` answers `held`, and a start is
+    /// not complete. Use it where readiness is known to the program only, as during a migration. The reason is
+    /// for people who look at the program, and never part of an answer to a probe.
+    ///
+    /// ```
+    /// # async fn migrate() {}
+    /// # async fn example(lifecycle: canstop::Lifecycle) {
+    /// let hold = lifecycle.hold_ready("migrating");
+    /// migrate().await;
+    /// drop(hold);
+    /// # }
+    /// ```
+    pub fn hold_ready(&self, reason: impl Into<String>) -> ReadyHold {
+        ReadyHold::new(self.scope.supervisor, reason.into())
     }
 
     /// When whatever holds this lifecycle will be left behind; `None` before it was told to stop.

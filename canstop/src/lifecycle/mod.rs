@@ -3,6 +3,7 @@
 mod stopping;
 mod draining;
 mod enter;
+mod ready_hold;
 mod handle;
 mod keep;
 mod within;
@@ -11,5 +12,6 @@ pub use draining::Draining;
 pub use enter::EnterGuard;
 pub use handle::{Lifecycle, OutsideSupervisor};
 pub use keep::keep;
+pub use ready_hold::ReadyHold;
 pub use stopping::{RunUntilStopping, Stopping};
 pub use within::SessionWithin;

@@ -22,6 +22,7 @@ impl State {
         let Stage::Running { began, .. } = service.stage else {
             return;
         };
+        service.leaves_ready(now);
         if let Some(error) = reason.error() {
             service.last_error = Some(error.to_owned());
         }

@@ -128,6 +128,44 @@ pub enum Event {
         /// Is the body of `main`, or its teardown?
         main: bool,
     },
+    /// A service or session has held a thread of the runtime in one poll for longer than `CANSTOP_BLOCKED`.
+    /// One site is reported at most once in ten seconds.
+    ThreadBlocked {
+        /// What it is, as in "service `http`".
+        what: String,
+        /// Where it comes from, as `file:line`.
+        place: Location,
+        /// For how long it has held the thread.
+        since: Duration,
+    },
+    /// A thread that was reported as blocked is free again.
+    ThreadFreed {
+        /// What had blocked it.
+        what: String,
+        /// Where that comes from, as `file:line`.
+        place: Location,
+        /// For how long it had held the thread.
+        after: Duration,
+    },
+    /// The runtime takes up no new work: its every worker is held. Health and the watchdog of a process
+    /// manager are about to fail for it.
+    Stalled {
+        /// For how long.
+        since: Duration,
+        /// What holds threads, as in "service `http` (src/main.rs:12), for 1.2 s". It is empty where code holds
+        /// them that canstop does not know, as that of a plain `tokio::spawn`.
+        blocking: Vec<String>,
+    },
+    /// The runtime takes up work again.
+    Recovered {
+        /// For how long it had not.
+        after: Duration,
+    },
+    /// The process manager cannot be notified.
+    NotifyFailed {
+        /// Why not.
+        error: String,
+    },
     /// Something did not end in time and is abandoned.
     Abandoned(Straggler),
     /// The number of further stragglers, which are not reported one by one.
@@ -200,6 +238,11 @@ impl Event {
             Event::SignalHandlerReplaced { .. } => "signal_handler_replaced",
             Event::ServicesNotLinked { .. } => "services_not_linked",
             Event::Waiting { .. } => "waiting",
+            Event::ThreadBlocked { .. } => "thread_blocked",
+            Event::ThreadFreed { .. } => "thread_freed",
+            Event::Stalled { .. } => "stalled",
+            Event::Recovered { .. } => "recovered",
+            Event::NotifyFailed { .. } => "notify_failed",
             Event::Abandoned(_) => "abandoned",
             Event::MoreAbandoned { .. } => "more_abandoned",
             Event::Stopped { .. } => "stopped",

@@ -36,6 +36,10 @@ pub(crate) enum Input {
     MainEnded(ExitReason),
     /// A service called `ready()`, at `location`.
     ServiceReady { id: ServiceId, run: RunId, location: Location },
+    /// Readiness is held back, for this reason, until the hold of this number is released.
+    HoldReadiness { hold: u64, reason: String },
+    /// A hold of readiness is over.
+    ReleaseReadiness { hold: u64 },
     /// A life of a service is over.
     ServiceEnded { id: ServiceId, run: RunId, reason: ExitReason },
     /// The drop of a service's state, asked for by [`Action::DropState`](super::action::Action::DropState),

@@ -30,6 +30,10 @@ mod ended;
 mod stop;
 mod abandon;
 mod status;
+mod heartbeat;
+mod readiness;
+mod notify;
+mod blocked;
 #[cfg(test)]
 mod tests;
 
@@ -47,10 +51,14 @@ pub use status::ServiceState;
 
 pub(crate) use action::{Abandoned, Action};
 pub(crate) use backoff::{Backoff, Jitter};
+pub(crate) use blocked::{BlockedThreads, HeldThread};
 pub(crate) use budget::Allowance;
+pub(crate) use heartbeat::Heartbeat;
 pub(crate) use id::{Owner, RunId, ServiceId};
 pub(crate) use input::Input;
+pub(crate) use notify::{Feed, NotifyPlan, status as notify_status};
 pub(crate) use phase::Phase;
+pub(crate) use readiness::{Answer, Probe, Unready, judge};
 pub(crate) use restart::Limit;
 pub(crate) use service::Stage;
 pub(crate) use source::StopSources;

@@ -66,6 +66,8 @@ pub(crate) struct Service {
     pub(crate) history: History,
     pub(crate) first_began: Option<Time>,
     pub(crate) was_ready: bool,
+    /// When it left readiness, until it is ready again.
+    pub(super) left_ready: Option<Time>,
     pub(crate) last_error: Option<String>,
     pub(crate) sessions: Sessions,
     pub(crate) user_state: UserState,
@@ -98,6 +100,7 @@ impl Service {
             history: History::default(),
             first_began: None,
             was_ready: false,
+            left_ready: None,
             last_error: None,
             sessions: Sessions::default(),
             user_state: UserState::Held,

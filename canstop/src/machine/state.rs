@@ -34,6 +34,7 @@ use super::id::{Owner, ServiceId};
 use super::input::{ExitReason, Input};
 use super::phase::Phase;
 use super::plan::Plan;
+use super::readiness::ReadinessMemory;
 use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
 use super::source::{SettingSource, StopSources};
@@ -87,6 +88,7 @@ pub(super) struct Stop {
 pub(crate) struct State {
     pub(super) allowance: Allowance,
     pub(super) sources: StopSources,
+    pub(super) readiness: ReadinessMemory,
     pub(super) jitter: Jitter,
     /// The time of the input that is being handled.
     pub(super) now: Time,
@@ -114,6 +116,7 @@ impl State {
         Self {
             allowance,
             sources: StopSources::default(),
+            readiness: ReadinessMemory::default(),
             jitter,
             now: Time::default(),
             phase: Phase::SettingUp,
@@ -130,12 +133,6 @@ impl State {
             watching: false,
             actions: Vec::new(),
         }
-    }
-
-    /// Notes where the allowance comes from: the stop names it.
-    pub(crate) fn with_sources(mut self, sources: StopSources) -> Self {
-        self.sources = sources;
-        self
     }
 
     /// Takes note of what happened, and says what to do about it.
@@ -163,6 +160,8 @@ impl State {
             Input::MainEnded(reason) => self.main_ended(now, reason),
             Input::ServiceReady { id, run, location } => self.service_ready(id, run, location),
             Input::StateDropped { id, run, panic } => self.state_dropped(now, id, run, panic),
+            Input::HoldReadiness { hold, reason } => self.hold_readiness(hold, reason),
+            Input::ReleaseReadiness { hold } => self.release_readiness(hold),
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
             Input::StopService { id, before } => self.request_service_stop(id, before),
             Input::RestartService { id, before } => self.request_service_restart(now, id, before),
@@ -173,6 +172,7 @@ impl State {
         if self.phase.is_stopping() {
             self.proceed(now);
         }
+        self.note_readiness(now);
         std::mem::take(&mut self.actions)
     }
 

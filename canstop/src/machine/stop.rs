@@ -313,6 +313,7 @@ impl State {
         let until = self.time_from(id, now);
         let service = self.service_mut(id);
         service.stop_by = Some(until);
+        service.leaves_ready(now);
         let run = service.run;
         let runs = service.is_running();
         let cancel = service.spec.cancel;

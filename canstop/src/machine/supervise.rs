@@ -153,6 +153,7 @@ impl State {
         service.sessions = Sessions::default();
         service.first_began.get_or_insert(now);
         service.was_ready |= ready;
+        service.left_ready = service.left_ready.filter(|_| !ready);
         self.groups_begin_anew(id);
         self.actions.push(Action::Start { id, run });
         self.emit(Event::ServiceStarted { service: self.name(id), run: run.0 });
@@ -180,12 +181,13 @@ impl State {
             }
         } else if !std::mem::replace(ready, true) {
             service.was_ready = true;
+            service.left_ready = None;
             self.emit(Event::ServiceReady { service: self.name(id) });
         }
     }
 
     /// When a service that never was ready has used up its start timeout.
-    fn start_times_out(&self, id: ServiceId) -> Option<Time> {
+    pub(super) fn start_times_out(&self, id: ServiceId) -> Option<Time> {
         let service = self.service(id);
         let waits = !service.was_ready && !service.is_over() && service.stop_by.is_none();
         service.first_began.filter(|_| waits).map(|began| began + service.spec.start_timeout)

@@ -60,6 +60,9 @@ impl Event {
             Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
             Event::DuplicateSignal { .. } | Event::ReadyIgnored { .. } => Level::WARN,
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
+            Event::ThreadBlocked { .. } | Event::NotifyFailed { .. } => Level::WARN,
+            Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
+            Event::Stalled { .. } => Level::ERROR,
             Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
             Event::Stopped { .. } => Level::ERROR,
             Event::Missed { .. } => Level::WARN,
@@ -110,6 +113,15 @@ impl Event {
             Event::DuplicateSignal { signal } | Event::SignalHandlerReplaced { signal } => event!(%signal,),
             Event::ServicesNotLinked { services } => event!(services = services.join(", "),),
             Event::Waiting { remaining, sessions, .. } => event!(sessions, remaining_ms = milliseconds(*remaining),),
+            Event::ThreadBlocked { what, place, since } => {
+                event!(what, site = %place, blocked_ms = milliseconds(*since),)
+            }
+            Event::ThreadFreed { what, place, after } => {
+                event!(what, site = %place, blocked_ms = milliseconds(*after),)
+            }
+            Event::Stalled { since, .. } => event!(stalled_ms = milliseconds(*since),),
+            Event::Recovered { after } => event!(stalled_ms = milliseconds(*after),),
+            Event::NotifyFailed { error } => event!(error,),
             Event::Abandoned(straggler) => event!(
                 kind = %straggler.kind,
                 session = straggler.name,
@@ -217,6 +229,11 @@ mod tests {
             Event::SignalHandlerReplaced { signal: Signal::Interrupt },
             Event::ServicesNotLinked { services: vec![service()] },
             Event::Waiting { remaining: ms(900), services: vec![service()], sessions: 3, main: false },
+            Event::ThreadBlocked { what: "service `http`".to_owned(), place: location, since: ms(1_000) },
+            Event::ThreadFreed { what: "service `http`".to_owned(), place: location, after: ms(1_000) },
+            Event::Stalled { since: ms(1_000), blocking: vec!["service `http`".to_owned()] },
+            Event::Recovered { after: ms(1_000) },
+            Event::NotifyFailed { error: "no such file".to_owned() },
             Event::Abandoned(straggler),
             Event::MoreAbandoned { rows: 4 },
             Event::Stopped { cause: Cause::Finished, duration: ms(7), drained: 1, abandoned: 0, exit: Exit::Clean },

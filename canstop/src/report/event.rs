@@ -81,6 +81,22 @@ impl fmt::Display for Event {
                 }
                 write!(f, "waiting for {}, {} left", waited_for.join(", "), Rounded(*remaining))
             }
+            Event::ThreadBlocked { what, place, since } => {
+                write!(f, "{what} ({place}) has blocked a thread for {}", Rounded(*since))
+            }
+            Event::ThreadFreed { what, place, after } => {
+                write!(f, "{what} ({place}) has freed its thread after {}", Rounded(*after))
+            }
+            Event::Stalled { since, blocking } => {
+                write!(f, "the runtime has taken up no work for {}: ", Rounded(*since))?;
+                match blocking.as_slice() {
+                    [] => f.write_str("something that is no service and no session holds every worker"),
+                    [one] => write!(f, "{one} blocks a thread"),
+                    many => write!(f, "{} block threads", many.join("; ")),
+                }
+            }
+            Event::Recovered { after } => write!(f, "the runtime takes up work again, after {}", Rounded(*after)),
+            Event::NotifyFailed { error } => write!(f, "cannot notify the process manager: {error}"),
             Event::Abandoned(straggler) => write!(f, "abandoned: {straggler}"),
             Event::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),
             Event::Stopped { cause, duration, drained, abandoned, exit } => {

@@ -71,6 +71,7 @@ mod event_streams;
 mod snapshot_cell;
 mod starts;
 mod snapshot;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -83,6 +84,7 @@ pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
+pub(crate) use held::Held;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};

@@ -104,7 +104,7 @@ impl Watch {
     }
 
     /// Since when this poll has been seen, if it was seen before.
-    fn since(&self, seen: &Seen) -> Option<Instant> {
+    pub(super) fn since(&self, seen: &Seen) -> Option<Instant> {
         self.seen.get(&seen.thread).filter(|(poll, _)| *poll == seen.poll).map(|&(_, since)| since)
     }
 

@@ -18,7 +18,7 @@ impl World<'static> {
 
 impl World<'_> {
     /// A variable that is set to something.
-    pub(super) fn get(&self, name: &str) -> Option<OsString> {
+    pub(crate) fn get(&self, name: &str) -> Option<OsString> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
 

@@ -1,5 +1,5 @@
-//! A hundred thousand sessions that wait for the stop and for nothing else. The last one to begin says
-//! that all have. The argument is the grace in milliseconds.
+//! Many sessions that wait for the stop and for nothing else. The last one to begin says that all have. The
+//! arguments are the grace in milliseconds and the number of sessions.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,17 +8,16 @@ use std::time::Duration;
 use canstop::{App, Lifecycle, spawn_session};
 use canstop_tests::{READY, scenario};
 
-const SESSIONS: u32 = 100_000;
-
 static BEGUN: AtomicU32 = AtomicU32::new(0);
 
 fn main() -> ExitCode {
     let grace = scenario().parse().expect("a grace in milliseconds");
+    let sessions: u32 = std::env::args().nth(2).expect("a second argument").parse().expect("a number of sessions");
     App::new().grace(Duration::from_millis(grace)).run(async {
-        for _ in 0..SESSIONS {
-            spawn_session!(async {
+        for _ in 0..sessions {
+            spawn_session!(async move {
                 let lifecycle = Lifecycle::current();
-                if BEGUN.fetch_add(1, Ordering::Relaxed) + 1 == SESSIONS {
+                if BEGUN.fetch_add(1, Ordering::Relaxed) + 1 == sessions {
                     println!("{READY}");
                 }
                 lifecycle.stopping().await;

@@ -16,8 +16,11 @@ mod elsewhere;
 mod failing;
 mod families;
 mod guards;
+mod health;
 mod levels;
 mod linking;
+#[cfg(target_os = "linux")]
+mod notify;
 mod outputs;
 mod report;
 mod reporting;

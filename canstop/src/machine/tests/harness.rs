@@ -140,6 +140,7 @@ fn fingerprint(state: &State) -> u64 {
     let State {
         allowance: _,
         sources: _,
+        readiness: _,
         jitter,
         now: _,
         phase,
@@ -172,6 +173,7 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         history,
         first_began,
         was_ready,
+        left_ready: _,
         last_error,
         sessions,
         user_state,

@@ -7,6 +7,7 @@ mod by_the_book;
 mod children;
 mod dependencies;
 mod groups;
+mod readiness;
 mod restarting;
 mod second_signal;
 mod starting;

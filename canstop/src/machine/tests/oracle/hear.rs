@@ -35,6 +35,8 @@ impl Oracle {
                 }
             }
             Input::StateDropped { id, run, panic } => self.note_state_dropped(id.0, *run, panic.is_some()),
+            Input::HoldReadiness { hold, .. } => self.held.push(*hold),
+            Input::ReleaseReadiness { hold } => self.held.retain(|known| known != hold),
             &Input::ServiceReady { id, run, .. } => self.note_ready(id, run),
             Input::ServiceEnded { id, run, reason } => self.note_ended(*id, *run, reason),
             &Input::StopService { id, before } => {

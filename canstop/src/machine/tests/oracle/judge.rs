@@ -21,6 +21,7 @@ impl Oracle {
         self.note_silent_ends();
         if !was_over {
             self.settle(state)?;
+            self.started = state.has_started();
         }
         Ok(())
     }

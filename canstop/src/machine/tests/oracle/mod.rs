@@ -8,6 +8,7 @@ mod graph;
 mod hear;
 mod judge;
 mod over;
+mod readiness;
 mod seen;
 mod sessions;
 mod settled;
@@ -53,6 +54,10 @@ pub(in crate::machine::tests) struct Oracle {
     woken_late: bool,
     exit: Exit,
     over: bool,
+    /// Everything was ready once.
+    started: bool,
+    /// The holds of readiness.
+    held: Vec<u64>,
     call: Call,
 }
 
@@ -129,6 +134,8 @@ impl Oracle {
             woken_late: false,
             exit: Exit::Clean,
             over: false,
+            started: false,
+            held: Vec::new(),
             call: Call::default(),
         }
     }

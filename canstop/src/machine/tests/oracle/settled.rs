@@ -26,6 +26,7 @@ impl Settled<'_> {
         law!(state.exit() == oracle.exit, "the exit is {:?}, but should be {:?}", state.exit(), oracle.exit);
         self.judge_what_must_be_told()?;
         self.judge_wake()?;
+        self.judge_readiness()?;
         if oracle.over {
             return Ok(());
         }

@@ -1,0 +1,319 @@
+//! What the outside world sees of the program: process managers, probes, and what holds threads.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::event_loop::EventLoop;
+use crate::health::{Page, Question, Server};
+use crate::machine::{
+    BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Owner, Time, judge, notify_status,
+};
+use crate::notify::Notifier;
+use crate::observe::Status;
+use crate::session::{Held, Kind, Scope, TICK};
+use crate::settings::{Resolved, World};
+
+/// How often the data plane is asked whether it turns, unless a watchdog wants it more often.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// What was set up before the control plane runs: everything in it that can fail.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    health: Option<Server>,
+    notifier: Notifier,
+    stall: Duration,
+    blocked: Option<Duration>,
+    status: bool,
+}
+
+impl Outside {
+    /// Binds the health endpoint and reads whom to notify.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound, or a variable cannot be read.
+    pub(crate) fn prepare(resolved: &Resolved, world: &World<'_>) -> io::Result<Self> {
+        let bind = |address: SocketAddr| Server::bind(address);
+        Ok(Self {
+            notifier: Notifier::from_environment(world, resolved.notify).map_err(io::Error::other)?,
+            health: resolved.health.map(bind).transpose()?,
+            stall: resolved.stall,
+            blocked: resolved.blocked,
+            status: resolved.status,
+        })
+    }
+}
+
+/// The control plane's part of it.
+#[derive(Debug)]
+pub(super) struct Operations {
+    /// Only where a probe or a watchdog asks for it.
+    pulse: Option<Pulse>,
+    /// After how long a data plane that does not turn is reported, and after how long `/livez` fails.
+    reported_after: Duration,
+    stall: Duration,
+    /// Since when the data plane is reported as stalled.
+    stalled: Option<Time>,
+    blocked: BlockedThreads,
+    /// Events are said by shared reference.
+    notifying: RefCell<Notifying>,
+    questions: Option<mpsc::Receiver<Question>>,
+    /// Whether the status, which has names in it, may be asked for.
+    status: bool,
+}
+
+#[derive(Debug)]
+struct Notifying {
+    notifier: Notifier,
+    plan: NotifyPlan,
+    has_started: bool,
+}
+
+impl Operations {
+    /// Nobody looks.
+    pub(super) fn unseen() -> Self {
+        Self {
+            pulse: None,
+            reported_after: Duration::MAX,
+            stall: Duration::MAX,
+            stalled: None,
+            blocked: BlockedThreads::new(None),
+            notifying: RefCell::new(Notifying {
+                notifier: Notifier::default(),
+                plan: NotifyPlan::new(None),
+                has_started: false,
+            }),
+            questions: None,
+            status: false,
+        }
+    }
+
+    fn start(outside: Outside, clock: Clock) -> io::Result<Self> {
+        let Outside { health, notifier, stall, blocked, status } = outside;
+        let plan = NotifyPlan::new(notifier.watchdog());
+        let beat_every = plan.beat_every().map_or(BEAT_EVERY, |every| every.min(BEAT_EVERY));
+        let is_looked_at = health.is_some() || notifier.watchdog().is_some();
+        Ok(Self {
+            pulse: is_looked_at.then(|| Pulse::new(clock, beat_every)),
+            reported_after: notifier.watchdog().map_or(stall, |limit| stall.min(limit / 2)),
+            stall,
+            stalled: None,
+            blocked: BlockedThreads::new(blocked),
+            notifying: RefCell::new(Notifying { notifier, plan, has_started: false }),
+            questions: health.map(Server::start).transpose()?,
+            status,
+        })
+    }
+
+    /// The next question of a probe. Cancel safe.
+    pub(super) async fn next_question(&mut self) -> Question {
+        let question = match &mut self.questions {
+            Some(questions) => questions.recv().await,
+            None => None,
+        };
+        match question {
+            Some(question) => question,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether probes are answered.
+    pub(super) fn is_probed(&self) -> bool {
+        self.questions.is_some()
+    }
+}
+
+/// The data plane's heartbeat, and how it is felt.
+#[derive(Debug)]
+struct Pulse {
+    heartbeat: Heartbeat,
+    clock: Clock,
+    /// When the data plane last turned, in nanoseconds of the clock.
+    turned: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn new(clock: Clock, every: Duration) -> Self {
+        Self { heartbeat: Heartbeat::new(clock.now(), every), clock, turned: Arc::default() }
+    }
+
+    /// Feels it, and asks for the next beat if one is due.
+    fn look(&mut self, data_plane: Option<&runtime::Handle>) {
+        let now = self.clock.now();
+        // Relaxed: the number is all there is to it.
+        let turned = Duration::from_nanos(self.turned.load(Ordering::Relaxed));
+        self.heartbeat.turned(Time::after_start(turned));
+        let Some(data_plane) = data_plane else {
+            // It is about to be built.
+            self.heartbeat.turned(now);
+            return;
+        };
+        if self.heartbeat.look(now, TICK) {
+            let (clock, turned) = (self.clock, Arc::clone(&self.turned));
+            drop(data_plane.spawn(async move {
+                let now = clock.now().since_start().as_nanos();
+                turned.fetch_max(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }));
+        }
+    }
+}
+
+impl EventLoop {
+    /// From now on the program is seen from outside. It needs the control plane's runtime.
+    ///
+    /// # Errors
+    ///
+    /// If that does not take the health endpoint's socket.
+    pub(super) fn show(&mut self, outside: Outside) -> io::Result<()> {
+        self.operations = Operations::start(outside, self.clock)?;
+        Ok(())
+    }
+
+    /// Looks at the data plane's heartbeat and at held threads, as it does once a tick.
+    pub(super) fn look_around(&mut self) {
+        let now = self.clock.now();
+        let held = self.held_threads();
+        if let Some(pulse) = &mut self.operations.pulse {
+            pulse.look(self.supervisor.data_plane().as_deref());
+            // A data plane that is busy begins polls. It may take a while to come to its beat.
+            held.iter().for_each(|held| pulse.heartbeat.turned(held.since));
+        }
+        for event in self.operations.blocked.look(now, &held) {
+            self.emit(event, false);
+        }
+        self.judge_stall(now, &held);
+        self.note_start();
+    }
+
+    /// Every thread of the data plane that is held, and by what.
+    fn held_threads(&self) -> Vec<HeldThread> {
+        let held = self.watch.held().into_iter();
+        held.map(|Held { thread, poll, kind, site, scope, since }| {
+            let home = scope.home();
+            let place = if kind == Kind::Session { site.location() } else { home.location };
+            HeldThread { thread, poll, what: name_of(kind, site.name, home), place, since: self.clock.time(since) }
+        })
+        .collect()
+    }
+
+    /// Reports that the data plane does not turn before anybody acts on it, and feeds the watchdog while it
+    /// does not.
+    fn judge_stall(&mut self, now: Time, held: &[HeldThread]) {
+        let Some(pulse) = &self.operations.pulse else { return };
+        let age = pulse.heartbeat.age(now);
+        let feed = self.operations.notifying.get_mut().plan.feed(now, age);
+        let is_stalled = age >= self.operations.reported_after || feed == Feed::Withheld;
+        match self.operations.stalled {
+            None if is_stalled => {
+                self.operations.stalled = Some(now - age);
+                let blocking = held.iter().filter(|held| held.since < now).map(|held| {
+                    let since = crate::report::Rounded(now.since(held.since));
+                    format!("{} ({}), for {since},", held.what, held.place)
+                });
+                let event = Event::Stalled { since: age, blocking: blocking.collect() };
+                self.notify(notify_status(&event));
+                self.emit(event, false);
+            }
+            Some(since) if !is_stalled && age < self.operations.reported_after / 2 => {
+                self.operations.stalled = None;
+                let event = Event::Recovered { after: now.since(since) };
+                self.notify(notify_status(&event));
+                self.emit(event, false);
+            }
+            _ => {}
+        }
+        if matches!(feed, Feed::Now | Feed::Again) {
+            self.notify("WATCHDOG=1".to_owned());
+        } else if let Err(error) = self.operations.notifying.get_mut().notifier.flush() {
+            self.report_notify_failure(error);
+        }
+    }
+
+    /// Notifies of readiness as soon as there is some.
+    pub(super) fn note_start(&mut self) {
+        let notifying = self.operations.notifying.get_mut();
+        if notifying.has_started {
+            return;
+        }
+        notifying.has_started = self.state.has_started();
+        let message = notifying.plan.start(
+            self.clock.now(),
+            self.state.has_started(),
+            self.state.services().len(),
+            self.state.start_ends(),
+        );
+        if notifying.has_started && !self.state.phase().is_stopping() {
+            notifying.notifier.ready();
+        }
+        if let Some(message) = message {
+            self.notify(message);
+        }
+    }
+
+    /// Notifies of an event, if it is worth that.
+    pub(super) fn notify_of(&self, event: &Event) {
+        let message = self.operations.notifying.borrow_mut().plan.event(event);
+        if let Some(message) = message {
+            self.notify(message);
+        }
+    }
+
+    fn notify(&self, message: String) {
+        let sent = self.operations.notifying.borrow_mut().notifier.send(message);
+        if let Err(error) = sent {
+            self.report_notify_failure(error);
+        }
+    }
+
+    fn report_notify_failure(&self, error: String) {
+        self.emit(Event::NotifyFailed { error }, false);
+    }
+
+    /// Answers a probe.
+    pub(super) fn answer(&self, question: Question) {
+        match question {
+            Question::Probe(probe, answer) => {
+                let Some(pulse) = &self.operations.pulse else { return };
+                let now = self.clock.now();
+                let _ = answer.send(judge(probe, &self.state, &pulse.heartbeat, self.operations.stall, now));
+            }
+            Question::Page(page, answer) => drop(answer.send(self.page(page))),
+        }
+    }
+
+    /// A page, if it is offered.
+    fn page(&self, page: Page) -> Option<(&'static str, String)> {
+        match page {
+            Page::Status(_) if self.operations.status => {
+                Some(("text/plain; charset=utf-8", format!("{}\n", Status::of(self.supervisor))))
+            }
+            Page::Probe(_) | Page::Status(_) | Page::Metrics => None,
+        }
+    }
+
+    /// Answers probes until the process is gone, once all else is done.
+    pub(super) async fn answer_to_the_end(&mut self) {
+        while self.operations.is_probed() {
+            let question = self.operations.next_question().await;
+            self.answer(question);
+        }
+    }
+}
+
+fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
+    let owner = if home.owner == Owner::Root { String::new() } else { format!(" of service `{}`", home.name) };
+    match (kind, name) {
+        (Kind::Main, _) => "the body of main".to_owned(),
+        (Kind::Service, _) => format!("service `{}`", home.name),
+        (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
+        (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
+    }
+}

@@ -1,0 +1,171 @@
+//! The connections of the health endpoint.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::http::{self, HEAD_LIMIT, Page, Refusal, Request, Response};
+use crate::machine::{Answer, Probe, Unready};
+
+/// The most connections at once. A new one replaces the oldest, so that a client which keeps connections
+/// open keeps no probe out.
+const CONNECTIONS: usize = 32;
+/// A connection has this long to send its request and to take the answer.
+const LIMIT: Duration = Duration::from_secs(2);
+/// What a client still sends is read for this long after the answer: closing on it would reset the
+/// connection, and the answer with it.
+const LINGER: Duration = Duration::from_millis(250);
+/// The pause after a connection could not be accepted, as when there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// As many questions as wait for the control plane.
+const QUESTIONS: usize = 64;
+
+/// What the server asks the control plane.
+#[derive(Debug)]
+pub(crate) enum Question {
+    Probe(Probe, oneshot::Sender<Answer>),
+    /// A page, with its content type; none if it is not offered.
+    Page(Page, oneshot::Sender<Option<(&'static str, String)>>),
+}
+
+/// An endpoint whose address is bound.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: StdListener,
+}
+
+/// The server of the supervisor before, if there was one: it answers until its process is gone, or until
+/// the next program of the process binds its own.
+static PREVIOUS: Mutex<Option<AbortHandle>> = Mutex::new(None);
+
+fn previous() -> std::sync::MutexGuard<'static, Option<AbortHandle>> {
+    PREVIOUS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be bound, with the address.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        if let Some(server) = previous().take() {
+            server.abort();
+            while !server.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+        let listener = StdListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        let listener = listener.map_err(|error| {
+            let kind = error.kind();
+            io::Error::new(kind, format!("cannot answer health on {address}: {error}"))
+        })?;
+        Ok(Self { listener })
+    }
+
+    /// Serves on the present runtime, and returns where its questions come from. Once nobody takes them any
+    /// more the program is over, and it answers so.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime does not take the socket.
+    pub(crate) fn start(self) -> io::Result<mpsc::Receiver<Question>> {
+        let (ask, questions) = mpsc::channel(QUESTIONS);
+        let listener = TcpListener::from_std(self.listener)?;
+        let server = tokio::spawn(serve(listener, ask));
+        *previous() = Some(server.abort_handle());
+        Ok(questions)
+    }
+}
+
+async fn serve(listener: TcpListener, ask: mpsc::Sender<Question>) {
+    let mut connections: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS);
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        connections.retain(|connection| !connection.is_finished());
+        if connections.len() == CONNECTIONS
+            && let Some(oldest) = connections.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = tokio::spawn(converse(stream, ask.clone()));
+        connections.push_back(connection.abort_handle());
+    }
+}
+
+/// One request, one answer.
+async fn converse(mut stream: TcpStream, ask: mpsc::Sender<Question>) {
+    let conversation = timeout(LIMIT, async {
+        let request = read(&mut stream).await?;
+        let (response, head_only) = match request {
+            Ok(request) => (respond(request, &ask).await, request.head_only),
+            Err(refusal) => (Response::of_refusal(refusal), false),
+        };
+        stream.write_all(&response.into_bytes(head_only)).await?;
+        stream.shutdown().await
+    });
+    match conversation.await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return,
+        Err(_) => {
+            // As much as fits at once: it had its time.
+            let _ = stream.try_write(&Response::of_refusal(Refusal::Timeout).into_bytes(false));
+            return;
+        }
+    }
+    let mut rest = [0; 1_024];
+    let _ = timeout(LINGER, async { while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {} }).await;
+}
+
+/// Reads the head of a request, which may be no request at all.
+async fn read(stream: &mut TcpStream) -> io::Result<Result<Request, Refusal>> {
+    let mut head = Vec::with_capacity(1_024);
+    while !http::is_complete(&head) {
+        if head.len() >= HEAD_LIMIT {
+            return Ok(Err(Refusal::TooLong));
+        }
+        let mut piece = [0; 1_024];
+        let room = piece.len().min(HEAD_LIMIT - head.len());
+        match stream.read(&mut piece[..room]).await? {
+            0 => return Ok(Err(Refusal::BadRequest)),
+            length => head.extend_from_slice(&piece[..length]),
+        }
+    }
+    Ok(http::understand(&head))
+}
+
+async fn respond(request: Request, ask: &mpsc::Sender<Question>) -> Response {
+    match request.page {
+        Page::Probe(probe) => {
+            let (answer, answered) = oneshot::channel();
+            let asked = ask.send(Question::Probe(probe, answer)).await;
+            let answer = if asked.is_ok() { answered.await.ok() } else { None };
+            // Nobody is there to be asked: the program is over, and its process is about to be.
+            let over = if probe == Probe::Live { Ok(()) } else { Err(Unready::Stopping) };
+            Response::of_probe(&answer.unwrap_or(over))
+        }
+        page => {
+            let (answer, answered) = oneshot::channel();
+            let asked = ask.send(Question::Page(page, answer)).await;
+            let answer = if asked.is_ok() { answered.await.ok().flatten() } else { None };
+            answer.map_or_else(
+                || Response::of_refusal(Refusal::NotFound),
+                |(content_type, body)| Response::of_page(content_type, body),
+            )
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which held threads are worth a word while the program runs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::event::Event;
+use super::location::Location;
+use super::time::Time;
+
+/// A site that holds threads again and again is reported at most this often.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// A poll that has held its thread for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldThread {
+    pub(crate) thread: u32,
+    /// The same number as before is the same poll.
+    pub(crate) poll: u64,
+    /// What it is, for people.
+    pub(crate) what: String,
+    pub(crate) place: Location,
+    pub(crate) since: Time,
+}
+
+/// What was reported of held threads.
+#[derive(Debug)]
+pub(crate) struct BlockedThreads {
+    /// From when on a held thread is reported; `None` never.
+    after: Option<Duration>,
+    /// Those that are reported and not free again, by thread.
+    reported: HashMap<u32, HeldThread>,
+    /// When each site was reported last.
+    sites: HashMap<Location, Time>,
+}
+
+impl BlockedThreads {
+    pub(crate) fn new(after: Option<Duration>) -> Self {
+        Self { after, reported: HashMap::new(), sites: HashMap::new() }
+    }
+
+    /// Takes note of every thread that is held at this moment, and returns what there is to report.
+    pub(crate) fn look(&mut self, now: Time, held: &[HeldThread]) -> Vec<Event> {
+        let Some(after) = self.after else { return Vec::new() };
+        let mut events = Vec::new();
+        self.reported.retain(|_, known| {
+            let is_held = held.iter().any(|held| (held.thread, held.poll) == (known.thread, known.poll));
+            if !is_held {
+                events.push(Event::ThreadFreed {
+                    what: known.what.clone(),
+                    place: known.place,
+                    after: now.since(known.since),
+                });
+            }
+            is_held
+        });
+        self.sites.retain(|_, last| now.since(*last) < AGAIN_AFTER);
+        for held in held.iter().filter(|held| now.since(held.since) >= after) {
+            if self.reported.contains_key(&held.thread) || self.sites.contains_key(&held.place) {
+                continue;
+            }
+            self.sites.insert(held.place, now);
+            self.reported.insert(held.thread, held.clone());
+            let since = now.since(held.since);
+            events.push(Event::ThreadBlocked { what: held.what.clone(), place: held.place, since });
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Time {
+        Time::after_start(Duration::from_millis(milliseconds))
+    }
+
+    fn held(thread: u32, poll: u64, line: u32, since: u64) -> HeldThread {
+        let place = Location { file: "main.rs", line };
+        HeldThread { thread, poll, what: format!("session {line}"), place, since: at(since) }
+    }
+
+    fn threads() -> BlockedThreads {
+        BlockedThreads::new(Some(Duration::from_secs(1)))
+    }
+
+    #[test]
+    fn a_thread_is_reported_when_it_is_blocked_and_when_it_is_free() {
+        let mut threads = threads();
+        assert_eq!(threads.look(at(999), &[held(0, 7, 1, 0)]), []);
+        let place = Location { file: "main.rs", line: 1 };
+        let what = || "session 1".to_owned();
+        let since = Duration::from_secs(1);
+        assert_eq!(threads.look(at(1_000), &[held(0, 7, 1, 0)]), [Event::ThreadBlocked { what: what(), place, since }]);
+        assert_eq!(threads.look(at(5_000), &[held(0, 7, 1, 0)]), [], "it is said once");
+        let after = Duration::from_secs(6);
+        assert_eq!(threads.look(at(6_000), &[]), [Event::ThreadFreed { what: what(), place, after }]);
+        assert_eq!(threads.look(at(6_100), &[]), []);
+    }
+
+    #[test]
+    fn the_next_poll_on_the_same_thread_is_another_one() {
+        let mut threads = threads();
+        threads.look(at(1_000), &[held(0, 7, 1, 0)]);
+        let events = threads.look(at(2_000), &[held(0, 8, 2, 1_000)]);
+        assert!(matches!(events[..], [Event::ThreadFreed { .. }, Event::ThreadBlocked { .. }]), "{events:?}");
+    }
+
+    #[test]
+    fn a_site_is_reported_once_in_ten_seconds_however_many_threads_it_holds() {
+        let mut threads = threads();
+        let mut blocked = 0;
+        for now in (1_000..31_000).step_by(100) {
+            // Each poll lasts 2 s, on two threads.
+            let poll = now / 2_000;
+            let held = [held(0, poll, 1, poll * 2_000), held(1, poll, 1, poll * 2_000)];
+            let events = threads.look(at(now), &held);
+            blocked += events.iter().filter(|event| matches!(event, Event::ThreadBlocked { .. })).count();
+        }
+        assert_eq!(blocked, 3, "at 1, 11 and 21 s");
+    }
+
+    #[test]
+    fn nothing_is_reported_where_it_is_turned_off() {
+        assert_eq!(BlockedThreads::new(None).look(at(60_000), &[held(0, 7, 1, 0)]), []);
+    }
+}

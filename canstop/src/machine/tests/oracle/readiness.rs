@@ -1,0 +1,44 @@
+//! Judges what probes would be answered.
+
+use super::settled::Settled;
+use super::{Broken, law};
+use crate::machine::phase::Phase;
+use crate::machine::readiness::Unready;
+use crate::machine::service::ServiceOutcome;
+
+impl Settled<'_> {
+    /// Readiness is what the services are, and a stop ends it.
+    pub(super) fn judge_readiness(&self) -> Result<(), Broken> {
+        let Self { oracle, state } = self;
+        let readiness = state.readiness(oracle.call.now);
+        law!(state.has_started() || !oracle.started, "it was started, and is not any more");
+        if oracle.stop.is_some() {
+            law!(readiness == Err(Unready::Stopping), "it stops, and says that it is {readiness:?}");
+            return Ok(());
+        }
+        if !oracle.held.is_empty() {
+            law!(matches!(readiness, Err(Unready::Held(_))), "it is held, and says that it is {readiness:?}");
+            law!(oracle.started || !state.has_started(), "it is held, and counts as started");
+            return Ok(());
+        }
+        if state.phase() == Phase::SettingUp {
+            law!(readiness == Err(Unready::Starting(None)), "it sets up, and says that it is {readiness:?}");
+            return Ok(());
+        }
+        let is_up = |id: &usize| {
+            let seen = &oracle.services[*id];
+            let ended_well = seen
+                .outcome
+                .is_some_and(|outcome| !matches!(outcome, ServiceOutcome::Failed | ServiceOutcome::Abandoned));
+            ended_well || seen.refused || seen.live && seen.ready && seen.stop_by.is_none()
+        };
+        let down = (0..oracle.services.len()).filter(|id| !oracle.services[*id].spec.optional && !is_up(id));
+        let down: Vec<_> = down.collect();
+        law!(!down.is_empty() || readiness.is_ok(), "everything is up, and it is {readiness:?}");
+        law!(!down.is_empty() || state.has_started(), "everything is up, and it has not started");
+        let were_ready = down.iter().all(|&id| oracle.services[id].was_ready);
+        law!(readiness.is_err() || state.has_started(), "it is ready, and has not started");
+        law!(readiness.is_err() || oracle.started || were_ready, "it is ready, and {down:?} never were");
+        Ok(())
+    }
+}

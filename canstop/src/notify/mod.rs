@@ -1,0 +1,86 @@
+//! Notifying a process manager: systemd's protocol, and the ready fd of s6.
+//!
+//! What is sent, and when, is decided by the machine; this only sends it. The variables are read once and
+//! never unset: with threads running, that is unsound.
+
+#[cfg(unix)]
+mod ready_fd;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod socket;
+
+use std::time::Duration;
+
+use crate::settings::World;
+
+/// Where notifications go.
+#[derive(Debug, Default)]
+pub(crate) struct Notifier {
+    #[cfg(all(feature = "systemd", target_os = "linux"))]
+    socket: Option<socket::Socket>,
+    #[cfg(unix)]
+    ready_fd: Option<ready_fd::ReadyFd>,
+    /// Within this time the manager must hear from the program.
+    watchdog: Option<Duration>,
+}
+
+impl Notifier {
+    /// Reads who wants to be notified: a manager unless `enabled` is false, and the ready fd.
+    ///
+    /// # Errors
+    ///
+    /// If `CANSTOP_READY_FD` is not an open file descriptor: the one who set it waits for it.
+    pub(crate) fn from_environment(world: &World<'_>, enabled: bool) -> Result<Self, String> {
+        let mut notifier = Self::default();
+        #[cfg(unix)]
+        {
+            notifier.ready_fd = ready_fd::ReadyFd::from_environment(world)?;
+        }
+        #[cfg(all(feature = "systemd", target_os = "linux"))]
+        if enabled {
+            notifier.socket = world.get("NOTIFY_SOCKET").map(|path| socket::Socket::new(&path));
+            notifier.watchdog = socket::watchdog(world, std::process::id()).filter(|_| notifier.socket.is_some());
+        }
+        let _ = (world, enabled);
+        Ok(notifier)
+    }
+
+    /// The limit of the manager's watchdog.
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// Sends a message, now or as soon as there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// The first time that it cannot be sent.
+    pub(crate) fn send(&mut self, message: String) -> Result<(), String> {
+        #[cfg(all(feature = "systemd", target_os = "linux"))]
+        if let Some(socket) = &mut self.socket {
+            return socket.send(message);
+        }
+        drop(message);
+        Ok(())
+    }
+
+    /// Sends what had no room before.
+    ///
+    /// # Errors
+    ///
+    /// The first time that it cannot be sent.
+    pub(crate) fn flush(&mut self) -> Result<(), String> {
+        #[cfg(all(feature = "systemd", target_os = "linux"))]
+        if let Some(socket) = &mut self.socket {
+            return socket.flush();
+        }
+        Ok(())
+    }
+
+    /// Tells who holds the other end of the ready fd, once.
+    pub(crate) fn ready(&mut self) {
+        #[cfg(unix)]
+        if let Some(ready_fd) = self.ready_fd.take() {
+            ready_fd.notify();
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The socket of sd_notify(3).
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use crate::settings::World;
+
+/// As many messages as wait for a manager that does not read.
+const WAITING: usize = 32;
+
+/// A manager's socket. Sending never blocks: the control plane does it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    path: String,
+    end: Result<(UnixDatagram, SocketAddr), String>,
+    waiting: VecDeque<String>,
+    has_failed: bool,
+}
+
+impl Socket {
+    /// Takes the value of `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
+    pub(super) fn new(path: &OsStr) -> Self {
+        let end = address(path).and_then(|address| {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            Ok((socket, address))
+        });
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            end: end.map_err(|error| error.to_string()),
+            waiting: VecDeque::new(),
+            has_failed: false,
+        }
+    }
+
+    pub(super) fn send(&mut self, message: String) -> Result<(), String> {
+        if self.waiting.len() == WAITING {
+            // What says least goes first: that there is still time, and that it is still alive.
+            let says_little = |message: &String| !message.contains("READY=1") && !message.contains("STOPPING=1");
+            let least = self.waiting.iter().position(says_little).unwrap_or(0);
+            self.waiting.remove(least);
+        }
+        self.waiting.push_back(message);
+        self.flush()
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), String> {
+        while let Some(message) = self.waiting.front() {
+            let sent = match &self.end {
+                Ok((socket, address)) => {
+                    socket.send_to_addr(message.as_bytes(), address).map_err(|error| match error {
+                        error if error.kind() == io::ErrorKind::WouldBlock => None,
+                        error => Some(error.to_string()),
+                    })
+                }
+                Err(error) => Err(Some(error.clone())),
+            };
+            match sent {
+                Ok(_) => drop(self.waiting.pop_front()),
+                // There is no room: later.
+                Err(None) => return Ok(()),
+                Err(Some(error)) => {
+                    self.waiting.clear();
+                    if std::mem::replace(&mut self.has_failed, true) {
+                        return Ok(());
+                    }
+                    return Err(format!("NOTIFY_SOCKET is \"{}\": {error}", self.path));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn address(path: &OsStr) -> io::Result<SocketAddr> {
+    match path.as_bytes() {
+        [b'/', ..] => SocketAddr::from_pathname(path),
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+        _ => Err(io::Error::other("it is neither an absolute path nor an abstract socket")),
+    }
+}
+
+/// The watchdog's limit, if it watches this process.
+pub(super) fn watchdog(world: &World<'_>, own_pid: u32) -> Option<Duration> {
+    let number = |name: &str| world.get(name).map(|text| text.to_str().and_then(|text| text.parse::<u64>().ok()));
+    if let Some(pid) = number("WATCHDOG_PID")
+        && pid != Some(u64::from(own_pid))
+    {
+        return None;
+    }
+    // A manager's own variable: one that is no number is none, as sd_watchdog_enabled(3) has it.
+    number("WATCHDOG_USEC").flatten().filter(|&microseconds| microseconds > 0).map(Duration::from_micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use super::*;
+
+    fn received(socket: &UnixDatagram) -> Vec<String> {
+        socket.set_nonblocking(true).unwrap();
+        let mut messages = Vec::new();
+        let mut buffer = [0; 4_096];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            messages.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
+        }
+        messages
+    }
+
+    #[test]
+    fn messages_arrive_at_a_path_and_at_an_abstract_name() {
+        let path = std::env::temp_dir().join(format!("canstop-notify-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let at_path = UnixDatagram::bind(&path).unwrap();
+        let name = format!("canstop-notify-{}", std::process::id());
+        let at_name = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        for (given, end) in [(path.clone().into_os_string(), at_path), (OsString::from(format!("@{name}")), at_name)] {
+            let mut socket = Socket::new(&given);
+            socket.send("READY=1\nSTATUS=a".to_owned()).unwrap();
+            socket.send("STOPPING=1".to_owned()).unwrap();
+            assert_eq!(received(&end), ["READY=1\nSTATUS=a", "STOPPING=1"], "{given:?}");
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_manager_that_does_not_read_blocks_nobody_and_loses_no_transition() {
+        let name = format!("canstop-full-{}", std::process::id());
+        let end = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let mut socket = Socket::new(OsStr::new(&format!("@{name}")));
+        for beat in 0..5_000 {
+            socket.send(if beat == 4_000 { "STOPPING=1".to_owned() } else { "WATCHDOG=1".to_owned() }).unwrap();
+        }
+        assert!(socket.waiting.len() <= WAITING);
+        let mut messages = received(&end);
+        socket.flush().unwrap();
+        messages.extend(received(&end));
+        assert!(messages.iter().any(|message| message == "STOPPING=1"));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_said_once() {
+        for (path, why) in [
+            ("/nowhere/notify", "No such file"),
+            ("relative", "neither an absolute path nor an abstract socket"),
+            ("vsock:2:1234", "neither an absolute path nor an abstract socket"),
+        ] {
+            let mut socket = Socket::new(OsStr::new(path));
+            let error = socket.send("READY=1".to_owned()).unwrap_err();
+            assert!(error.starts_with(&format!("NOTIFY_SOCKET is \"{path}\": ")) && error.contains(why), "{error}");
+            assert_eq!(socket.send("STOPPING=1".to_owned()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_watchdog_of_another_process_is_none_of_ours() {
+        let of = |variables: &'static [(&str, &str)]| {
+            let variable = |name: &str| {
+                let set = variables.iter().find(|(known, _)| *known == name);
+                set.map(|(_, value)| OsString::from(value))
+            };
+            watchdog(&World { variable: &variable, exists: &|_: &Path| false }, 42)
+        };
+        assert_eq!(of(&[("WATCHDOG_USEC", "3000000")]), Some(Duration::from_secs(3)));
+        assert_eq!(of(&[("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "42")]), Some(Duration::from_secs(3)));
+        assert_eq!(of(&[("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "43")]), None);
+        assert_eq!(of(&[("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "x")]), None);
+        assert_eq!(of(&[("WATCHDOG_USEC", "0")]), None);
+        assert_eq!(of(&[("WATCHDOG_USEC", "soon")]), None);
+        assert_eq!(of(&[]), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! Which polls go on at this moment, for reports while the program runs.
+
+use tokio::time::Instant;
+
+use super::counter::Kind;
+use super::scope::Scope;
+use super::site::Site;
+use super::snapshot::Watch;
+use super::thread;
+
+/// A poll that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) thread: u32,
+    pub(crate) poll: u64,
+    pub(crate) kind: Kind,
+    pub(crate) site: &'static Site,
+    pub(crate) scope: &'static Scope,
+    /// The look in which it was first seen.
+    pub(crate) since: Instant,
+}
+
+impl Watch {
+    /// Every poll that goes on and was seen in the last look. What has a thread to block on is left out:
+    /// closures on the blocking pool, and the bodies of blocking services.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let held = |seen: thread::Seen| {
+            let counter = seen.counter;
+            let may_block = counter.kind == Kind::Blocking || seen.is_blocking_body();
+            let since = self.since(&seen).filter(|_| !may_block)?;
+            let (site, scope) = (counter.site, counter.scope);
+            Some(Held { thread: seen.thread, poll: seen.poll, kind: counter.kind, site, scope, since })
+        };
+        thread::look().polled.into_iter().filter_map(held).collect()
+    }
+}
