@@ -2,16 +2,15 @@
 //! deadline whatever the code does, and an exit code that tells the truth.
 //!
 //! ```no_run
-//! # use tokio::net::{TcpListener, TcpStream};
-//! # async fn serve(_socket: TcpStream) -> std::io::Result<()> { Ok(()) }
+//! # async fn serve(_socket: canstop::Stream) -> std::io::Result<()> { Ok(()) }
 //! use canstop::{Lifecycle, spawn_session};
 //!
 //! /// Echoes every connection until the program is asked to stop.
 //! #[canstop::service]
 //! async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
-//!     let listener = TcpListener::bind("127.0.0.1:48879").await?;
+//!     let listener = canstop::listen("echo", "127.0.0.1:48879").await?;
 //!     lifecycle.ready();
-//!     while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
+//!     while let Some(accepted) = listener.accept().await {
 //!         let (socket, peer) = accepted?;
 //!         spawn_session!(serve(socket), %peer);
 //!     }
@@ -109,11 +108,16 @@ mod report;
 mod session;
 mod lifecycle;
 mod observe;
+mod listen;
 mod registry;
 mod notify;
 mod health;
 mod control;
 mod app;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod macros;
@@ -135,9 +139,10 @@ pub use crate::app::{App, Flavor};
 pub use crate::lifecycle::{
     Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep,
 };
+pub use crate::listen::{Address, ListenAddress, Listener, Peer, Stream, listen};
 pub use crate::machine::{
-    Activity, Cause, Event, Exit, ExitReason, Location, Ready, Report, Restart, ServiceOutcome, ServiceReport,
-    ServiceState, Signal, Start, Straggler, StragglerKind,
+    Activity, Cause, Event, Exit, ExitReason, LimitExceeded, Location, Ready, Report, Restart, ServiceOutcome,
+    ServiceReport, ServiceState, Signal, Start, Straggler, StragglerKind,
 };
 pub use crate::machine::{Platform, SettingSource};
 pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, observe, status};

@@ -96,8 +96,9 @@ async fn one_failure_more_than_the_limit_is_the_programs(mut sup: Supervisor) {
     sup.start(failing(failures(u32::MAX)).limit(2, ms(60_000)));
     let report = sup.wait().await;
     assert_eq!(report.exit, Exit::Failed);
-    let failed = Cause::ServiceFailed { service: "failing".to_owned(), error: "connection refused".to_owned() };
-    assert_eq!(report.cause, failed);
+    let Cause::ServiceFailed { service, error, limit: Some(limit), .. } = &report.cause else { panic!("{report}") };
+    assert_eq!((&service[..], &error[..], limit.failures, limit.limit), ("failing", "connection refused", 3, 2));
+    assert!(report.to_string().contains("failed 3 times in 60s, more than its limit of 2"), "{report}");
     assert_eq!(order(sup.events(), "service_started").iter().filter(|service| *service == "failing").count(), 3);
     assert_eq!(other.wait().await, ServiceOutcome::Stopped);
 }

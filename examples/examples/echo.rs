@@ -11,19 +11,17 @@
 
 use std::env;
 
-use anyhow::Context;
-use canstop::{Lifecycle, spawn_session};
+use canstop::{Lifecycle, Stream, spawn_session};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
 /// Echoes every connection until the program is asked to stop.
 #[canstop::service]
 async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:48879".to_owned());
-    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
-    tracing::info!("listening on {}", listener.local_addr()?);
+    let listener = canstop::listen("echo", address).await?;
+    tracing::info!("listening on {listener}");
     lifecycle.ready();
-    while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
+    while let Some(accepted) = listener.accept().await {
         let (socket, peer) = accepted?;
         spawn_session!(serve(socket), %peer);
     }
@@ -31,7 +29,7 @@ async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
 }
 
 /// Gives every line back. Between two lines it may stop; in the middle of one it may not.
-async fn serve(socket: TcpStream) -> std::io::Result<()> {
+async fn serve(socket: Stream) -> std::io::Result<()> {
     let lifecycle = Lifecycle::current();
     let mut socket = BufReader::new(socket);
     let mut line = Vec::new();

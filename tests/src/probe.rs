@@ -193,15 +193,29 @@ impl Probe {
     ///
     /// If it ends without it, or hangs.
     pub fn wait_for_line(&mut self, line: &str) {
+        self.wait_for(line, |printed| printed == line);
+    }
+
+    /// Waits for a line that begins with this, and returns the rest of it.
+    ///
+    /// # Panics
+    ///
+    /// If it ends without it, or hangs.
+    pub fn wait_for_start(&mut self, start: &str) -> String {
+        let line = self.wait_for(start, |printed| printed.starts_with(start));
+        line[start.len()..].to_owned()
+    }
+
+    fn wait_for(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         loop {
             while let Some(printed) = self.stdout.get(self.awaited) {
                 self.awaited += 1;
-                if printed == line {
-                    return;
+                if is_it(printed) {
+                    return printed.clone();
                 }
             }
             if !self.see() {
-                self.fail(&format!("it ended and never printed {line:?}"));
+                self.fail(&format!("it ended and never printed {what:?}"));
             }
         }
     }

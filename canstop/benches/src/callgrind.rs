@@ -91,7 +91,7 @@ fn parse(dump: &str) -> Option<Count> {
         }
     }
     let total = dump.lines().find_map(|line| line.strip_prefix("totals: "))?;
-    (count.values().sum::<u64>() == total.trim().parse().ok()?).then_some(count)
+    (count.values().sum::<u64>() == total.trim().parse::<u64>().ok()?).then_some(count)
 }
 
 /// A folder for the dumps, gone when this is.

@@ -130,12 +130,16 @@ impl StragglerNaming<'_> {
     }
 
     fn session(&self, found: SessionGroup) -> Straggler {
-        let SessionGroup { kind, site, owner, count, oldest, activity } = found;
+        let SessionGroup { kind, site, owner, count, oldest, activity, request } = found;
         let Site { name, function, .. } = site;
         let home = self.supervisor.scopes().into_iter().find(|scope| scope.owner == owner).map(Scope::home);
         Straggler {
-            kind: if kind == Kind::Blocking { StragglerKind::Blocking } else { StragglerKind::Session },
-            name: name.map(str::to_owned),
+            kind: match kind {
+                _ if request.is_some() => StragglerKind::Request,
+                Kind::Blocking => StragglerKind::Blocking,
+                _ => StragglerKind::Session,
+            },
+            name: request.or_else(|| name.map(str::to_owned)),
             location: Some(site.location()),
             function: Some(function().to_owned()),
             owner: home.filter(|home| home.owner != Owner::Root).map(|home| home.name.clone()),

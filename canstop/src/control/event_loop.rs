@@ -59,6 +59,8 @@ pub(crate) struct EventLoop {
     /// Set when the machine has finished.
     pub(super) over: Option<Over>,
     pub(super) data_plane_gone: bool,
+    /// The sockets that the process manager passed were compared with the listeners.
+    pub(super) compared_passed_sockets: bool,
     /// How many sessions the last count found.
     alive: u64,
     recount_after: Duration,
@@ -118,6 +120,7 @@ impl EventLoop {
             in_run: Vec::new(),
             over: None,
             data_plane_gone: false,
+            compared_passed_sockets: false,
             alive: 0,
             recount_after: RECOUNT_SOONEST,
             known_groups: 0,

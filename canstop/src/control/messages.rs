@@ -84,6 +84,7 @@ impl EventLoop {
                 });
                 self.step_at(now, Input::RestartService { id, before });
             }
+            Message::Emit(event) => self.emit(event, false),
             Message::DataPlaneGone => self.data_plane_gone = true,
             Message::NotLinked(names) => self.not_linked = names,
         }
@@ -114,6 +115,7 @@ fn needs_count(message: &Message) -> bool {
         message,
         Message::Add(_)
             | Message::DataPlaneGone
+            | Message::Emit(_)
             | Message::NotLinked(_)
             | Message::Input(
                 Input::ServiceReady { .. } | Input::MainListens | Input::SetGrace(_) | Input::StateDropped { .. }

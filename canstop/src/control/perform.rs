@@ -46,7 +46,13 @@ impl EventLoop {
                 }
             }
             Action::DropState { id } => self.services.drop_state(id, self.state.services()[id.0].run),
-            Action::Emit(event) => self.emit(event, false),
+            Action::Emit(event) => {
+                let is_readiness = matches!(event, Event::ServiceReady { .. });
+                self.emit(event, false);
+                if is_readiness {
+                    self.compare_passed_sockets();
+                }
+            }
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
                 let left = self.state.left();
@@ -64,6 +70,25 @@ impl EventLoop {
         }
         if let Some(deadline) = self.state.deadline() {
             self.supervisor.begin_draining(self.clock.instant(deadline));
+        }
+    }
+
+    /// Once every service is ready, a passed socket that no listener has taken is a mistake in its name.
+    fn compare_passed_sockets(&mut self) {
+        if self.compared_passed_sockets {
+            return;
+        }
+        let unclaimed = crate::listen::unclaimed();
+        let waits = |stage: &Stage| matches!(stage, Stage::Planned | Stage::Running { ready: false, .. });
+        // Most programs are passed none, and then no service is looked at.
+        if !unclaimed.is_empty() && self.state.services().iter().any(|service| waits(&service.stage)) {
+            return;
+        }
+        self.compared_passed_sockets = true;
+        for listener in unclaimed {
+            let warning = "the process manager passes a socket of this name, and no listener has taken it; compare the \
+                           names in `FileDescriptorName=` and in `canstop::listen`";
+            self.emit(Event::ListenerWarning { listener, warning: warning.to_owned() }, false);
         }
     }
 

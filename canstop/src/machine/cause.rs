@@ -54,26 +54,36 @@ pub enum Cause {
     MainFailed(String),
     /// The start failed: the plan had faults, or a service was not ready in time.
     StartFailed(String),
-    /// A service that is not restarted failed.
+    /// A service failed that is not restarted: its restart policy says so, or it failed too often.
+    #[non_exhaustive]
     ServiceFailed {
         /// The service's name.
         service: String,
-        /// Its error or panic, as text.
-        error: String,
-    },
-    /// A service failed more often than its limit allows.
-    LimitExceeded {
-        /// The service's name.
-        service: String,
-        /// How often it failed within the window.
-        failures: u32,
-        /// How many failures it may have within the window.
-        limit: u32,
-        /// The limit's window.
-        window: Duration,
         /// Its last error or panic, as text.
         error: String,
+        /// The limit of failures that it exceeded, if that is why.
+        limit: Option<LimitExceeded>,
     },
+}
+
+/// How a service exceeded its limit of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitExceeded {
+    /// How often the service failed within the window.
+    pub failures: u32,
+    /// How many failures it may have within the window.
+    pub limit: u32,
+    /// The window of the limit.
+    pub window: Duration,
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { failures, limit, window } = self;
+        let times = if *failures == 1 { "once" } else { &format!("{failures} times") };
+        write!(f, "failed {times} in {window:?}, more than its limit of {limit}")
+    }
 }
 
 impl Cause {
@@ -81,10 +91,7 @@ impl Cause {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Cause::Finished | Cause::Signal(_) | Cause::Requested(_) | Cause::MainReturned => false,
-            Cause::MainFailed(_)
-            | Cause::StartFailed(_)
-            | Cause::ServiceFailed { .. }
-            | Cause::LimitExceeded { .. } => true,
+            Cause::MainFailed(_) | Cause::StartFailed(_) | Cause::ServiceFailed { .. } => true,
         }
     }
 }
@@ -98,16 +105,9 @@ impl fmt::Display for Cause {
             Cause::MainReturned => f.write_str("main returned"),
             Cause::MainFailed(error) => write!(f, "main failed: {error}"),
             Cause::StartFailed(fault) => write!(f, "start failed: {fault}"),
-            Cause::ServiceFailed { service, error } => {
-                write!(f, "service failed: `{service}`: {error}")
-            }
-            Cause::LimitExceeded { service, failures, limit, window, error } => {
-                let times = if *failures == 1 { "once" } else { &format!("{failures} times") };
-                write!(
-                    f,
-                    "service failed: `{service}`: failed {times} in {window:?}, more than its limit of {limit}; last error: \
-                     {error}"
-                )
+            Cause::ServiceFailed { service, error, limit: None } => write!(f, "service failed: `{service}`: {error}"),
+            Cause::ServiceFailed { service, error, limit: Some(limit) } => {
+                write!(f, "service failed: `{service}`: {limit}; last error: {error}")
             }
         }
     }

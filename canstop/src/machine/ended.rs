@@ -1,7 +1,7 @@
 //! How a life ended, and what follows from it.
 
 use super::action::Action;
-use super::cause::Cause;
+use super::cause::{Cause, LimitExceeded};
 use super::event::Event;
 use super::exit::Exit;
 use super::id::{RunId, ServiceId};
@@ -84,10 +84,11 @@ impl State {
                 self.ended_for_good(id, reason, ServiceOutcome::Lost);
                 return self.emit(Event::ServiceLost { service });
             }
-            RestartDecision::GiveUp => Cause::ServiceFailed { service, error },
+            RestartDecision::GiveUp => Cause::ServiceFailed { service, error, limit: None },
             RestartDecision::LimitExceeded { failures } => {
                 let Limit { failures: limit, window } = spec.restart.limit;
-                Cause::LimitExceeded { service, failures, limit, window, error }
+                let limit = Some(LimitExceeded { failures, limit, window });
+                Cause::ServiceFailed { service, error, limit }
             }
         };
         self.exit = self.exit.max(Exit::Failed);
@@ -131,7 +132,7 @@ impl State {
         if !optional {
             self.exit = self.exit.max(Exit::Failed);
             if !signalled {
-                self.request_stop(now, Cause::ServiceFailed { service: self.name(id), error });
+                self.request_stop(now, Cause::ServiceFailed { service: self.name(id), error, limit: None });
             }
         }
     }

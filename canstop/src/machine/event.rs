@@ -82,6 +82,13 @@ pub enum Event {
         /// How it ended.
         reason: ExitReason,
     },
+    /// A listener accepts nothing for now, or a socket that was passed to the program is not used.
+    ListenerWarning {
+        /// The listener's name.
+        listener: String,
+        /// What is wrong, and what to do about it.
+        warning: String,
+    },
     /// The body of `main` returned an error or panicked.
     MainFailed {
         /// The error or the panic, as text.
@@ -232,6 +239,7 @@ impl Event {
             Event::ServiceLost { .. } => "service_lost",
             Event::ServiceRefused { .. } => "service_refused",
             Event::SessionFailed { .. } => "session_failed",
+            Event::ListenerWarning { .. } => "listener_warning",
             Event::MainFailed { .. } => "main_failed",
             Event::StopRequested { .. } => "stop_requested",
             Event::DuplicateSignal { .. } => "duplicate_signal",

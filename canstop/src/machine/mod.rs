@@ -37,7 +37,7 @@ mod blocked;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Signal};
+pub use cause::{Cause, LimitExceeded, Signal};
 pub use event::Event;
 pub use exit::Exit;
 pub use input::ExitReason;

@@ -95,6 +95,8 @@ pub enum StragglerKind {
     Session,
     /// A closure on the blocking pool.
     Blocking,
+    /// A request that `canstop::http` serves. Its method and path are its name.
+    Request,
 }
 
 /// What a [`Straggler`] was doing when its time was up.

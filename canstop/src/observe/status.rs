@@ -78,6 +78,8 @@ pub struct SessionStatus {
     pub function: &'static str,
     /// The service that they belong to; `None` is the edge.
     pub owner: Option<String>,
+    /// The method and path of the request that they serve, where `canstop::http` serves it.
+    pub request: Option<String>,
     /// How many there are.
     pub count: u64,
     /// How long the oldest of those that wait has been there, to a tenth of a second.
@@ -121,9 +123,12 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
     for found in found {
         let owner = home(found.owner).filter(|home| home.owner != Owner::Root).map(|home| home.name.clone());
         let location = found.site.location();
-        let row = sessions
-            .iter_mut()
-            .find(|row| row.location == location && row.owner == owner && row.name == found.site.name);
+        let row = sessions.iter_mut().find(|row| {
+            row.location == location
+                && row.owner == owner
+                && row.name == found.site.name
+                && row.request == found.request
+        });
         match row {
             Some(row) => {
                 row.count += found.count;
@@ -134,6 +139,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
                 location,
                 function: (found.site.function)(),
                 owner,
+                request: found.request,
                 count: found.count,
                 oldest: found.oldest,
             }),
@@ -174,11 +180,15 @@ impl fmt::Display for ServiceStatus {
 
 impl fmt::Display for SessionStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} x session", self.count)?;
-        if let Some(name) = self.name {
-            write!(f, " `{name}`")?;
+        if let Some(request) = &self.request {
+            write!(f, "{} x {request}", self.count)?;
+        } else {
+            write!(f, "{} x session", self.count)?;
+            if let Some(name) = self.name {
+                write!(f, " `{name}`")?;
+            }
+            write!(f, " at {} in {}", self.location, self.function)?;
         }
-        write!(f, " at {} in {}", self.location, self.function)?;
         match self.oldest {
             Some(age) => write!(f, ", oldest {}", Rounded(age)),
             None => Ok(()),

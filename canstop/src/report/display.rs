@@ -19,6 +19,13 @@ impl fmt::Display for Straggler {
         if self.count > 1 {
             write!(f, "{} x ", self.count)?;
         }
+        if let (StragglerKind::Request, Some(name)) = (self.kind, &self.name) {
+            f.write_str(name)?;
+            if let Some(owner) = &self.owner {
+                write!(f, " of service `{owner}`")?;
+            }
+            return self.display_end(f);
+        }
         self.kind.fmt(f)?;
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
@@ -32,6 +39,12 @@ impl fmt::Display for Straggler {
         if let Some(owner) = &self.owner {
             write!(f, " of service `{owner}`")?;
         }
+        self.display_end(f)
+    }
+}
+
+impl Straggler {
+    fn display_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let oldest = if self.count > 1 { "oldest" } else { "age" };
         if let Some(age) = self.oldest {
             write!(f, ", {oldest} {}", Rounded(age))?;
@@ -47,6 +60,7 @@ impl fmt::Display for StragglerKind {
             StragglerKind::Service => "service",
             StragglerKind::Session => "session",
             StragglerKind::Blocking => "blocking session",
+            StragglerKind::Request => "request",
         })
     }
 }

@@ -58,7 +58,7 @@ impl Event {
             Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
             Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
             Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
-            Event::DuplicateSignal { .. } | Event::ReadyIgnored { .. } => Level::WARN,
+            Event::DuplicateSignal { .. } | Event::ReadyIgnored { .. } | Event::ListenerWarning { .. } => Level::WARN,
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
             Event::ThreadBlocked { .. } | Event::NotifyFailed { .. } => Level::WARN,
             Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
@@ -102,6 +102,7 @@ impl Event {
             Event::SessionFailed { name, location, function, module, owner, reason } => {
                 event!(session = name, site = %location, function, module, owner, error = reason.error(),)
             }
+            Event::ListenerWarning { listener, warning } => event!(listener, warning,),
             Event::MainFailed { error } => event!(error,),
             Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => event!(
                 %cause,
@@ -217,6 +218,7 @@ mod tests {
             Event::ServiceLost { service: service() },
             Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
             Event::SessionFailed { name, location, function, module, owner: Some(service()), reason: failed },
+            Event::ListenerWarning { listener: service(), warning: "no descriptor is free".to_owned() },
             Event::MainFailed { error: "disk full".to_owned() },
             Event::StopRequested {
                 cause: Cause::Signal(Signal::Terminate),

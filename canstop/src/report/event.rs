@@ -46,6 +46,7 @@ impl fmt::Display for Event {
                 }
                 write!(f, " {reason}")
             }
+            Event::ListenerWarning { listener, warning } => write!(f, "listener `{listener}`: {warning}"),
             Event::MainFailed { error } => write!(f, "main failed: {error}"),
             Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => {
                 write!(f, "stopping ({cause}), within {} ({grace_source})", Plain(*grace))?;

@@ -44,6 +44,7 @@ mod data_plane;
 mod site;
 mod forked;
 mod supervisor;
+mod notices;
 mod scope_pool;
 mod scope;
 mod thread;
@@ -72,6 +73,9 @@ mod snapshot_cell;
 mod starts;
 mod snapshot;
 mod held;
+#[cfg(feature = "http")]
+pub(crate) mod requests;
+mod named;
 #[cfg(test)]
 mod tests;
 
@@ -86,9 +90,12 @@ pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
 pub(crate) use held::Held;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
+pub(crate) use named::snapshot_sessions;
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};
-pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count, snapshot_sessions};
+#[cfg(feature = "http")]
+pub(crate) use site::site_of;
+pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count};
 pub(crate) use snapshot_cell::{SnapshotReceiver, SnapshotSender};
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, ServiceSnapshot, SessionFailure, Supervisor};
 pub(crate) use thread::is_polled_directly;

@@ -83,6 +83,26 @@ impl Site {
     }
 }
 
+/// The site for what a function of canstop's spawns, by where the user calls that.
+#[cfg(feature = "http")]
+pub(crate) fn site_of(
+    name: &'static str,
+    caller: &'static std::panic::Location<'static>,
+    function: fn() -> &'static str,
+) -> &'static Site {
+    // As many as there are such calls in the source.
+    static SITES: Mutex<Vec<&'static Site>> = Mutex::new(Vec::new());
+    let mut sites = SITES.lock().expect("nothing panics while it looks for a site");
+    let is_it = |site: &&&Site| site.line == caller.line() && site.file == caller.file() && site.name == Some(name);
+    if let Some(site) = sites.iter().find(is_it) {
+        return site;
+    }
+    let site = Site::new(Some(name), caller.file(), caller.line(), "", function, None);
+    let site: &'static Site = Box::leak(Box::new(site));
+    sites.push(site);
+    site
+}
+
 /// The path of the function around a nested one, as people write it.
 #[must_use]
 pub fn function_of<F>(_nested: F) -> &'static str {

@@ -198,6 +198,8 @@ pub(crate) struct SessionGroup {
     pub(crate) count: u64,
     pub(crate) oldest: Option<Duration>,
     pub(crate) activity: Activity,
+    /// The request that they serve, if that is known.
+    pub(crate) request: Option<String>,
 }
 
 /// What is known of the sessions of one site and owner. Ages are in ticks.
@@ -264,6 +266,7 @@ impl Known {
             count,
             oldest,
             activity,
+            request: None,
         };
         let age = |ticks: u32| TICK * ticks;
         let mut rows = Vec::new();

@@ -22,7 +22,7 @@ use super::site::Site;
 use super::snapshot_cell::{SnapshotReceiver, SnapshotSender};
 use super::waiting::Waking;
 use crate::machine::{
-    ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
+    Event, ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
 };
 
 /// One life of a service: the future of its body.
@@ -42,6 +42,8 @@ pub(crate) enum Message {
     /// A service is to begin a new life, and who asks wants to know in which it was. `before` as in
     /// [`Input::RestartService`].
     Restart { id: ServiceId, before: RunId, asked_in: oneshot::Sender<RunId> },
+    /// Something to report that needs no decision.
+    Emit(Event),
     /// The data plane is gone: every future is dropped or abandoned.
     DataPlaneGone,
     /// Services that have registered themselves in a program that links no crate.

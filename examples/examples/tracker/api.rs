@@ -1,5 +1,6 @@
 //! What the http service says and hears, apart from `POST /events` itself.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
+use canstop::http::BodyError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::timeout;
@@ -55,9 +57,16 @@ pub(crate) struct How {
 
 /// Reads an event out of a request.
 pub(crate) async fn read_event(request: Request) -> Result<NewEvent, Refusal> {
-    let body = Bytes::from_request(request, &());
-    let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| Refusal::Stalled)?.map_err(Refusal::Body)?;
+    let body = timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await.map_err(|_| Refusal::Stalled)?;
+    // In a stop a client may have less time, and then the server ends the body.
+    let body = body.map_err(|error| if is_stalled(&error) { Refusal::Stalled } else { Refusal::Body(error) })?;
     serde_json::from_slice(&body).map_err(Refusal::Json)
+}
+
+/// Did the server end the body because its client stopped sending?
+fn is_stalled(rejection: &BytesRejection) -> bool {
+    let mut errors = std::iter::successors(Some(rejection as &(dyn Error + 'static)), |&error| error.source());
+    errors.any(|error| error.downcast_ref::<BodyError>().is_some_and(BodyError::is_stalled))
 }
 
 /// What a client learns of an event that was accepted.

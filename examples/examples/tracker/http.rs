@@ -2,40 +2,28 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::routing::post;
+use canstop::http::Server;
 use canstop::{Lifecycle, spawn_session};
-use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::api::{COMMIT_TIMEOUT, Created, How, Refusal, Tracker, read_event, router};
-use crate::connection::serve;
 use crate::writer::writer;
 
-/// A pause after a connection could not be accepted, most often because too many files are open.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How long a connection may be idle.
+const IDLE: Duration = Duration::from_secs(30);
 
 #[canstop::service(after(writer))]
 pub(crate) async fn http(lifecycle: Lifecycle, address: String, tracker: Tracker) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
-    tracing::info!("listening on {}", listener.local_addr()?);
+    let listener = canstop::listen("http", address).await?;
+    tracing::info!("listening on {listener}");
     let app = router(post(record)).with_state(tracker);
     lifecycle.ready();
-    while let Some(accepted) = lifecycle.run_until_stopping(listener.accept()).await {
-        match accepted {
-            Ok((socket, _)) => {
-                spawn_session!(serve(socket, app.clone(), lifecycle.stopping()));
-            }
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                lifecycle.run_until_stopping(sleep(ACCEPT_AGAIN)).await;
-            }
-        }
-    }
+    canstop::axum::serve_with(Server::new().idle_timeout(IDLE), listener, app).await?;
     Ok(())
 }
 

@@ -20,7 +20,6 @@
 
 mod api;
 mod batch;
-mod connection;
 mod event;
 mod http;
 mod queue;

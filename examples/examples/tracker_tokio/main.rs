@@ -13,7 +13,6 @@
 mod api;
 #[path = "../tracker/batch.rs"]
 mod batch;
-#[path = "../tracker/connection.rs"]
 mod connection;
 #[path = "../tracker/event.rs"]
 mod event;

@@ -135,6 +135,32 @@ fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
 }
 
 #[test]
+fn a_request_that_takes_most_of_the_grace_is_answered() {
+    let place = Location::sqlite();
+    let mut program = tracker(&place).start();
+    let mut client = Client::connect(&program.address()).expect("the tracker listens");
+    let lock = LockedDatabase::lock(&place);
+    let event = r#"{"kind":"test"}"#;
+    let request = format!(
+        "POST /events?durable=true HTTP/1.1\r\nhost: tracker\r\ncontent-length: {}\r\n\r\n{event}",
+        event.len()
+    );
+    client.send(request.as_bytes()).expect("the tracker reads");
+    program.wait_for("cannot write");
+
+    program.signal(Signal::Terminate);
+    program.wait_for("stopping (SIGTERM)");
+    // The duration is the fault itself. Of the grace the writer keeps a second for itself.
+    sleep(Duration::from_millis(3100));
+    lock.release();
+    let answer = client.answer().expect("the request is answered");
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let ended = program.wait();
+    assert!(place.events_after(0).ids.contains(&answer.id()), "{ended}");
+    assert_clean(&ended);
+}
+
+#[test]
 fn ten_thousand_idle_connections_end_with_the_stop() {
     const CONNECTIONS: usize = 10_000;
     let place = Location::sqlite();

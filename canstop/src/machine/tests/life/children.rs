@@ -125,7 +125,7 @@ fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
     let mut program = running([service("shop", &[])]);
     program.handle(added(child("shop/till", &[])));
     program.handle(TERMINATE);
-    assert_eq!(stop_by(&program.pass(ms(3_899))), []);
+    assert_eq!(stop_by(&program.pass(ms(3_899))), [0_usize; 0]);
     let actions = program.pass(ms(1));
     let till = Abandoned { services: vec![(ServiceId(1), RunId(1))], ..Abandoned::default() };
     let shop = Action::StopService { id: ServiceId(0), run: RunId(1), until: at(4_900) };
@@ -149,7 +149,7 @@ fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
     program.handle(added(child("shop/till", &[])));
     program.handle(sessions_of(1, 3));
     program.handle(TERMINATE);
-    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), []);
+    assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [0_usize; 0]);
     assert_eq!(stop_by(&program.handle(sessions_of(1, 0))), [0]);
 }
 

@@ -19,8 +19,8 @@ fn an_edge_session_that_is_stuck_for_ever_does_not_eat_the_time_of_the_writer() 
     let mut program = three_levels();
     program.handle(root_sessions(1));
     program.handle(TERMINATE);
-    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), []);
-    assert_eq!(stop_by(&program.pass(ms(3_399))), []);
+    assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), [0_usize; 0]);
+    assert_eq!(stop_by(&program.pass(ms(3_399))), [0_usize; 0]);
 
     let actions = program.pass(ms(1));
     let stuck = Abandoned { sessions: vec![(Owner::Root, 1)], ..Abandoned::default() };

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::build::allowance;
 use super::harness::Watched;
 use crate::machine::action::Action;
-use crate::machine::cause::Cause;
+use crate::machine::cause::{Cause, LimitExceeded};
 use crate::machine::event::Event;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::Input;
@@ -76,7 +76,8 @@ fn cause(actions: &[Action]) -> Option<&Cause> {
 /// A second failure where one is allowed in ten seconds.
 fn limit_exceeded(service: &str, error: &str) -> Cause {
     let (service, error) = (service.to_owned(), error.to_owned());
-    Cause::LimitExceeded { service, failures: 2, limit: 1, window: Duration::from_secs(10), error }
+    let limit = LimitExceeded { failures: 2, limit: 1, window: Duration::from_secs(10) };
+    Cause::ServiceFailed { service, error, limit: Some(limit) }
 }
 
 fn is_over(program: &Watched) -> bool {

@@ -56,7 +56,7 @@ fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
     program.handle(ended(0, 1, failed()));
     program.pass(ms(200));
     let actions = program.handle(ended(0, 2, ExitReason::Dropped));
-    let Some(Cause::LimitExceeded { error, .. }) = cause(&actions) else { panic!("{actions:?}") };
+    let Some(Cause::ServiceFailed { error, .. }) = cause(&actions) else { panic!("{actions:?}") };
     assert_eq!(error, "its task was cancelled");
 }
 

@@ -23,7 +23,7 @@ fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::Servic
 fn everything_goes_on_serving_during_the_drain_delay() {
     let mut program = with_drain_delay([service("http", &[])]);
     assert_eq!(deeds(&program.handle(TERMINATE)), [&Action::WatchSessions, &Action::BeginStop]);
-    assert_eq!(stop_by(&program.pass(ms(1_999))), []);
+    assert_eq!(stop_by(&program.pass(ms(1_999))), [0_usize; 0]);
     assert_eq!(stop_by(&program.pass(ms(1))), [0]);
     assert_eq!(program.state.deadline(), Some(at(5_000)), "the delay is part of the grace");
 }

@@ -1,0 +1,207 @@
+//! One axum application served by canstop, by axum and by plain hyper, and its client in another process:
+//! requests per second and the time in which 99 of 100 are answered, with 1 and with 100 connections, kept
+//! alive and one for each request; and the memory of an idle connection.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use canstop::Flavor;
+use canstop_benches::arguments::{Arguments, read};
+use canstop_benches::rounds::{Contestant, interleave};
+use canstop_benches::table::Table;
+use canstop_benches::{child, supervised};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+
+/// Who serves. Ratios are to the first one.
+const SERVERS: [&str; 3] = ["axum::serve", "canstop::http::serve", "hyper alone"];
+/// How many idle connections the memory of one is measured by.
+const IDLE: usize = 2_000;
+
+fn main() {
+    let options = match read(&["--quick"]) {
+        Arguments::Part(part) => return serve(part.first().expect("the part names its server")),
+        Arguments::Options(options) => options,
+    };
+    let (rounds, time) = if options.is_empty() { (21, 300) } else { (5, 100) };
+    let time = Duration::from_millis(time);
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for (connections, keeps) in [(1, true), (100, true), (1, false), (100, false)] {
+        let how = if keeps { "kept alive" } else { "one for each request" };
+        println!("{connections} connections, {how}\n\n{}", throughput(&runtime, rounds, time, connections, keeps));
+    }
+    println!("{}", memory(&runtime));
+}
+
+/// A server in a process of its own.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(name: &'static str) -> Self {
+        let mut child = child::start(&[name]);
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.as_mut().expect("its output is piped"));
+        output.read_line(&mut line).expect("the server says where it listens");
+        Self { child, address: line.trim().parse().expect("an address") }
+    }
+
+    /// Kilobytes of memory that are in use.
+    fn memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It ends when its input does.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn throughput(runtime: &Runtime, rounds: usize, time: Duration, connections: usize, keeps: bool) -> Table {
+    let servers = SERVERS.map(Server::start);
+    let mut contestants: Vec<_> = servers
+        .iter()
+        .zip(SERVERS)
+        .map(|(server, name)| {
+            let address = server.address;
+            Contestant { name, sample: Box::new(move || load(runtime, address, time, connections, keeps)) }
+        })
+        .collect();
+    let samples = interleave(rounds, &mut contestants);
+    let mut table = Table::new(["", "requests per second", "as a ratio", "99 of 100 within", "as a ratio"]);
+    for (number, name) in SERVERS.into_iter().enumerate() {
+        table.row([
+            format!("`{name}`"),
+            format!("{:.0}", samples.median(number, 0).median),
+            samples.ratio(number, 0).to_string(),
+            format!("{:.0} µs", samples.median(number, 1).median),
+            samples.ratio(number, 1).to_string(),
+        ]);
+    }
+    table
+}
+
+/// Requests for so long on every connection: how many a second, and the 99th percentile in microseconds.
+fn load(runtime: &Runtime, address: SocketAddr, time: Duration, connections: usize, keeps: bool) -> [f64; 2] {
+    let (took, mut latencies) = runtime.block_on(async {
+        let began = Instant::now();
+        let mut clients = JoinSet::new();
+        for _ in 0..connections {
+            clients.spawn(request_until(address, began + time, keeps));
+        }
+        let latencies = clients.join_all().await.into_iter().flatten().collect::<Vec<_>>();
+        (began.elapsed(), latencies)
+    });
+    latencies.sort_unstable();
+    let p99 = latencies[latencies.len() * 99 / 100];
+    [latencies.len() as f64 / took.as_secs_f64(), p99.as_secs_f64() * 1e6]
+}
+
+async fn request_until(address: SocketAddr, end: Instant, keeps: bool) -> Vec<Duration> {
+    let mut latencies = Vec::new();
+    let mut kept = None;
+    while Instant::now() < end {
+        let began = Instant::now();
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => connect(address).await,
+        };
+        request(&mut connection).await;
+        latencies.push(began.elapsed());
+        kept = keeps.then_some(connection);
+    }
+    latencies
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect(address).await.expect("the server accepts");
+    connection.set_nodelay(true).expect("a TCP connection");
+    // Closed at once, or the ports of connections that wait run out.
+    connection.set_zero_linger().expect("a TCP connection");
+    connection
+}
+
+async fn request(connection: &mut TcpStream) {
+    connection.write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("the server reads");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        let read = connection.read_buf(&mut answer).await.expect("the server answers");
+        assert!(read > 0, "the server hung up after {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// What a connection costs that has had one request and is idle.
+fn memory(runtime: &Runtime) -> Table {
+    let mut table = Table::new(["", "bytes per idle connection", "more than axum"]);
+    let mut floor = None;
+    for name in SERVERS {
+        let server = Server::start(name);
+        let bytes = runtime.block_on(async {
+            request(&mut connect(server.address).await).await;
+            let before = server.memory();
+            let mut idle = Vec::new();
+            for _ in 0..IDLE {
+                let mut connection = connect(server.address).await;
+                request(&mut connection).await;
+                idle.push(connection);
+            }
+            (server.memory() - before) * 1024.0 / IDLE as f64
+        });
+        let floor = *floor.get_or_insert(bytes);
+        table.row([format!("`{name}`"), format!("{bytes:.0}"), format!("{:+.0}", bytes - floor)]);
+    }
+    table
+}
+
+fn serve(name: &str) {
+    // Its parent holds the other end, and lets go of it when it ends, however it ends.
+    thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    let name = name.to_owned();
+    supervised::run(Flavor::MultiThread, async move {
+        let app = Router::new().route("/hello", get(|| async { "hello" }));
+        if name == SERVERS[1] {
+            let listener = canstop::listen("http", (Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+            println!("{listener}");
+            canstop::http::serve(listener, app).await.expect("it serves");
+            return;
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        println!("{}", listener.local_addr().expect("it listens"));
+        if name == SERVERS[0] {
+            use axum::serve::ListenerExt as _;
+            let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
+            axum::serve(listener, app).await.expect("it serves");
+            return;
+        }
+        loop {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            socket.set_nodelay(true).expect("a TCP connection");
+            let service = TowerToHyperService::new(app.clone());
+            tokio::spawn(async move {
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+                // A client that resets is how this one leaves.
+                let _ = connection.await;
+            });
+        }
+    });
+}

@@ -1,0 +1,322 @@
+//! A request on its way through the user's service.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Body as HttpBody, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::{Request, Response, StatusCode, Version};
+use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
+use tower_service::Service;
+
+use super::body::{AnswerBody, Body, Serving};
+use super::settings::Settings;
+use crate::lifecycle::Lifecycle;
+use crate::listen::Peer;
+use crate::session::requests::Exchange;
+use crate::session::{NotAResult, Session};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The user's service, as hyper calls it for one connection.
+pub(super) struct Handler<S> {
+    service: S,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) lifecycle: Lifecycle,
+    peer: Peer,
+    pub(super) is_http2: bool,
+}
+
+impl<S> Handler<S> {
+    pub(super) fn new(
+        service: S,
+        exchange: Arc<Exchange>,
+        settings: Arc<Settings>,
+        lifecycle: &Lifecycle,
+        peer: Peer,
+    ) -> Self {
+        Self { service, exchange, settings, lifecycle: lifecycle.clone(), peer, is_http2: false }
+    }
+}
+
+/// By which the request of a handler gets the name of its route.
+#[cfg(feature = "axum")]
+#[derive(Clone)]
+pub(crate) struct NamedRequest(pub(crate) Arc<Exchange>);
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody + Send + 'static,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = Infallible;
+    type Future = Answering<S, B>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let exchange = if self.is_http2 {
+            // Its requests are served side by side.
+            Exchange::enter(self.exchange.site(), self.exchange.scope(), Some(Arc::clone(&self.exchange)))
+        } else {
+            Arc::clone(&self.exchange)
+        };
+        exchange.begin(request.method(), request.uri());
+        let (settings, lifecycle) = (Arc::clone(&self.settings), self.lifecycle.clone());
+        let mut request = request.map(|body| Body::new(body, Arc::clone(&exchange), settings, lifecycle));
+        request.extensions_mut().insert(self.peer.clone());
+        #[cfg(feature = "axum")]
+        if self.settings.named_by_route {
+            request.extensions_mut().insert(NamedRequest(Arc::clone(&exchange)));
+        }
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let service = self.service.clone();
+        let calling = Calling::Waiting { service, request: Some(request), response: PhantomData };
+        let running = if self.is_http2 && self.settings.shield_requests {
+            let session = Session::at(exchange.site()).spawn(calling, |_| NotAResult);
+            Running::Shielded { session }
+        } else {
+            Running::Direct { calling }
+        };
+        Answering { running, serving: Some(Serving(exchange)), lifecycle: self.lifecycle.clone(), is_http1 }
+    }
+}
+
+pin_project! {
+    /// Waits until the service is ready, and calls it.
+    #[project = CallingProjection]
+    pub(super) enum Calling<S, B>
+    where
+        S: Service<Request<Body>>,
+    {
+        Waiting { service: S, request: Option<Request<Body>>, response: PhantomData<fn() -> B> },
+        Called { #[pin] future: S::Future },
+    }
+}
+
+impl<S, B> Future for Calling<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<B>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match self.as_mut().project() {
+                CallingProjection::Waiting { service, request, .. } => {
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    let request = request.take().expect("it is called once");
+                    let future = service.call(request);
+                    self.set(Self::Called { future });
+                }
+                CallingProjection::Called { future } => return future.poll(cx).map_err(Into::into),
+            }
+        }
+    }
+}
+
+pin_project! {
+    #[project = RunningProjection]
+    enum Running<S, B>
+    where
+        S: Service<Request<Body>>,
+    {
+        Direct { #[pin] calling: Calling<S, B> },
+        /// In a session of its own, which its client cannot cut off.
+        Shielded { session: JoinHandle<Result<Response<B>, BoxError>> },
+    }
+}
+
+pin_project! {
+    /// A request that is being answered.
+    pub(super) struct Answering<S, B>
+    where
+        S: Service<Request<Body>>,
+    {
+        #[pin]
+        running: Running<S, B>,
+        serving: Option<Serving>,
+        lifecycle: Lifecycle,
+        is_http1: bool,
+    }
+}
+
+impl<S, B> Future for Answering<S, B>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody,
+{
+    type Output = Result<Response<AnswerBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let serving = this.serving.as_ref().expect("it is polled until it is ready");
+        let polled = serving.0.polled();
+        let answer = match this.running.project() {
+            RunningProjection::Direct { calling } => calling.poll(cx),
+            RunningProjection::Shielded { session } => {
+                Pin::new(session).poll(cx).map(|ended| ended.unwrap_or_else(|error| Err(error.into())))
+            }
+        };
+        drop(polled);
+        let answer = ready!(answer);
+        let serving = this.serving.take().expect("it was there just now");
+        let mut answer = match answer {
+            Ok(answer) => answer.map(|body| AnswerBody::new(Some(body), serving)),
+            Err(error) => {
+                tracing::error!(target: "canstop::http", "a request failed: {error}");
+                let mut answer = Response::new(AnswerBody::new(None, serving));
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                answer
+            }
+        };
+        // An upgraded connection is not HTTP's any more, and HTTP/2 says it once for the connection.
+        let closes = this.lifecycle.is_draining() || this.lifecycle.is_stopping();
+        if closes && *this.is_http1 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Poll::Ready(Ok(answer))
+    }
+}
+
+/// A plain function as a service, made by [`service_fn`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceFn<F>(F);
+
+/// Lets a plain function be served: it takes a request and returns the answer, or a `Result` of that and any
+/// error, which is answered with 500 and logged.
+///
+/// ```no_run
+/// use canstop::http::{Body, Request, Response};
+///
+/// async fn hello(request: Request<Body>) -> Response<String> {
+///     Response::new(format!("hello, {}\n", request.uri().path()))
+/// }
+///
+/// #[canstop::service]
+/// async fn http(lifecycle: canstop::Lifecycle) -> std::io::Result<()> {
+///     let listener = canstop::listen("http", "127.0.0.1:8080").await?;
+///     lifecycle.ready();
+///     canstop::http::serve(listener, canstop::http::service_fn(hello)).await
+/// }
+/// ```
+pub fn service_fn<F, R>(function: F) -> ServiceFn<F>
+where
+    F: FnMut(Request<Body>) -> R,
+    R: Future,
+    R::Output: Answer,
+{
+    ServiceFn(function)
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<B> Sealed for hyper::Response<B> {}
+    impl<B, E> Sealed for Result<hyper::Response<B>, E> {}
+}
+
+/// What a plain function may return: an answer, or a `Result` of one. It is not to be implemented elsewhere.
+pub trait Answer: sealed::Sealed {
+    /// The answer's body.
+    type Body;
+    /// The error, if there may be one.
+    type Error;
+
+    /// As a `Result`.
+    ///
+    /// # Errors
+    ///
+    /// The function's own.
+    fn into_result(self) -> Result<Response<Self::Body>, Self::Error>;
+}
+
+impl<B> Answer for Response<B> {
+    type Body = B;
+    type Error = Infallible;
+
+    fn into_result(self) -> Result<Response<B>, Infallible> {
+        Ok(self)
+    }
+}
+
+impl<B, E> Answer for Result<Response<B>, E> {
+    type Body = B;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+impl<F, R> Service<Request<Body>> for ServiceFn<F>
+where
+    F: FnMut(Request<Body>) -> R,
+    R: Future,
+    R::Output: Answer,
+{
+    type Response = Response<<R::Output as Answer>::Body>;
+    type Error = <R::Output as Answer>::Error;
+    type Future = CallFn<R>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> CallFn<R> {
+        CallFn { future: (self.0)(request) }
+    }
+}
+
+pin_project! {
+    /// The future of a plain function.
+    #[derive(Debug)]
+    pub struct CallFn<R> {
+        #[pin]
+        future: R,
+    }
+}
+
+impl<R> Future for CallFn<R>
+where
+    R: Future,
+    R::Output: Answer,
+{
+    type Output = Result<Response<<R::Output as Answer>::Body>, <R::Output as Answer>::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.poll(cx).map(Answer::into_result)
+    }
+}
+
+/// A service that takes hyper's own body, made by [`incoming`].
+#[derive(Clone, Copy, Debug)]
+pub struct TakesIncoming<S>(S);
+
+/// Serves a tower service that was written for hyper's own body, `Request<hyper::body::Incoming>`. Such a body
+/// has no [`body_timeout`](super::Server::body_timeout).
+pub fn incoming<S: Service<Request<Incoming>>>(service: S) -> TakesIncoming<S> {
+    TakesIncoming(service)
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Body>> for TakesIncoming<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> S::Future {
+        self.0.call(request.map(Body::into_incoming))
+    }
+}

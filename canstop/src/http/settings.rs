@@ -1,0 +1,27 @@
+//! What all connections of a server have in common.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::lifecycle::Lifecycle;
+
+/// The limits of a server, and what it does at a client's hang-up.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) head_timeout: Duration,
+    pub(super) body_timeout: Duration,
+    pub(super) stalled_client: Duration,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) shield_requests: bool,
+    /// Requests get a hand by which their route can be named.
+    pub(super) named_by_route: bool,
+}
+
+impl Settings {
+    /// How long a client may stall in a stop: never so long that its service would be blamed for it.
+    pub(super) fn stalled_in_stop(&self, lifecycle: &Lifecycle) -> Duration {
+        let left = lifecycle.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()) / 2);
+        left.map_or(self.stalled_client, |left| self.stalled_client.min(left))
+    }
+}

@@ -1,0 +1,170 @@
+//! Binding sockets, and what to say where it fails.
+
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpSocket, lookup_host};
+
+use super::address::Address;
+
+/// How many completed connections may wait in the kernel: what nginx and tokio ask for. The system cuts it
+/// to its own limit.
+pub(super) const BACKLOG: u32 = 1024;
+
+/// A listening socket, non-blocking.
+#[derive(Debug)]
+pub(super) enum Bound {
+    Tcp(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix {
+        listener: std::os::unix::net::UnixListener,
+        path: PathBuf,
+        file: Option<SocketFile>,
+    },
+}
+
+/// Adds the listener's name to an error.
+pub(super) fn named(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("listener `{name}`: {error}"))
+}
+
+/// Binds every address, or none.
+pub(super) async fn bind(addresses: &[Address]) -> io::Result<Vec<Bound>> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        match address {
+            Address::Tcp(socket) => bound.push(Bound::Tcp(bind_tcp(*socket).map_err(|e| explain(address, e))?)),
+            Address::Host(host) => bound.push(Bound::Tcp(bind_host(address, host).await?)),
+            #[cfg(unix)]
+            Address::Unix(path) => bound.push(bind_unix(path).await.map_err(|e| explain(address, e))?),
+            #[cfg(not(unix))]
+            Address::Unix(_) => {
+                let error = io::Error::new(io::ErrorKind::Unsupported, "there are no Unix sockets on this system");
+                return Err(explain(address, error));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // On Windows it would let two programs have one port.
+    if cfg!(not(windows)) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Binds the first of a name's addresses that can be bound.
+async fn bind_host(address: &Address, host: &str) -> io::Result<std::net::TcpListener> {
+    let resolved = lookup_host(host).await.map_err(|error| explain_resolving(address, error))?;
+    let mut last = None;
+    for socket in resolved {
+        match bind_tcp(socket) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    Err(explain(address, last.unwrap_or_else(none)))
+}
+
+fn explain_resolving(address: &Address, error: io::Error) -> io::Error {
+    let mend = "the name cannot be resolved; write an address of this machine, or 0.0.0.0 for all";
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
+}
+
+/// Says what to do about it. The kind stays, and so does the system's own text.
+fn explain(address: &Address, error: io::Error) -> io::Error {
+    let port = match address {
+        Address::Tcp(address) => Some(address.port().to_string()),
+        Address::Host(host) => host.rsplit_once(':').map(|(_, port)| port.to_owned()),
+        Address::Unix(_) => None,
+    };
+    let mend = match (error.kind(), port) {
+        (io::ErrorKind::AddrInUse, Some(port)) => {
+            format!("port {port} is in use; stop the program that has it (`ss -ltnp` names it), or take another port")
+        }
+        (io::ErrorKind::AddrInUse, None) => "another program listens there; stop it, or take another path".to_owned(),
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            "no interface of this machine has the address; 0.0.0.0 and [::] are all of them".to_owned()
+        }
+        (io::ErrorKind::PermissionDenied, Some(port)) => {
+            format!(
+                "port {port} is privileged; take one from 1024 on, grant CAP_NET_BIND_SERVICE, or let systemd pass it"
+            )
+        }
+        (io::ErrorKind::PermissionDenied, None) => "the folder must be writable for this user".to_owned(),
+        (io::ErrorKind::NotFound, None) => "the folder does not exist; create it, or set RuntimeDirectory=".to_owned(),
+        _ => return io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
+}
+
+/// The file of a Unix socket that this process bound. It goes with the listener, unless another program
+/// has put its own there meanwhile.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+#[cfg(unix)]
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: std::path::absolute(path)?, identity: identity(path)? })
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.symlink_metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // What stays is replaced by the next program that listens there.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn bind_unix(path: &Path) -> io::Result<Bound> {
+    use std::os::unix::net::UnixListener;
+
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path).await?;
+            UnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(Bound::Unix { listener, path: path.to_owned(), file: Some(SocketFile::of(path)?) })
+}
+
+/// Removes a socket on which nobody listens any more.
+#[cfg(unix)]
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+
+    if !path.symlink_metadata()?.file_type().is_socket() {
+        let text = "a file that is no socket is there; remove it, or take another path";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    match tokio::net::UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        // A program listens, or its queue is full.
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}

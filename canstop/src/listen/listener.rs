@@ -1,0 +1,343 @@
+//! Accepting until the stop, and what the kernel has completed by then.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use super::bind::{BACKLOG, Bound};
+use super::stream::{Peer, PeerKind, Socket, Stream};
+use crate::lifecycle::Lifecycle;
+use crate::machine::Event;
+use crate::session::current_scope;
+
+/// The pause after the system has run out of descriptors or memory: connections that end give theirs back.
+const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+
+/// A listener, made by [`listen`](super::listen()).
+///
+/// As text it is its address, or its addresses with commas between them.
+#[derive(Debug)]
+pub struct Listener {
+    name: String,
+    sockets: Vec<Listening>,
+    /// Where the next look begins, so that no socket waits behind a busy one.
+    next: AtomicUsize,
+    limit: Option<Limit>,
+    /// How many connections were accepted since the stop request.
+    after_stop: AtomicU32,
+    /// Accepted after the stop request while the limit was reached: it waits for its permit here, so that
+    /// no caller that goes away takes it along.
+    parked: Mutex<Option<(Socket, Peer)>>,
+    /// A lack of descriptors was reported, and there have been clients in the queue since.
+    out_of_resources: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Limit {
+    connections: usize,
+    permits: Arc<Semaphore>,
+    reported: AtomicBool,
+}
+
+/// A socket, as the runtime knows it and, for the last look at its queue, as the kernel does: the runtime
+/// asks the kernel only for what it has been notified of.
+#[derive(Debug)]
+enum Listening {
+    Tcp {
+        runtime: tokio::net::TcpListener,
+        kernel: std::net::TcpListener,
+    },
+    #[cfg(unix)]
+    Unix {
+        runtime: tokio::net::UnixListener,
+        kernel: std::os::unix::net::UnixListener,
+        path: Arc<std::path::Path>,
+        _file: Option<super::bind::SocketFile>,
+    },
+}
+
+impl Listening {
+    fn new(bound: Bound) -> io::Result<Self> {
+        match bound {
+            Bound::Tcp(kernel) => {
+                let runtime = tokio::net::TcpListener::from_std(kernel.try_clone()?)?;
+                Ok(Self::Tcp { runtime, kernel })
+            }
+            #[cfg(unix)]
+            Bound::Unix { listener: kernel, path, file } => {
+                let runtime = tokio::net::UnixListener::from_std(kernel.try_clone()?)?;
+                Ok(Self::Unix { runtime, kernel, path: path.into(), _file: file })
+            }
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
+        match self {
+            Self::Tcp { runtime, .. } => {
+                runtime.poll_accept(cx).map_ok(|(socket, peer)| (Socket::Tcp(socket), Peer(PeerKind::Tcp(peer))))
+            }
+            #[cfg(unix)]
+            Self::Unix { runtime, path, .. } => runtime
+                .poll_accept(cx)
+                .map_ok(|(socket, _)| (Socket::Unix(socket), Peer(PeerKind::Unix(Arc::clone(path))))),
+        }
+    }
+
+    /// Takes a connection that the kernel has completed.
+    fn accept_now(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tcp { kernel, .. } => {
+                let (socket, peer) = kernel.accept()?;
+                socket.set_nonblocking(true)?;
+                Ok((Socket::Tcp(tokio::net::TcpStream::from_std(socket)?), Peer(PeerKind::Tcp(peer))))
+            }
+            #[cfg(unix)]
+            Self::Unix { kernel, path, .. } => {
+                let (socket, _) = kernel.accept()?;
+                socket.set_nonblocking(true)?;
+                let peer = Peer(PeerKind::Unix(Arc::clone(path)));
+                Ok((Socket::Unix(tokio::net::UnixStream::from_std(socket)?), peer))
+            }
+        }
+    }
+
+    fn display(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { kernel, .. } => match kernel.local_addr() {
+                Ok(address) => write!(f, "{address}"),
+                Err(_) => f.write_str("an unknown address"),
+            },
+            #[cfg(unix)]
+            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What an error of `accept` means.
+enum Refusal {
+    /// The connection ended before it was accepted, or a signal came between. The next one may be there.
+    OfOne,
+    /// The system is out of descriptors or memory.
+    OutOfResources,
+    /// The listener cannot be used.
+    OfAll,
+}
+
+fn judge(error: &io::Error) -> Refusal {
+    #[cfg(unix)]
+    if let Some(code) = error.raw_os_error() {
+        return match code {
+            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Refusal::OutOfResources,
+            // Linux reports what went wrong on the network with the connection by `accept`: see accept(2).
+            libc::ECONNABORTED
+            | libc::ECONNRESET
+            | libc::EINTR
+            | libc::EPROTO
+            | libc::EPERM
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENOPROTOOPT
+            | libc::EOPNOTSUPP
+            | libc::ETIMEDOUT => Refusal::OfOne,
+            _ => Refusal::OfAll,
+        };
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
+            Refusal::OfOne
+        }
+        io::ErrorKind::OutOfMemory => Refusal::OutOfResources,
+        _ => Refusal::OfAll,
+    }
+}
+
+impl Listener {
+    pub(super) fn new(name: &str, sockets: Vec<Bound>) -> io::Result<Self> {
+        let sockets = sockets.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
+        Ok(Self {
+            name: name.to_owned(),
+            sockets,
+            next: AtomicUsize::new(0),
+            limit: None,
+            after_stop: AtomicU32::new(0),
+            parked: Mutex::new(None),
+            out_of_resources: AtomicBool::new(false),
+        })
+    }
+
+    /// Lets at most so many connections live at a time. Beyond it nothing is accepted until one ends:
+    /// clients wait in the kernel's queue. The first time that happens is logged.
+    ///
+    /// # Panics
+    ///
+    /// With zero, which would accept nothing ever.
+    #[must_use]
+    #[track_caller]
+    pub fn limit(mut self, connections: usize) -> Self {
+        assert!(connections > 0, "a limit of zero connections accepts nothing: write at least 1");
+        let permits = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self.limit = Some(Limit { connections, permits, reported: AtomicBool::new(false) });
+        self
+    }
+
+    /// Waits for the next connection. `None` after the stop of the service that calls it, or of its
+    /// program, once the kernel's queue is empty: no client whose connection was completed is reset.
+    ///
+    /// It goes on where a connection broke before it was accepted, and pauses while the system is out of
+    /// descriptors, which it logs once. An error is one of the listener itself, and will come again.
+    ///
+    /// A stop comes through to a loop that always finds its next connection ready: from then on at most
+    /// as many connections are accepted as the queue may hold. Outside a supervisor it waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a connection that was accepted is returned.
+    pub async fn accept(&self) -> Option<io::Result<(Stream, Peer)>> {
+        let lifecycle = Lifecycle::try_current().ok();
+        let is_stopping = || lifecycle.as_ref().is_some_and(Lifecycle::is_stopping);
+        // Without a supervisor there is no stop.
+        let mut permit = match &lifecycle {
+            Some(lifecycle) => lifecycle.run_until_stopping(self.permit()).await.flatten(),
+            None => self.permit().await,
+        };
+        loop {
+            let accepted = if is_stopping() {
+                match self.accept_queued()? {
+                    Ok(connection) if permit.is_none() && self.limit.is_some() => {
+                        self.park(Some(connection));
+                        permit = self.permit().await;
+                        self.park(None).ok_or(io::ErrorKind::Interrupted.into())
+                    }
+                    accepted => accepted,
+                }
+            } else {
+                self.after_stop.store(0, Ordering::Relaxed);
+                self.accept_next(lifecycle.as_ref()).await?
+            };
+            let error = match accepted {
+                Ok((socket, peer)) => return Some(Ok((Stream::new(socket, permit), peer))),
+                Err(error) => error,
+            };
+            match judge(&error) {
+                Refusal::OfOne => {}
+                Refusal::OutOfResources => {
+                    if !self.out_of_resources.swap(true, Ordering::Relaxed) {
+                        self.warn(format!(
+                            "it cannot accept: {error}; it tries again every {OUT_OF_RESOURCES:?}. Raise the limit \
+                             (`LimitNOFILE=`, `ulimit -n`), or set one of its own with `.limit(n)`"
+                        ));
+                    }
+                    sleep(OUT_OF_RESOURCES).await;
+                }
+                Refusal::OfAll => {
+                    return Some(Err(io::Error::new(error.kind(), format!("listener `{}`: {error}", self.name))));
+                }
+            }
+        }
+    }
+
+    /// Reports it where a supervisor is.
+    fn warn(&self, warning: String) {
+        if let Some(scope) = current_scope() {
+            scope.supervisor.emit(Event::ListenerWarning { listener: self.name.clone(), warning });
+        }
+    }
+
+    /// Leaves a connection there, or takes what was left.
+    fn park(&self, connection: Option<(Socket, Peer)>) -> Option<(Socket, Peer)> {
+        std::mem::replace(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner), connection)
+    }
+
+    /// A connection that comes; `None` after the stop, once the queues are empty.
+    async fn accept_next(&self, lifecycle: Option<&Lifecycle>) -> Option<io::Result<(Socket, Peer)>> {
+        let accept = std::future::poll_fn(|cx| self.poll_accept(cx));
+        let Some(lifecycle) = lifecycle else { return Some(accept.await) };
+        match lifecycle.run_until_stopping(accept).await {
+            Some(accepted) => Some(accepted),
+            None => self.accept_queued(),
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        for offset in 0..self.sockets.len() {
+            let socket = &self.sockets[first.wrapping_add(offset) % self.sockets.len()];
+            if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        // The queues are empty: the next lack of descriptors is another one.
+        self.out_of_resources.store(false, Ordering::Relaxed);
+        Poll::Pending
+    }
+
+    /// A connection that was completed before the stop; `None` when there is none.
+    ///
+    /// New ones may come as fast as these are taken, so not more are than the queues may hold.
+    fn accept_queued(&self) -> Option<io::Result<(Socket, Peer)>> {
+        if let Some(parked) = self.park(None) {
+            return Some(Ok(parked));
+        }
+        let queues = BACKLOG.saturating_mul(u32::try_from(self.sockets.len()).unwrap_or(u32::MAX));
+        if self.after_stop.fetch_add(1, Ordering::Relaxed) >= queues {
+            return None;
+        }
+        self.sockets.iter().find_map(|socket| match socket.accept_now() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            accepted => Some(accepted),
+        })
+    }
+
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let Limit { connections, permits, reported } = self.limit.as_ref()?;
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        if !reported.swap(true, Ordering::Relaxed) {
+            self.warn(format!("it has its limit of {connections} connections; others wait until one ends"));
+        }
+        Some(Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed"))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address of its first TCP socket, with the port that the system chose where 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// It listens on Unix sockets only, or the system's error.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        let tcp = self.sockets.iter().find_map(|socket| match socket {
+            Listening::Tcp { kernel, .. } => Some(kernel),
+            #[cfg(unix)]
+            Listening::Unix { .. } => None,
+        });
+        let none = || io::Error::new(io::ErrorKind::Unsupported, format!("`{}` listens on a Unix socket", self.name));
+        tcp.ok_or_else(none)?.local_addr()
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, socket) in self.sockets.iter().enumerate() {
+            if number > 0 {
+                f.write_str(", ")?;
+            }
+            socket.display(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,348 @@
+//! The requests that are being served, so that a report names them and not their connection's session.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use hyper::{Method, Uri};
+use slab::Slab;
+
+use super::scope::Scope;
+use super::site::Site;
+use super::snapshot::SessionGroup;
+use crate::machine::{Activity, Owner};
+
+/// As many different requests of one service are named; the rest are `others`.
+const DISTINCT: usize = 20;
+/// A poll that has taken less than this is not one that blocks.
+const BLOCKS: u64 = 100;
+/// Longer paths are cut.
+const PATH: usize = 120;
+
+/// Connections are entered in one of these by chance, so that threads seldom meet.
+static ENTERED: [Mutex<Slab<Weak<Exchange>>>; 16] = [const { Mutex::new(Slab::new()) }; 16];
+static NEXT: AtomicU32 = AtomicU32::new(0);
+static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Milliseconds since some moment of this process.
+pub(crate) fn now() -> u64 {
+    u64::try_from(BASE.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Who is to act next on a connection, or for one request of an HTTP/2 connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// The client has sent nothing yet.
+    Fresh,
+    /// The last request was answered.
+    Idle,
+    /// A part of a request's head has come.
+    Head,
+    /// The handler runs.
+    Handler,
+    /// The handler waits for the client's body.
+    Receiving,
+    /// The handler's answer has begun, and it makes the rest of the body.
+    Body,
+    /// The answer is written as fast as the client reads it.
+    Sending,
+}
+
+impl Phase {
+    fn from_bits(bits: u8) -> Self {
+        [Self::Fresh, Self::Idle, Self::Head, Self::Handler, Self::Receiving, Self::Body, Self::Sending]
+            [usize::from(bits)]
+    }
+
+    /// Does code of the user's have to act?
+    pub(crate) fn is_running(self) -> bool {
+        matches!(self, Self::Handler | Self::Body)
+    }
+
+    fn is_request(self) -> bool {
+        matches!(self, Self::Handler | Self::Receiving | Self::Body | Self::Sending)
+    }
+}
+
+enum Label {
+    Path(Method, Uri),
+    #[cfg(feature = "axum")]
+    Route(Method, Arc<str>),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(method, uri) => {
+                let path = uri.path();
+                match path.char_indices().nth(PATH) {
+                    Some((end, _)) => write!(f, "{method} {}..", &path[..end]),
+                    None => write!(f, "{method} {path}"),
+                }
+            }
+            #[cfg(feature = "axum")]
+            Self::Route(method, route) => write!(f, "{method} {route}"),
+        }
+    }
+}
+
+/// A connection, and over HTTP/1 the request that it is in; or one request of an HTTP/2 connection.
+pub(crate) struct Exchange {
+    site: &'static Site,
+    scope: &'static Scope,
+    /// The HTTP/2 connection of this request.
+    connection: Option<Arc<Exchange>>,
+    entry: (usize, usize),
+    phase: AtomicU8,
+    /// When the request, or the pause between two, began.
+    since: AtomicU64,
+    /// Since when the handler has been in one poll; 0 when it is in none.
+    polled_since: AtomicU64,
+    /// How many requests an HTTP/2 connection has seen, and how many handlers of it run.
+    requests: AtomicU32,
+    running: AtomicU32,
+    /// Bytes that were read and written.
+    moved: AtomicU64,
+    label: Mutex<Option<Label>>,
+    /// The service is stopping.
+    stopping: AtomicBool,
+    /// A request was answered before all of its body was read.
+    unread_body: AtomicBool,
+}
+
+impl Exchange {
+    /// A connection whose sessions are spawned at this site.
+    pub(crate) fn enter(site: &'static Site, scope: &'static Scope, connection: Option<Arc<Self>>) -> Arc<Self> {
+        let shard = NEXT.fetch_add(1, Ordering::Relaxed) as usize % ENTERED.len();
+        let since = now();
+        Arc::new_cyclic(|weak| Self {
+            site,
+            scope,
+            connection,
+            entry: (shard, lock(&ENTERED[shard]).insert(weak.clone())),
+            phase: AtomicU8::new(Phase::Fresh as u8),
+            since: AtomicU64::new(since),
+            polled_since: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            running: AtomicU32::new(0),
+            moved: AtomicU64::new(0),
+            label: Mutex::new(None),
+            stopping: AtomicBool::new(false),
+            unread_body: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn site(&self) -> &'static Site {
+        self.site
+    }
+
+    pub(crate) fn scope(&self) -> &'static Scope {
+        self.scope
+    }
+
+    // Relaxed everywhere: each word is about one task, which reads it itself. A report may be a
+    // moment off.
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::from_bits(self.phase.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        let before = Phase::from_bits(self.phase.swap(phase as u8, Ordering::Relaxed));
+        let Some(connection) = &self.connection else { return };
+        match (before.is_running(), phase.is_running()) {
+            (false, true) => drop(connection.running.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(connection.running.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+
+    /// From one phase to another, if it is in that one.
+    pub(crate) fn move_phase(&self, from: Phase, to: Phase) {
+        if self.phase() == from {
+            self.set_phase(to);
+        }
+    }
+
+    /// Bytes have come or gone.
+    pub(crate) fn moved(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes_moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Bytes have come: where no request was, a head begins.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.moved(bytes);
+        if matches!(self.phase(), Phase::Fresh | Phase::Idle) {
+            self.begin_head();
+        }
+    }
+
+    pub(crate) fn begin_head(&self) {
+        self.since.store(now(), Ordering::Relaxed);
+        self.set_phase(Phase::Head);
+    }
+
+    /// How long ago the request or the pause began, in milliseconds.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_millis(now().saturating_sub(self.since.load(Ordering::Relaxed)))
+    }
+
+    /// A handler gets a request.
+    pub(crate) fn begin(&self, method: &Method, uri: &Uri) {
+        *lock(&self.label) = Some(Label::Path(method.clone(), uri.clone()));
+        if let Some(connection) = &self.connection {
+            connection.requests.fetch_add(1, Ordering::Relaxed);
+        }
+        self.unread_body.store(false, Ordering::Relaxed);
+        self.set_phase(Phase::Handler);
+    }
+
+    /// Names the request by the route that it took.
+    #[cfg(feature = "axum")]
+    pub(crate) fn set_route(&self, method: &Method, route: Arc<str>) {
+        *lock(&self.label) = Some(Label::Route(method.clone(), route));
+    }
+
+    /// The request is answered, or its client is gone.
+    pub(crate) fn end(&self) {
+        // The path shares the buffer that it was read into, which is large.
+        drop(lock(&self.label).take());
+        self.since.store(now(), Ordering::Relaxed);
+        self.set_phase(Phase::Idle);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_unread_body(&self) -> bool {
+        self.unread_body.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leave_body_unread(&self) {
+        self.unread_body.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Does a handler of the user's run for this connection?
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase().is_running() || self.running.load(Ordering::Relaxed) > 0
+    }
+
+    /// While the guard is held, the handler's code runs.
+    pub(crate) fn polled(&self) -> Polled<'_> {
+        self.polled_since.store(now().max(1), Ordering::Relaxed);
+        Polled(self)
+    }
+}
+
+pub(crate) struct Polled<'a>(&'a Exchange);
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        self.0.polled_since.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.set_phase(Phase::Idle);
+        let (shard, key) = self.entry;
+        lock(&ENTERED[shard]).remove(key);
+    }
+}
+
+/// A request as a report sees it.
+struct Seen {
+    site: &'static Site,
+    owner: Owner,
+    label: String,
+    age: Duration,
+    activity: Activity,
+}
+
+/// The requests that these owners' sessions serve.
+fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Seen> {
+    let mut exchanges = Vec::new();
+    for shard in &ENTERED {
+        exchanges.extend(lock(shard).iter().filter_map(|(_, exchange)| exchange.upgrade()));
+    }
+    let now = now();
+    let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
+    seen.filter_map(|exchange| {
+        let label = lock(&exchange.label).as_ref()?.to_string();
+        let polled = exchange.polled_since.load(Ordering::Relaxed);
+        let in_poll = now.saturating_sub(polled);
+        let blocks = polled > 0 && in_poll >= BLOCKS;
+        let activity =
+            if blocks { Activity::Blocking { since: Duration::from_millis(in_poll) } } else { Activity::Waiting };
+        Some(Seen { site: exchange.site, owner: exchange.scope.owner, label, age: exchange.age(), activity })
+    })
+    .collect()
+}
+
+fn is_same(one: Activity, other: Activity) -> bool {
+    std::mem::discriminant(&one) == std::mem::discriminant(&other)
+}
+
+/// Puts requests in the place of the sessions that serve them.
+pub(crate) fn name_requests(
+    mut groups: Vec<SessionGroup>,
+    is_meant: impl Fn(&'static Scope) -> bool,
+) -> Vec<SessionGroup> {
+    let mut rows: Vec<SessionGroup> = Vec::new();
+    let mut seen = requests(is_meant);
+    // The oldest first: it is what an operator looks for.
+    seen.sort_by_key(|seen| std::cmp::Reverse(seen.age));
+    let mut distinct: HashMap<(usize, Owner), Vec<String>> = HashMap::new();
+    for Seen { site, owner, label, age, activity } in seen {
+        let is_of = |group: &SessionGroup| std::ptr::eq(group.site, site) && group.owner == owner && group.count > 0;
+        let exact = groups.iter().position(|group| is_of(group) && is_same(group.activity, activity));
+        // It came or went while sessions were counted.
+        let Some(counted) = exact.or_else(|| groups.iter().position(is_of)) else { continue };
+        groups[counted].count -= 1;
+        let kind = groups[counted].kind;
+        let known = distinct.entry((std::ptr::from_ref(site).addr(), owner)).or_default();
+        if !known.contains(&label) && known.len() < DISTINCT {
+            known.push(label.clone());
+        }
+        let label = if known.contains(&label) { label } else { "others".to_owned() };
+        let row = rows.iter_mut().find(|row| {
+            std::ptr::eq(row.site, site)
+                && row.owner == owner
+                && row.request.as_ref() == Some(&label)
+                && is_same(row.activity, activity)
+        });
+        match row {
+            Some(row) => row.count += 1,
+            None => rows.push(SessionGroup {
+                kind,
+                site,
+                owner,
+                count: 1,
+                oldest: Some(age),
+                activity,
+                request: Some(label),
+            }),
+        }
+    }
+    rows.extend(groups.into_iter().filter(|group| group.count > 0));
+    rows
+}

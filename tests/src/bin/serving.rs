@@ -1,0 +1,123 @@
+//! An axum application, served by canstop or by axum itself.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Path;
+use axum::routing::{get, post};
+use canstop::Lifecycle;
+use canstop_tests::{READY, scenario};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::time::sleep;
+
+#[canstop::main(grace = "4s", worker_threads = 1)]
+async fn main() {
+    // As many connections as the system allows.
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("up to the hard limit");
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/quick", get(|| async { "quick" }))
+        .route(
+            "/slow/{ms}",
+            get(|Path(ms): Path<u64>| async move {
+                sleep(Duration::from_millis(ms)).await;
+                "slow"
+            }),
+        )
+        // Nothing else runs meanwhile: there is one worker.
+        .route(
+            "/pause/{ms}",
+            get(|Path(ms): Path<u64>| async move {
+                thread::sleep(Duration::from_millis(ms));
+                "paused"
+            }),
+        )
+        .route("/echo", post(|body: Bytes| async move { body }))
+        .route(
+            "/orders/{id}",
+            get(|| async {
+                println!("stuck");
+                pending::<&'static str>().await
+            }),
+        )
+        .route(
+            "/blocked",
+            get(|| async {
+                println!("blocked");
+                thread::sleep(Duration::from_secs(60));
+                "never"
+            }),
+        )
+        .route(
+            "/stream",
+            get(|| async {
+                println!("streams");
+                Body::new(Endless)
+            }),
+        )
+        .route("/large", get(|| async { vec![b'x'; 64 << 20] }))
+        .route("/early", post(|| async { "no body was read" }))
+        .route(
+            "/cut",
+            get(|| async {
+                println!("began");
+                sleep(Duration::from_millis(500)).await;
+                println!("ran to its end");
+            }),
+        )
+        .route("/status", get(|| async { canstop::status().to_string() }))
+}
+
+/// A body that begins and never ends.
+struct Endless;
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[canstop::service]
+async fn http(lifecycle: Lifecycle) -> anyhow::Result<()> {
+    if scenario() == "axum" {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("listening on {}", listener.local_addr()?);
+        println!("{READY}");
+        let stopping = lifecycle.stopping();
+        return Ok(axum::serve(listener, app()).with_graceful_shutdown(stopping).await?);
+    }
+    let listener = canstop::listen("http", "127.0.0.1:0").await?;
+    println!("listening on {listener}");
+    println!("{READY}");
+    match scenario().as_str() {
+        "shield" => {
+            let server = canstop::http::Server::new().shield_requests(true);
+            canstop::axum::serve_with(server, listener, app()).await?;
+        }
+        "impatient" => {
+            let server = canstop::http::Server::new()
+                .head_timeout(Duration::from_millis(200))
+                .body_timeout(Duration::from_millis(200));
+            canstop::axum::serve_with(server, listener, app()).await?;
+        }
+        "paths" => canstop::http::serve(listener, app()).await?,
+        _ => canstop::axum::serve(listener, app()).await?,
+    }
+    Ok(())
+}

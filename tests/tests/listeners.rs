@@ -1,0 +1,225 @@
+//! What a client of a listener sees, at a stop and before.
+#![cfg(unix)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use canstop_tests::{Finished, Probe, READY, Signal};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+fn start(arguments: &[&str]) -> Probe {
+    Probe::start(env!("CARGO_BIN_EXE_listening"), arguments)
+}
+
+/// Waits until it listens, and gives the address.
+fn ready(probe: &mut Probe) -> String {
+    let address = probe.wait_for_start("listening on ");
+    probe.wait_for_line(READY);
+    address
+}
+
+fn connect(address: &str) -> TcpStream {
+    let client = TcpStream::connect(address).expect("it listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    client
+}
+
+/// Sends a word, and expects it back.
+fn exchange(client: &mut (impl Read + Write)) {
+    client.write_all(b"hello").expect("the program reads");
+    let mut answer = [0; 5];
+    client.read_exact(&mut answer).expect("the program answers");
+    assert_eq!(&answer, b"hello");
+}
+
+fn terminate(mut probe: Probe) -> Finished {
+    probe.signal(Signal::Terminate);
+    probe.finish()
+}
+
+#[test]
+fn everyone_in_the_kernels_queue_is_answered_after_a_stop() {
+    let mut probe = start(&["queue"]);
+    let address = ready(&mut probe);
+    let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
+    probe.signal(Signal::Terminate);
+    for client in &mut clients {
+        exchange(client);
+    }
+    drop(clients);
+    let finished = probe.finish();
+    finished.exited(0).printed("all are accepted").ended_with(&["20 sessions drained, 0 abandoned"]);
+}
+
+#[test]
+fn a_program_that_only_waits_for_the_stop_resets_its_queue() {
+    let mut probe = start(&["queue by hand"]);
+    let address = ready(&mut probe);
+    let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
+    terminate(probe).exited(0);
+    for client in &mut clients {
+        let answered = client.write_all(b"hello").and_then(|()| client.read_exact(&mut [0; 5]));
+        assert!(answered.is_err(), "the control must fail");
+    }
+}
+
+#[test]
+fn a_loop_that_always_finds_a_connection_hears_the_stop() {
+    let mut probe = start(&["serve"]);
+    let address = ready(&mut probe);
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let flood = {
+        let goes_on = Arc::clone(&goes_on);
+        std::thread::spawn(move || {
+            while goes_on.load(Ordering::Relaxed) {
+                drop(TcpStream::connect(&address));
+            }
+        })
+    };
+    let finished = terminate(probe);
+    goes_on.store(false, Ordering::Relaxed);
+    flood.join().expect("the flood ends");
+    finished.exited(0).within(Duration::from_secs(4)).printed("all are accepted");
+}
+
+#[test]
+fn a_lack_of_descriptors_delays_clients_and_refuses_none() {
+    let mut probe = start(&["few descriptors"]);
+    let address = ready(&mut probe);
+    let mut clients: Vec<_> = (0..40).map(|_| connect(&address)).collect();
+    for mut client in clients.drain(..) {
+        exchange(&mut client);
+    }
+    let finished = terminate(probe);
+    finished.exited(0);
+    assert_eq!(finished.times_said("it cannot accept"), 1, "{finished}");
+    finished.said(&["listener `web`: it cannot accept", "LimitNOFILE="]);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_one_to_end() {
+    let mut probe = start(&["limit"]);
+    let address = ready(&mut probe);
+    let (mut first, mut second, mut third) = (connect(&address), connect(&address), connect(&address));
+    exchange(&mut first);
+    exchange(&mut second);
+    third.write_all(b"hello").expect("the kernel takes it");
+    third.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    let early = third.read(&mut [0; 5]).expect_err("nobody reads it yet");
+    assert!(matches!(early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{early}");
+    drop(first);
+    third.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    third.read_exact(&mut [0; 5]).expect("now it is");
+    drop((second, third));
+    let finished = terminate(probe);
+    finished.exited(0);
+    assert_eq!(finished.times_said("it has its limit of 2 connections"), 1, "{finished}");
+}
+
+#[test]
+fn an_address_in_use_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let finished = start(&["serve", &address.to_string()]).finish();
+    let port = format!("port {} is in use", address.port());
+    finished.exited(1);
+    finished.said(&["listener `web`", &format!("cannot listen on {address}"), &port, "take another port"]);
+}
+
+#[test]
+fn ipv6_and_several_addresses_are_listened_on() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let mut probe = start(&["serve", "127.0.0.1:0,[::1]:0"]);
+    let addresses = ready(&mut probe);
+    let addresses: Vec<_> = addresses.split(", ").collect();
+    assert_eq!(addresses.len(), 2, "{addresses:?}");
+    for address in addresses {
+        exchange(&mut connect(address));
+    }
+    terminate(probe).exited(0);
+}
+
+fn socket_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.sock", std::process::id()))
+}
+
+#[test]
+fn a_unix_socket_is_served_and_its_file_goes() {
+    let path = socket_path("served");
+    let mut probe = start(&["serve", path.to_str().expect("a plain path")]);
+    assert_eq!(ready(&mut probe), format!("unix:{}", path.display()));
+    let mut client = UnixStream::connect(&path).expect("it listens");
+    exchange(&mut client);
+    drop(client);
+    terminate(probe).exited(0);
+    assert!(!path.exists(), "the file is left");
+}
+
+#[test]
+fn a_unix_socket_that_was_left_behind_is_replaced() {
+    let path = socket_path("stale");
+    // std's listener leaves its file, as a killed program does.
+    drop(UnixListener::bind(&path).expect("a free path"));
+    assert!(path.exists());
+    let mut probe = start(&["serve", path.to_str().expect("a plain path")]);
+    ready(&mut probe);
+    exchange(&mut UnixStream::connect(&path).expect("it listens"));
+    terminate(probe).exited(0);
+}
+
+#[test]
+fn a_unix_socket_in_use_and_a_file_are_left_alone() {
+    let path = socket_path("taken");
+    let taken = UnixListener::bind(&path).expect("a free path");
+    let finished = start(&["serve", path.to_str().expect("a plain path")]).finish();
+    finished.exited(1).said(&["another program listens there"]);
+    assert!(UnixStream::connect(&path).is_ok(), "the other program still listens");
+    drop(taken);
+    std::fs::remove_file(&path).expect("it is there");
+
+    std::fs::write(&path, "kept").expect("a file");
+    let finished = start(&["serve", path.to_str().expect("a plain path")]).finish();
+    finished.exited(1).said(&["a file that is no socket is there"]);
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "kept");
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+/// Starts a program with a socket passed by this name, and gives where it listens, by both.
+fn passed(address: &str, name: &str) -> (Probe, String) {
+    let mut probe = start(&["passed", address, name]);
+    let address = probe.wait_for_start("passed ");
+    (probe, address)
+}
+
+#[test]
+fn a_passed_socket_of_the_name_is_taken() {
+    for name in ["web", "unknown", "shop.socket"] {
+        let (mut probe, address) = passed("0.0.0.0:0", name);
+        assert_eq!(ready(&mut probe), address, "{name}");
+        exchange(&mut connect(&address));
+        terminate(probe).exited(0);
+    }
+}
+
+#[test]
+fn a_passed_socket_that_does_not_fit_is_an_error() {
+    let (probe, address) = passed("127.0.0.1:1", "web");
+    let finished = probe.finish();
+    finished.exited(1).said(&["under this name listens on", &address, "the program asks for 127.0.0.1:1"]);
+}
+
+#[test]
+fn a_passed_socket_of_another_name_is_warned_of() {
+    let (mut probe, address) = passed("127.0.0.1:0", "admin");
+    assert_ne!(ready(&mut probe), address);
+    let finished = terminate(probe);
+    finished.exited(0).said(&["`admin`", "no listener has taken it"]);
+}
