@@ -217,6 +217,7 @@ fn a_stuck_request_is_named_by_its_route() {
     assert!(text.contains("2 x GET /orders/{id}"), "{text}");
     let finished = terminate(probe);
     finished.exited(124).ended_with(&["2 abandoned"]);
+    finished.said(&["waiting for 2 sessions", "; the slowest request is GET /orders/{id} for"]);
     let line = finished.said(&["abandoned: 2 x GET /orders/{id} of service `http`, oldest", "waiting"]);
     assert!(!line.contains("secret"), "{line}");
 }

@@ -7,7 +7,7 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
 use crate::report::Reporter;
-use crate::session::{Scope, Supervisor, count, stop_watching_sessions, watch_sessions};
+use crate::session::{Scope, Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
 
 /// How long the values of `canstop::keep` may take to be dropped.
 const KEPT_LIMIT: Duration = Duration::from_secs(1);
@@ -46,7 +46,10 @@ impl EventLoop {
                 }
             }
             Action::DropState { id } => self.services.drop_state(id, self.state.services()[id.0].run),
-            Action::Emit(event) => {
+            Action::Emit(mut event) => {
+                if let Event::Waiting { slowest, .. } = &mut event {
+                    *slowest = slowest_request(self.supervisor);
+                }
                 let is_readiness = matches!(event, Event::ServiceReady { .. });
                 self.emit(event, false);
                 if is_readiness {

@@ -134,6 +134,8 @@ pub enum Event {
         sessions: u64,
         /// Is the body of `main`, or its teardown?
         main: bool,
+        /// The request that `canstop::http` has served for the longest, and for how long.
+        slowest: Option<String>,
     },
     /// A service or session has held a thread of the runtime in one poll for longer than `CANSTOP_BLOCKED`.
     /// One site is reported at most once in ten seconds.

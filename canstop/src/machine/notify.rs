@@ -183,7 +183,13 @@ mod tests {
         let message = plan.event(&requested).unwrap();
         assert_eq!(message, "STOPPING=1\nEXTEND_TIMEOUT_USEC=4000000\nSTATUS=stopping (SIGTERM), within 3 s (code)");
         assert_eq!(plan.start(at(0), true, 1, None), None, "a program that stops is not ready any more");
-        let waiting = Event::Waiting { remaining: ms(1_500), services: vec!["a".to_owned()], sessions: 2, main: false };
+        let waiting = Event::Waiting {
+            remaining: ms(1_500),
+            services: vec!["a".to_owned()],
+            sessions: 2,
+            main: false,
+            slowest: None,
+        };
         let message = plan.event(&waiting).unwrap();
         assert!(
             message.starts_with("EXTEND_TIMEOUT_USEC=2500000\nSTATUS=waiting for service `a`, 2 sessions"),

@@ -420,6 +420,8 @@ impl State {
             services: services.map(|&(id, _)| self.name(id)).collect(),
             sessions: sessions.map(|&(_, alive)| alive).sum(),
             main: left.main,
+            // Requests are not the machine's.
+            slowest: None,
         });
     }
 

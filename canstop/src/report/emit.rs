@@ -113,7 +113,9 @@ impl Event {
             ),
             Event::DuplicateSignal { signal } | Event::SignalHandlerReplaced { signal } => event!(%signal,),
             Event::ServicesNotLinked { services } => event!(services = services.join(", "),),
-            Event::Waiting { remaining, sessions, .. } => event!(sessions, remaining_ms = milliseconds(*remaining),),
+            Event::Waiting { remaining, sessions, slowest, .. } => {
+                event!(sessions, slowest, remaining_ms = milliseconds(*remaining),)
+            }
             Event::ThreadBlocked { what, place, since } => {
                 event!(what, site = %place, blocked_ms = milliseconds(*since),)
             }
@@ -230,7 +232,13 @@ mod tests {
             Event::DuplicateSignal { signal: Signal::Interrupt },
             Event::SignalHandlerReplaced { signal: Signal::Interrupt },
             Event::ServicesNotLinked { services: vec![service()] },
-            Event::Waiting { remaining: ms(900), services: vec![service()], sessions: 3, main: false },
+            Event::Waiting {
+                remaining: ms(900),
+                services: vec![service()],
+                sessions: 3,
+                main: false,
+                slowest: Some("GET /orders for 3.2 s".to_owned()),
+            },
             Event::ThreadBlocked { what: "service `http`".to_owned(), place: location, since: ms(1_000) },
             Event::ThreadFreed { what: "service `http`".to_owned(), place: location, after: ms(1_000) },
             Event::Stalled { since: ms(1_000), blocking: vec!["service `http`".to_owned()] },

@@ -68,7 +68,7 @@ impl fmt::Display for Event {
             Event::DuplicateSignal { signal } => {
                 write!(f, "{signal} while stopping; another one later than this ends the program at once")
             }
-            Event::Waiting { remaining, services, sessions, main } => {
+            Event::Waiting { remaining, services, sessions, main, slowest } => {
                 let mut waited_for = Vec::new();
                 if *main {
                     waited_for.push("main".to_owned());
@@ -80,7 +80,11 @@ impl fmt::Display for Event {
                 if waited_for.is_empty() {
                     waited_for.push("the drain delay".to_owned());
                 }
-                write!(f, "waiting for {}, {} left", waited_for.join(", "), Rounded(*remaining))
+                write!(f, "waiting for {}, {} left", waited_for.join(", "), Rounded(*remaining))?;
+                match slowest {
+                    Some(request) => write!(f, "; the slowest request is {request}"),
+                    None => Ok(()),
+                }
             }
             Event::ThreadBlocked { what, place, since } => {
                 write!(f, "{what} ({place}) has blocked a thread for {}", Rounded(*since))

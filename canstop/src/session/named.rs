@@ -20,3 +20,17 @@ pub(crate) fn snapshot_sessions(
     });
     groups
 }
+
+/// The request that has been served for the longest, and for how long.
+#[cfg(feature = "http")]
+pub(crate) fn slowest_request(supervisor: &Supervisor) -> Option<String> {
+    let requests = super::requests::requests(|scope| std::ptr::eq(scope.supervisor, supervisor));
+    let slowest = requests.into_iter().max_by_key(|request| request.age)?;
+    Some(format!("{} for {}", slowest.label, crate::report::Rounded(slowest.age)))
+}
+
+/// Nothing serves requests here.
+#[cfg(not(feature = "http"))]
+pub(crate) fn slowest_request(_supervisor: &Supervisor) -> Option<String> {
+    None
+}

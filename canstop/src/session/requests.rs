@@ -270,16 +270,16 @@ impl Drop for Exchange {
 }
 
 /// A request as a report sees it.
-struct Seen {
+pub(super) struct Seen {
     site: &'static Site,
     owner: Owner,
-    label: String,
-    age: Duration,
+    pub(super) label: String,
+    pub(super) age: Duration,
     activity: Activity,
 }
 
 /// The requests that these owners' sessions serve.
-fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Seen> {
+pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Seen> {
     let mut exchanges = Vec::new();
     for shard in &ENTERED {
         exchanges.extend(lock(shard).iter().filter_map(|(_, exchange)| exchange.upgrade()));

@@ -109,7 +109,7 @@ fn once_a_second_it_says_what_it_waits_for() {
     let remaining: Vec<_> = events(&actions)
         .into_iter()
         .map(|notice| match notice {
-            Event::Waiting { remaining, services, sessions: 2, main: false } => {
+            Event::Waiting { remaining, services, sessions: 2, main: false, slowest: None } => {
                 assert_eq!(services, &["http"]);
                 *remaining
             }
