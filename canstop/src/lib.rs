@@ -1,11 +1,11 @@
-//! Supervision for Rust services: every session finished or named, an exit that comes by the
-//! deadline whatever the code does, and an exit code that tells the truth.
+//! Supervision for services on tokio: signals handled, failures restarted, every session finished or
+//! named, an exit by the deadline, and an exit code you can trust.
 //!
 //! ```no_run
 //! # async fn serve(_socket: canstop::Stream) -> std::io::Result<()> { Ok(()) }
 //! use canstop::{Lifecycle, spawn_session};
 //!
-//! /// Echoes every connection until the program is asked to stop.
+//! /// Echoes every connection until the program stops.
 //! #[canstop::service]
 //! async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
 //!     let listener = canstop::listen("echo", "127.0.0.1:48879").await?;
@@ -26,14 +26,13 @@
 //!
 //! # Services and sessions
 //!
-//! A **service** runs for the life of the program. It hears by its [`Lifecycle`] that it should stop,
-//! and is started again when it returns an error or panics. One that needs nothing else starts by
-//! itself; one that takes more is given to [`start()`] by `main`, which has the values. Both start when
-//! `main` returns, or when it calls [`run()`].
+//! A **service** runs for the life of the program. It learns through its [`Lifecycle`] that it should
+//! stop, and is restarted when it returns an error or panics. One that needs nothing else starts by
+//! itself; `main` gives one that takes more to [`start()`]. Both start when the body of `main` reaches its
+//! end, with its locals still alive, or where it calls [`run()`].
 //!
-//! A **session** is a piece of work that is spawned anywhere with [`spawn_session!`], or on the
-//! blocking pool with [`spawn_blocking_session!`]. The program does not end before it has ended, or
-//! has had its time:
+//! A **session** is a piece of work that is spawned anywhere with [`spawn_session!`], or on the blocking
+//! pool with [`spawn_blocking_session!`]. The program waits for it at a stop:
 //!
 //! ```standalone_crate
 //! use std::time::Duration;
@@ -51,54 +50,63 @@
 //!
 //! # The stop
 //!
-//! A SIGINT or SIGTERM, [`Lifecycle::shutdown`], a service that failed too often, a `main` that failed
-//! or the last service that is done ask the program to stop. From then on there is one budget, the
-//! grace of [`main`](macro@main):
+//! These request a stop: SIGINT, SIGTERM or SIGHUP, [`Lifecycle::shutdown`], a service that exceeds its
+//! `limit`, a `main` that fails, and the last service that is done. The stop has one budget, the grace of
+//! [`main`](macro@main), and goes through these steps:
 //!
-//! 1. For `drain_delay`, everything goes on serving.
-//! 2. The edge is told to stop: services that no other names in `after(..)`. They, their sessions, those
-//!    of `main` and of handlers that other libraries spawned, and a `main` that is not in [`run()`] are
-//!    waited for.
-//! 3. The dependencies are told to stop, level by level, each with its sessions. Time is reserved for
-//!    each, so that nothing before it can use it up.
-//! 4. What stands after [`run()`] in `main` runs: the teardown.
-//! 5. The [`Report`] is told, and the process exits with the code of its [`Exit`].
+//! 1. For `drain_delay`, everything goes on serving; [`Lifecycle::is_draining`] is true.
+//! 2. Front services are signalled: those that no other names in `after(..)`. The program waits for them,
+//!    for their sessions, for sessions that no service owns, and for a `main` that is not in [`run()`].
+//! 3. Dependencies are signalled, level by level, each with its sessions. Each level has its own reserved
+//!    time, which no earlier step can use.
+//! 4. The code after [`run()`] in `main` runs: the teardown.
+//! 5. The [`Report`] is emitted, values given to [`keep`] are dropped, and the process exits with the code
+//!    of its [`Exit`].
 //!
-//! What does not end in time is dropped at its next `.await`, and named as a [`Straggler`]: where it was
-//! spawned, how old it is, and whether it waits or blocks a thread. The signals and the deadline live
-//! on a thread of canstop's own, so they are kept also where every other thread is blocked. A second
-//! signal ends the program at once.
+//! What does not end in time is dropped at its next `.await` and named as a [`Straggler`]: where it was
+//! spawned, how old it is, and whether it waits or blocks a thread. Signals and the deadline live on a
+//! thread of their own, so they work while every other thread is blocked. A second signal during the drain
+//! delay ends the delay; a later one ends the program at once.
 //!
 //! # Exit codes
 //!
 //! | Code | Meaning |
 //! |---|---|
 //! | 0 | everything ended well and in time |
-//! | 1 | a service or `main` failed, or the start did |
-//! | 124 | something was left behind when its time was up |
-//! | 128 + n | a second signal, number n, ended the program at once |
+//! | 1 | a service, `main` or the start failed |
+//! | 124 | something did not end in time and was abandoned |
+//! | 128 + n | a second signal n ended the program at once, or signal n interrupted a program without services |
 //!
 //! # Supervision
 //!
 //! A service that fails is restarted after a pause with jitter, unless it fails more often than its
-//! `limit`. `after(db)` is an order: start after `db`, stop before it. `bound_to(db)` is a fate as well: a
-//! new life of `db` is a new life of the service.
+//! `limit`. `after(db)` is an order: start after `db`, stop before it. `bound_to(db)` also restarts the
+//! service whenever `db` is restarted.
 //!
 //! [`Lifecycle::start`] inside a service starts a child, which stops before its parent and never outlives
-//! it. A [`ServiceHandle`] stops and restarts one service while the program goes on. [`status()`] shows
-//! the whole tree, [`events()`] is the stream of everything that happens, and [`testing`] runs services on
-//! a clock that stands still.
+//! it. A [`ServiceHandle`] stops and restarts one service while the program runs. [`status()`] shows the
+//! whole tree, [`events()`] and [`observe`] report everything that happens, and the module `testing`, with
+//! the feature of that name, runs services on a paused clock.
 //!
 //! # By hand
 //!
-//! The attributes write ordinary code: [`App`] is [`main`](macro@main), and [`Service`] is
-//! [`service`](macro@service). Their documentation gives the equal of each option.
+//! The attributes generate ordinary code: [`App`] is [`main`](macro@main), and [`Service`] is
+//! [`service`](macro@service). Their documentation gives the equivalent of each option.
+//!
+//! # Features
+//!
+//! | Feature | Adds | Default |
+//! |---|---|---|
+//! | `systemd` | notifications to systemd, on Linux, where `NOTIFY_SOCKET` is set | yes |
+//! | `http` | `canstop::http`: serving tower services over HTTP/1 and HTTP/2 | no |
+//! | `axum` | `canstop::axum`: the same for a router, with routes in reports | no |
+//! | `testing` | `canstop::testing` and `#[canstop::test]` | no |
 //!
 //! # What it cannot do
 //!
-//! Work that is spawned with `tokio::spawn` or `std::thread::spawn` is not seen, and is lost at the
-//! exit: [`lints`] tells where the compiler and clippy warn of it. A thread cannot be killed: a blocking
-//! call that does not end is named and left behind. SIGKILL, `std::process::exit` and an abort ask nobody.
+//! It does not see work that `tokio::spawn` or `std::thread::spawn` runs; that work is lost at the exit.
+//! [`lints`] says where the compiler and clippy warn of it. It cannot kill a thread: a blocking call that
+//! does not end is named and abandoned. SIGKILL, `std::process::exit` and an abort give no time.
 
 // In reading order; each module may use those above it, and none below.
 mod failure;
