@@ -76,6 +76,7 @@ mod held;
 #[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;
+mod numbers;
 #[cfg(test)]
 mod tests;
 
@@ -91,6 +92,7 @@ pub(crate) use event_streams::EventReader;
 pub(crate) use held::Held;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use named::snapshot_sessions;
+pub(crate) use numbers::Numbers;
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};
 #[cfg(feature = "http")]
