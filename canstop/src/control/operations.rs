@@ -15,6 +15,7 @@ use super::event_loop::EventLoop;
 use crate::health::{Question, Server};
 use crate::machine::{BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Owner, Time, notify_status};
 use crate::notify::Notifier;
+use crate::report::Rounded;
 use crate::session::{Held, Kind, Scope, TICK};
 use crate::settings::{Resolved, World};
 
@@ -217,11 +218,7 @@ impl EventLoop {
         match self.operations.stalled {
             None if is_stalled => {
                 self.operations.stalled = Some(now - age);
-                let blocking = held.iter().filter(|held| held.since < now).map(|held| {
-                    let since = crate::report::Rounded(now.since(held.since));
-                    format!("{} ({}), for {since},", held.what, held.place)
-                });
-                let event = Event::Stalled { since: age, blocking: blocking.collect() };
+                let event = Event::Stalled { since: age, blocking: blocking(now, held) };
                 self.notify(notify_status(&event));
                 self.emit(event, false);
             }
@@ -292,4 +289,25 @@ fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
         (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
         (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
     }
+}
+
+/// What blocks threads, site by site.
+fn blocking(now: Time, held: &[HeldThread]) -> Vec<String> {
+    let mut sites: Vec<(&HeldThread, u32)> = Vec::new();
+    for held in held.iter().filter(|held| held.since < now) {
+        match sites.iter_mut().find(|(first, _)| (&first.what, first.place) == (&held.what, held.place)) {
+            Some((first, count)) => {
+                *count += 1;
+                if held.since < first.since {
+                    *first = held;
+                }
+            }
+            None => sites.push((held, 1)),
+        }
+    }
+    let text = |(HeldThread { what, place, since, .. }, count): (&HeldThread, u32)| {
+        let threads = if count == 1 { "a thread".to_owned() } else { format!("{count} threads") };
+        format!("{what} ({place}) blocks {threads} for {}", Rounded(now.since(*since)))
+    };
+    sites.into_iter().map(text).collect()
 }

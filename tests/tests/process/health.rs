@@ -117,7 +117,7 @@ fn it_answers_while_every_worker_is_blocked_and_says_when_that_lasts() {
     let finished = program.probe.finish();
     finished.exited(124);
     let line = "session `stuck` of service `blocks`";
-    finished.said(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "block threads"]);
+    finished.said(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "blocks 2 threads for "]);
     finished.said(&[line, "has blocked a thread for"]);
     assert_eq!(finished.times_said("has blocked a thread for"), 1, "one site, once in ten seconds\n{finished}");
 }
