@@ -219,6 +219,8 @@ fn the_status_is_text_json_and_a_page_without_script() {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
     assert!(!page.body.contains("<script"), "{}", page.body);
+    program.probe.say("heal");
+    wait_for_code(program.health, "/readyz", 200);
     program.terminate().exited(0);
 }
 
