@@ -154,6 +154,7 @@ pub use crate::machine::{
 };
 pub use crate::machine::{Platform, SettingSource};
 pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, observe, status};
+pub use crate::observe::{Metrics, ServiceMetrics, SessionMetrics, metrics};
 pub use crate::registry::{
     AnyService, Dependency, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
     ServiceFunction, ServiceHandle, ServiceOutput, run, start,

@@ -15,7 +15,7 @@ use syn::Path;
 
 pub(crate) use entry::Entry;
 pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Positive, Setting, SomeFunctions};
-pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start};
+pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start, Switch};
 
 use crate::diag::Errors;
 use crate::tokens;
@@ -95,6 +95,11 @@ options! {
     "drain_delay" drain_delay: Setting<Duration>, [Main Test], "a duration", r#"drain_delay = "2s""#;
     "flavor" flavor: Setting<Flavor>, [Main], r#""multi_thread" or "current_thread""#, r#"flavor = "multi_thread""#;
     "worker_threads" worker_threads: Setting<Count>, [Main], "a number", "worker_threads = 2";
+    "health" health: Setting<Name>, [Main], "an address", r#"health = "127.0.0.1:9000""#;
+    "status" status: Setting<Switch>, [Main], "`true` or `false`", "status = true";
+    "metrics" metrics: Setting<Switch>, [Main], "`true` or `false`", "metrics = true";
+    "stall" stall: Setting<Positive>, [Main], "a duration", r#"stall = "30s""#;
+    "blocked" blocked: Setting<Positive>, [Main], "a duration", r#"blocked = "1s""#;
     "services" services: Functions, [Main], "a list of services", "services(http, writer)";
     "link" link: Crates, [Main], "a list of crates", "link(my_lib)";
     "name" name: Setting<Name>, [Service], "a name", r#"name = "http""#;

@@ -119,3 +119,16 @@ impl Allowances {
         ))
     }
 }
+
+/// An option that is on or off.
+pub(crate) struct Switch(pub(crate) bool);
+
+impl Value for Switch {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        match entry.value(row)? {
+            [TokenTree::Ident(word)] if word == "true" => Ok(Self(true)),
+            [TokenTree::Ident(word)] if word == "false" => Ok(Self(false)),
+            _ => Err(entry.ill_typed(row)),
+        }
+    }
+}

@@ -78,6 +78,26 @@ fn described(declaration: &Declaration) -> TokenStream {
         let drain_delay = drain_delay.value.expression(|delay| duration(*delay));
         calls.extend(quote!(.drain_delay(#drain_delay)));
     }
+    if let Some(health) = &options.health {
+        let address = health.value.expression(|address| Literal::string(&address.0).to_token_stream());
+        calls.extend(quote!(.health(#address)));
+    }
+    if let Some(status) = &options.status {
+        let status = status.value.expression(|status| status.0.to_token_stream());
+        calls.extend(quote!(.status(#status)));
+    }
+    if let Some(metrics) = &options.metrics {
+        let metrics = metrics.value.expression(|metrics| metrics.0.to_token_stream());
+        calls.extend(quote!(.metrics(#metrics)));
+    }
+    if let Some(stall) = &options.stall {
+        let stall = stall.value.expression(|stall| duration(stall.0));
+        calls.extend(quote!(.stall(#stall)));
+    }
+    if let Some(blocked) = &options.blocked {
+        let blocked = blocked.value.expression(|blocked| duration(blocked.0));
+        calls.extend(quote!(.blocked(#blocked)));
+    }
     if let Some(flavor) = &options.flavor {
         let flavor = flavor.value.expression(|flavor| flavor.path(&krate.item("Flavor")));
         calls.extend(quote!(.flavor(#flavor)));

@@ -275,6 +275,7 @@ impl EventLoop {
         self.step(input);
         self.services.publish(&self.state);
         self.note_start();
+        self.publish_phase();
     }
 
     fn count_sessions(&mut self) {

@@ -20,6 +20,7 @@ mod event_loop;
 mod messages;
 mod perform;
 mod operations;
+mod answers;
 mod thread;
 
 #[cfg(feature = "testing")]

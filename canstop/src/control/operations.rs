@@ -12,12 +12,10 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::event_loop::EventLoop;
-use crate::health::{Page, Question, Server};
-use crate::machine::{
-    BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Owner, Time, judge, notify_status,
-};
+use crate::health::{Question, Server};
+use crate::machine::{BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Owner, Time, notify_status};
 use crate::notify::Notifier;
-use crate::observe::Status;
+use crate::report::Rounded;
 use crate::session::{Held, Kind, Scope, TICK};
 use crate::settings::{Resolved, World};
 
@@ -32,6 +30,7 @@ pub(crate) struct Outside {
     stall: Duration,
     blocked: Option<Duration>,
     status: bool,
+    metrics: bool,
 }
 
 impl Outside {
@@ -48,6 +47,7 @@ impl Outside {
             stall: resolved.stall,
             blocked: resolved.blocked,
             status: resolved.status,
+            metrics: resolved.metrics,
         })
     }
 }
@@ -56,18 +56,19 @@ impl Outside {
 #[derive(Debug)]
 pub(super) struct Operations {
     /// Only where a probe or a watchdog asks for it.
-    pulse: Option<Pulse>,
+    pub(super) pulse: Option<Pulse>,
     /// After how long a data plane that does not turn is reported, and after how long `/livez` fails.
     reported_after: Duration,
-    stall: Duration,
+    pub(super) stall: Duration,
     /// Since when the data plane is reported as stalled.
     stalled: Option<Time>,
-    blocked: BlockedThreads,
+    pub(super) blocked: BlockedThreads,
     /// Events are said by shared reference.
     notifying: RefCell<Notifying>,
     questions: Option<mpsc::Receiver<Question>>,
-    /// Whether the status, which has names in it, may be asked for.
-    status: bool,
+    /// Whether these pages, which have names in them, may be asked for.
+    pub(super) status: bool,
+    pub(super) metrics: bool,
 }
 
 #[derive(Debug)]
@@ -93,11 +94,12 @@ impl Operations {
             }),
             questions: None,
             status: false,
+            metrics: false,
         }
     }
 
     fn start(outside: Outside, clock: Clock) -> io::Result<Self> {
-        let Outside { health, notifier, stall, blocked, status } = outside;
+        let Outside { health, notifier, stall, blocked, status, metrics } = outside;
         let plan = NotifyPlan::new(notifier.watchdog());
         let beat_every = plan.beat_every().map_or(BEAT_EVERY, |every| every.min(BEAT_EVERY));
         let is_looked_at = health.is_some() || notifier.watchdog().is_some();
@@ -110,6 +112,7 @@ impl Operations {
             notifying: RefCell::new(Notifying { notifier, plan, has_started: false }),
             questions: health.map(Server::start).transpose()?,
             status,
+            metrics,
         })
     }
 
@@ -133,8 +136,8 @@ impl Operations {
 
 /// The data plane's heartbeat, and how it is felt.
 #[derive(Debug)]
-struct Pulse {
-    heartbeat: Heartbeat,
+pub(super) struct Pulse {
+    pub(super) heartbeat: Heartbeat,
     clock: Clock,
     /// When the data plane last turned, in nanoseconds of the clock.
     turned: Arc<AtomicU64>,
@@ -191,6 +194,7 @@ impl EventLoop {
         }
         self.judge_stall(now, &held);
         self.note_start();
+        self.publish_numbers();
     }
 
     /// Every thread of the data plane that is held, and by what.
@@ -214,11 +218,7 @@ impl EventLoop {
         match self.operations.stalled {
             None if is_stalled => {
                 self.operations.stalled = Some(now - age);
-                let blocking = held.iter().filter(|held| held.since < now).map(|held| {
-                    let since = crate::report::Rounded(now.since(held.since));
-                    format!("{} ({}), for {since},", held.what, held.place)
-                });
-                let event = Event::Stalled { since: age, blocking: blocking.collect() };
+                let event = Event::Stalled { since: age, blocking: blocking(now, held) };
                 self.notify(notify_status(&event));
                 self.emit(event, false);
             }
@@ -260,6 +260,9 @@ impl EventLoop {
 
     /// Notifies of an event, if it is worth that.
     pub(super) fn notify_of(&self, event: &Event) {
+        if matches!(event, Event::Waiting { .. }) {
+            self.supervisor.numbers().waiting = Some(event.to_string());
+        }
         let message = self.operations.notifying.borrow_mut().plan.event(event);
         if let Some(message) = message {
             self.notify(message);
@@ -276,36 +279,6 @@ impl EventLoop {
     fn report_notify_failure(&self, error: String) {
         self.emit(Event::NotifyFailed { error }, false);
     }
-
-    /// Answers a probe.
-    pub(super) fn answer(&self, question: Question) {
-        match question {
-            Question::Probe(probe, answer) => {
-                let Some(pulse) = &self.operations.pulse else { return };
-                let now = self.clock.now();
-                let _ = answer.send(judge(probe, &self.state, &pulse.heartbeat, self.operations.stall, now));
-            }
-            Question::Page(page, answer) => drop(answer.send(self.page(page))),
-        }
-    }
-
-    /// A page, if it is offered.
-    fn page(&self, page: Page) -> Option<(&'static str, String)> {
-        match page {
-            Page::Status(_) if self.operations.status => {
-                Some(("text/plain; charset=utf-8", format!("{}\n", Status::of(self.supervisor))))
-            }
-            Page::Probe(_) | Page::Status(_) | Page::Metrics => None,
-        }
-    }
-
-    /// Answers probes until the process is gone, once all else is done.
-    pub(super) async fn answer_to_the_end(&mut self) {
-        while self.operations.is_probed() {
-            let question = self.operations.next_question().await;
-            self.answer(question);
-        }
-    }
 }
 
 fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
@@ -316,4 +289,25 @@ fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
         (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
         (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
     }
+}
+
+/// What blocks threads, site by site.
+fn blocking(now: Time, held: &[HeldThread]) -> Vec<String> {
+    let mut sites: Vec<(&HeldThread, u32)> = Vec::new();
+    for held in held.iter().filter(|held| held.since < now) {
+        match sites.iter_mut().find(|(first, _)| (&first.what, first.place) == (&held.what, held.place)) {
+            Some((first, count)) => {
+                *count += 1;
+                if held.since < first.since {
+                    *first = held;
+                }
+            }
+            None => sites.push((held, 1)),
+        }
+    }
+    let text = |(HeldThread { what, place, since, .. }, count): (&HeldThread, u32)| {
+        let threads = if count == 1 { "a thread".to_owned() } else { format!("{count} threads") };
+        format!("{what} ({place}) blocks {threads} for {}", Rounded(now.since(*since)))
+    };
+    sites.into_iter().map(text).collect()
 }

@@ -7,5 +7,5 @@
 mod http;
 mod server;
 
-pub(crate) use http::Page;
+pub(crate) use http::{Format, Page};
 pub(crate) use server::{Question, Server};

@@ -38,6 +38,11 @@ impl BlockedThreads {
         Self { after, reported: HashMap::new(), sites: HashMap::new() }
     }
 
+    /// How many threads are reported as blocked.
+    pub(crate) fn count(&self) -> u64 {
+        self.reported.len() as u64
+    }
+
     /// Takes note of every thread that is held at this moment, and returns what there is to report.
     pub(crate) fn look(&mut self, now: Time, held: &[HeldThread]) -> Vec<Event> {
         let Some(after) = self.after else { return Vec::new() };

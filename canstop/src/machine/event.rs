@@ -161,7 +161,7 @@ pub enum Event {
     Stalled {
         /// For how long.
         since: Duration,
-        /// What holds threads, as in "service `http` (src/main.rs:12), for 1.2 s". It is empty where code holds
+        /// What holds threads, as in "service `http` (src/main.rs:12) blocks a thread for 1.2 s". It is empty where code holds
         /// them that canstop does not know, as that of a plain `tokio::spawn`.
         blocking: Vec<String>,
     },

@@ -94,11 +94,10 @@ impl fmt::Display for Event {
             }
             Event::Stalled { since, blocking } => {
                 write!(f, "the runtime has taken up no work for {}: ", Rounded(*since))?;
-                match blocking.as_slice() {
-                    [] => f.write_str("something that is no service and no session holds every worker"),
-                    [one] => write!(f, "{one} blocks a thread"),
-                    many => write!(f, "{} block threads", many.join("; ")),
+                if blocking.is_empty() {
+                    return f.write_str("something that is no service and no session holds every worker");
                 }
+                f.write_str(&blocking.join("; "))
             }
             Event::Recovered { after } => write!(f, "the runtime takes up work again, after {}", Rounded(*after)),
             Event::NotifyFailed { error } => write!(f, "cannot notify the process manager: {error}"),

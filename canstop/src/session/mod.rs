@@ -76,6 +76,7 @@ mod held;
 #[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;
+mod numbers;
 #[cfg(test)]
 mod tests;
 
@@ -90,11 +91,12 @@ pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
 pub(crate) use held::Held;
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
+pub(crate) use named::{slowest_request, snapshot_sessions};
+pub(crate) use numbers::Numbers;
 pub(crate) use panics::reason_of_dropped;
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};
 #[cfg(feature = "http")]
 pub(crate) use site::site_of;
-pub(crate) use named::{slowest_request, snapshot_sessions};
 pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count};
 pub(crate) use snapshot_cell::{SnapshotReceiver, SnapshotSender};
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, ServiceSnapshot, SessionFailure, Supervisor};

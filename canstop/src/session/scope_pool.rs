@@ -40,6 +40,11 @@ impl ScopePool {
         lock(&self.abandoned).push((scope, Watching::on()));
     }
 
+    /// All that are kept.
+    pub(super) fn all(&self) -> Vec<&'static Scope> {
+        lock(&self.scopes).clone()
+    }
+
     /// Watches no longer those that are gone.
     pub(super) fn let_go(&self) {
         lock(&self.abandoned).retain(|(scope, _)| scope.has_polled_sessions());

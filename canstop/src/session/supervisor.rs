@@ -14,6 +14,7 @@ use super::event_streams::EventStreams;
 use super::forked::HomeProcess;
 use super::kept::Kept;
 use super::leaving;
+use super::numbers::{Numbers, SharedNumbers};
 use super::off_control::OffControl;
 use super::origin::Birth;
 use super::scope::{GroupGrace, Scope};
@@ -159,6 +160,7 @@ pub(crate) struct Supervisor {
     draining_token: CancellationToken,
     home_process: HomeProcess,
     kept: Kept,
+    numbers: SharedNumbers,
 }
 
 /// The runtime of the user's code.
@@ -215,6 +217,7 @@ impl Supervisor {
             draining_token: CancellationToken::new(),
             home_process: HomeProcess::this(),
             kept: Kept::default(),
+            numbers: SharedNumbers::new(Numbers::new()),
         }));
         supervisor.root();
         (supervisor, Inbox { messages, failures })
@@ -284,7 +287,10 @@ impl Supervisor {
         self.scope_pool.watch_abandoned(scope);
     }
 
-    #[cfg(test)]
+    pub(super) fn shared_numbers(&self) -> &SharedNumbers {
+        &self.numbers
+    }
+
     pub(super) fn scope_pool(&self) -> &ScopePool {
         &self.scope_pool
     }

@@ -43,7 +43,7 @@ pub(crate) struct InCode {
 
 /// Every setting, decided.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the pages and the log level are built on these next")]
+#[allow(dead_code, reason = "the log level is built on this next")]
 pub(crate) struct Resolved {
     pub(crate) grace: Setting<Duration>,
     pub(crate) drain_delay: Setting<Duration>,

@@ -117,7 +117,7 @@ fn it_answers_while_every_worker_is_blocked_and_says_when_that_lasts() {
     let finished = program.probe.finish();
     finished.exited(124);
     let line = "session `stuck` of service `blocks`";
-    finished.said(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "block threads"]);
+    finished.said(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "blocks 2 threads for "]);
     finished.said(&[line, "has blocked a thread for"]);
     assert_eq!(finished.times_said("has blocked a thread for"), 1, "one site, once in ten seconds\n{finished}");
 }
@@ -142,7 +142,7 @@ fn a_quick_restart_is_not_seen_and_a_long_one_is() {
 #[test]
 fn a_hold_keeps_readiness_back_and_is_not_named() {
     let mut program = Program::start("holds", &[]);
-    program.answers("/readyz", 503, &unready("held"));
+    while program.get("/readyz").body != unready("held") {}
     program.answers("/startupz", 503, &unready("starting"));
     program.probe.say("release");
     wait_for_code(program.health, "/readyz", 200);
@@ -199,6 +199,55 @@ fn odd_requests_are_refused_and_name_nothing() {
         assert!(!request.starts_with("HEAD") || answer.body.is_empty(), "{all}");
     }
     program.terminate().exited(0);
+}
+
+#[test]
+fn the_status_is_text_json_and_a_page_without_script() {
+    let mut program = Program::start("fails", &[("CANSTOP_STATUS", "on")]);
+    wait_for_code(program.health, "/readyz", 200);
+    program.probe.say("fail");
+    wait_for_code(program.health, "/readyz", 503);
+    let text = program.get("/status").body;
+    assert!(text.starts_with("fails: ") && text.contains("1 restart, last error: as asked"), "{text}");
+    let json = program.get("/status.json").body;
+    assert!(json.starts_with(r#"{"phase":"running","ready":false,"blocked_threads":0,"stop":null,"#), "{json}");
+    assert!(json.contains(r#""name":"fails","site":"tests/src/bin/seen.rs:"#), "{json}");
+    let request = b"GET /status HTTP/1.1\r\nAccept: text/html\r\n\r\n";
+    let page = send(program.health, request).unwrap();
+    assert!(page.head.contains("content-type: text/html"), "{}", page.head);
+    for part in ["<h1 class=\"starting\">Not ready</h1>", "<b>fails</b>", "http-equiv=\"refresh\"", "as asked"] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script"), "{}", page.body);
+    program.probe.say("heal");
+    wait_for_code(program.health, "/readyz", 200);
+    program.terminate().exited(0);
+}
+
+#[test]
+fn a_stop_is_seen_in_the_status_and_blocked_threads_in_the_numbers() {
+    let variables =
+        [("CANSTOP_STATUS", "on"), ("CANSTOP_METRICS", "on"), ("CANSTOP_BLOCKED", "200ms"), ("CANSTOP_STALL", "1s")];
+    let mut program = Program::start("blocks", &variables);
+    wait_for_code(program.health, "/readyz", 200);
+    program.probe.say("block");
+    wait_for_code(program.health, "/livez", 503);
+    let numbers = program.get("/metrics").body;
+    assert!(numbers.contains("canstop_blocked_threads 1\n"), "one site is reported once in ten seconds: {numbers}");
+    assert!(numbers.contains("canstop_service_state{service=\"blocks\",state=\"ready\"} 1\n"), "{numbers}");
+    assert!(numbers.contains("canstop_sessions_started_total 3\n"), "{numbers}");
+    let stall = numbers.lines().find_map(|line| line.strip_prefix("canstop_stall_seconds ")).expect("a stall");
+    assert!(stall.parse::<f64>().unwrap() > 0.9, "{stall}");
+    program.probe.signal(Signal::Terminate);
+    let json = loop {
+        let json = program.get("/status.json").body;
+        if json.contains("\"waiting\":\"waiting for ") {
+            break json;
+        }
+    };
+    assert!(json.contains("\"phase\":\"stopping\"") && json.contains("\"left_ms\":"), "{json}");
+    assert!(program.get("/metrics").body.contains("canstop_phase{phase=\"stopping\"} 1\n"));
+    program.probe.finish().exited(124);
 }
 
 #[test]
