@@ -144,6 +144,7 @@ pub use canstop_macros::test;
 pub use canstop_macros::{main, service};
 
 pub use crate::app::{App, Flavor};
+pub use crate::lifecycle::flush;
 pub use crate::lifecycle::{
     Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep,
 };

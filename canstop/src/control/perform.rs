@@ -56,6 +56,11 @@ impl EventLoop {
                     self.compare_passed_sockets();
                 }
             }
+            Action::Flush => self.supervisor.run_flush_hooks(),
+            Action::AbandonFlush => {
+                let stragglers = self.supervisor.unfinished_flushes();
+                self.drain_stats.enter(stragglers, |event| emit(self.supervisor, &self.reporter, event, false));
+            }
             Action::Finish => self.over = Some(Over::Finished),
             Action::ForceExit => {
                 let left = self.state.left();

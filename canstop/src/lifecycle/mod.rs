@@ -6,10 +6,12 @@ mod enter;
 mod ready_hold;
 mod handle;
 mod keep;
+mod flush;
 mod within;
 
 pub use draining::Draining;
 pub use enter::EnterGuard;
+pub use flush::flush;
 pub use handle::{Lifecycle, OutsideSupervisor};
 pub use keep::keep;
 pub use ready_hold::ReadyHold;

@@ -34,6 +34,10 @@ pub(crate) enum Action {
     ReturnFromRun,
     /// Report an event.
     Emit(Event),
+    /// Run the flush hooks. The end of each is reported by [`Input::Flushed`](super::input::Input::Flushed).
+    Flush,
+    /// The time of the flush hooks is up: name those that have not ended.
+    AbandonFlush,
     /// The stop is complete: hand the exit code to the main thread.
     Finish,
     /// Name what is left and end the process now.

@@ -170,6 +170,13 @@ pub enum Event {
         /// For how long it had not.
         after: Duration,
     },
+    /// A hook of [`flush`](crate::flush) panicked: what it was to flush may be lost.
+    FlushFailed {
+        /// The hook's name.
+        name: String,
+        /// The panic's message.
+        error: String,
+    },
     /// The process manager cannot be notified.
     NotifyFailed {
         /// Why not.
@@ -252,6 +259,7 @@ impl Event {
             Event::ThreadFreed { .. } => "thread_freed",
             Event::Stalled { .. } => "stalled",
             Event::Recovered { .. } => "recovered",
+            Event::FlushFailed { .. } => "flush_failed",
             Event::NotifyFailed { .. } => "notify_failed",
             Event::Abandoned(_) => "abandoned",
             Event::MoreAbandoned { .. } => "more_abandoned",

@@ -36,6 +36,12 @@ pub(crate) enum Input {
     MainEnded(ExitReason),
     /// A service called `ready()`, at `location`.
     ServiceReady { id: ServiceId, run: RunId, location: Location },
+    /// A flush hook was added.
+    FlushHookAdded,
+    /// A flush hook has ended; `panic` is what it panicked with.
+    Flushed { name: String, panic: Option<String> },
+    /// A value was kept for after the last line.
+    Kept,
     /// Readiness is held back, for this reason, until the hold of this number is released.
     HoldReadiness { hold: u64, reason: String },
     /// A hold of readiness is over.

@@ -28,6 +28,7 @@ mod supervise;
 mod requests;
 mod ended;
 mod stop;
+mod closing;
 mod abandon;
 mod status;
 mod heartbeat;

@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Stopping(usize),
     /// What stands after `run()` in `main`.
     TearingDown,
+    /// Flush hooks run; everything else has stopped.
+    Flushing,
     /// It is over.
     Finished,
 }

@@ -95,6 +95,8 @@ pub enum StragglerKind {
     Session,
     /// A closure on the blocking pool.
     Blocking,
+    /// A hook of [`flush`](crate::flush).
+    Flush,
     /// A request that `canstop::http` serves. Its method and path are its name.
     Request,
 }

@@ -28,6 +28,7 @@ use super::action::Action;
 use super::backoff::Jitter;
 use super::budget::Allowance;
 use super::cause::{Cause, Signal};
+use super::closing::Closing;
 use super::event::Event;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
@@ -74,6 +75,8 @@ pub(super) struct Stop {
     pub(super) budget_begins: Time,
     /// What was allowed for this stop.
     pub(super) allowance: Allowance,
+    /// How much of it is kept for flush hooks and kept values.
+    pub(super) reserve: Duration,
     pub(super) cause: Cause,
     pub(super) schedule: Schedule,
     /// Until when the root has time, once it was signalled.
@@ -89,6 +92,7 @@ pub(crate) struct State {
     pub(super) allowance: Allowance,
     pub(super) sources: StopSources,
     pub(super) readiness: ReadinessMemory,
+    pub(super) closing: Closing,
     pub(super) jitter: Jitter,
     /// The time of the input that is being handled.
     pub(super) now: Time,
@@ -117,6 +121,7 @@ impl State {
             allowance,
             sources: StopSources::default(),
             readiness: ReadinessMemory::default(),
+            closing: Closing::default(),
             jitter,
             now: Time::default(),
             phase: Phase::SettingUp,
@@ -160,6 +165,9 @@ impl State {
             Input::MainEnded(reason) => self.main_ended(now, reason),
             Input::ServiceReady { id, run, location } => self.service_ready(id, run, location),
             Input::StateDropped { id, run, panic } => self.state_dropped(now, id, run, panic),
+            Input::FlushHookAdded => self.add_flush_hook(),
+            Input::Flushed { name, panic } => self.flushed(name, panic),
+            Input::Kept => self.keep_for_the_end(),
             Input::HoldReadiness { hold, reason } => self.hold_readiness(hold, reason),
             Input::ReleaseReadiness { hold } => self.release_readiness(hold),
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
@@ -181,7 +189,7 @@ impl State {
         match self.phase {
             Phase::Finished => None,
             Phase::SettingUp | Phase::Running => self.supervision_wakes_at(),
-            Phase::DrainDelay | Phase::Stopping(_) | Phase::TearingDown => self.stop_wakes_at(),
+            Phase::DrainDelay | Phase::Stopping(_) | Phase::TearingDown | Phase::Flushing => self.stop_wakes_at(),
         }
     }
 
@@ -393,6 +401,6 @@ impl State {
 
     /// By when the program ends, once its stop was requested.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.stop.as_ref().map(|stop| stop.schedule.budget().deadline())
+        self.stop.as_ref().map(|stop| stop.schedule.budget().deadline() + stop.reserve)
     }
 }

@@ -56,12 +56,14 @@ impl State {
                 Stage::BackingOff { .. } | Stage::Running { .. } | Stage::Over(_) => {}
             }
         }
+        let reserve = self.closing.reserve(allowance);
         self.stop = Some(Stop {
             requested,
             budget_begins: requested,
             allowance,
+            reserve,
             cause,
-            schedule: self.divide(allowance, requested),
+            schedule: self.divide(allowance, reserve, requested),
             root_until: None,
             teardown_until: None,
             next_waiting_line: requested + WAITING_LINE_EVERY,
@@ -78,14 +80,15 @@ impl State {
         }
     }
 
-    fn divide(&self, allowance: Allowance, begins: Time) -> Schedule {
+    fn divide(&self, allowance: Allowance, reserve: Duration, begins: Time) -> Schedule {
+        let allowance = Allowance { grace: allowance.grace.saturating_sub(reserve), ..allowance };
         Schedule::divide(&self.plan, allowance, begins, &self.wants(), self.main != Main::Ended)
     }
 
     /// The plan changed during the drain delay.
     pub(super) fn divide_anew(&mut self) {
-        if let Some(Stop { allowance, budget_begins, .. }) = self.stop {
-            let schedule = self.divide(allowance, budget_begins);
+        if let Some(Stop { allowance, reserve, budget_begins, .. }) = self.stop {
+            let schedule = self.divide(allowance, reserve, budget_begins);
             self.stop.iter_mut().for_each(|stop| stop.schedule = schedule.clone());
             self.shorten_what_was_told();
         }
@@ -218,9 +221,9 @@ impl State {
                 if !(ended && self.is_drained_up_to(usize::MAX)) {
                     return false;
                 }
-                self.phase = Phase::Finished;
-                self.actions.push(Action::Finish);
+                self.begin_closing(now);
             }
+            Phase::Flushing => return self.ends_flush(now),
             Phase::SettingUp | Phase::Running | Phase::Finished => return false,
         }
         true
@@ -403,12 +406,12 @@ impl State {
         let Some(stop) = self.stop.as_mut().filter(|stop| now >= stop.next_waiting_line) else {
             return;
         };
-        if self.phase == Phase::Finished {
+        if self.phase >= Phase::Flushing {
             return;
         }
         // A shell that was late owes one line, not all it missed.
         stop.next_waiting_line = now + WAITING_LINE_EVERY;
-        let remaining = stop.schedule.budget().deadline().since(now);
+        let remaining = (stop.schedule.budget().deadline() + stop.reserve).since(now);
         let left = self.left();
         // Who was not told yet is not waited for.
         let is_stopping = |home| self.home_has_until(home).is_some();
@@ -427,6 +430,9 @@ impl State {
 
     pub(super) fn stop_wakes_at(&self) -> Option<Time> {
         let stop = self.stop.as_ref()?;
+        if let Some(until) = self.flush_until() {
+            return Some(until);
+        }
         let budget = stop.schedule.budget();
         let step_ends = match self.phase {
             Phase::DrainDelay => Some(budget.drain_delay_ends()),

@@ -82,7 +82,7 @@ pub struct SessionMetrics {
 }
 
 /// The words of the phases, in their order.
-const PHASES: [&str; 6] = ["setting_up", "running", "drain_delay", "stopping", "tearing_down", "finished"];
+const PHASES: [&str; 7] = ["setting_up", "running", "drain_delay", "stopping", "tearing_down", "flushing", "finished"];
 
 pub(super) fn word_of(phase: Phase) -> &'static str {
     PHASES[match phase {
@@ -91,9 +91,8 @@ pub(super) fn word_of(phase: Phase) -> &'static str {
         Phase::DrainDelay => 2,
         Phase::Stopping(_) => 3,
         Phase::TearingDown => 4,
-        Phase::Finished => 5,
-        #[allow(unreachable_patterns, reason = "a phase that comes later is one of the stop")]
-        _ => 3,
+        Phase::Flushing => 5,
+        Phase::Finished => 6,
     }]
 }
 

@@ -81,9 +81,8 @@ fn headline(numbers: &Numbers) -> &'static str {
         Phase::DrainDelay => "Draining: everything still serves",
         Phase::Stopping(_) => "Stopping",
         Phase::TearingDown => "Tearing down",
+        Phase::Flushing => "Flushing",
         Phase::Finished => "Stopped",
-        #[allow(unreachable_patterns, reason = "a phase that comes later is one of the stop")]
-        _ => "Stopping",
     }
 }
 

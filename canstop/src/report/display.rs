@@ -60,6 +60,7 @@ impl fmt::Display for StragglerKind {
             StragglerKind::Service => "service",
             StragglerKind::Session => "session",
             StragglerKind::Blocking => "blocking session",
+            StragglerKind::Flush => "flush hook",
             StragglerKind::Request => "request",
         })
     }

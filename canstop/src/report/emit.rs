@@ -62,7 +62,7 @@ impl Event {
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
             Event::ThreadBlocked { .. } | Event::NotifyFailed { .. } => Level::WARN,
             Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
-            Event::Stalled { .. } => Level::ERROR,
+            Event::Stalled { .. } | Event::FlushFailed { .. } => Level::ERROR,
             Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
             Event::Stopped { .. } => Level::ERROR,
             Event::Missed { .. } => Level::WARN,
@@ -124,6 +124,7 @@ impl Event {
             }
             Event::Stalled { since, .. } => event!(stalled_ms = milliseconds(*since),),
             Event::Recovered { after } => event!(stalled_ms = milliseconds(*after),),
+            Event::FlushFailed { name, error } => event!(hook = name, error,),
             Event::NotifyFailed { error } => event!(error,),
             Event::Abandoned(straggler) => event!(
                 kind = %straggler.kind,
@@ -243,6 +244,7 @@ mod tests {
             Event::ThreadFreed { what: "service `http`".to_owned(), place: location, after: ms(1_000) },
             Event::Stalled { since: ms(1_000), blocking: vec!["service `http`".to_owned()] },
             Event::Recovered { after: ms(1_000) },
+            Event::FlushFailed { name: "otel".to_owned(), error: "no connection".to_owned() },
             Event::NotifyFailed { error: "no such file".to_owned() },
             Event::Abandoned(straggler),
             Event::MoreAbandoned { rows: 4 },

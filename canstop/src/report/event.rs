@@ -100,6 +100,7 @@ impl fmt::Display for Event {
                 f.write_str(&blocking.join("; "))
             }
             Event::Recovered { after } => write!(f, "the runtime takes up work again, after {}", Rounded(*after)),
+            Event::FlushFailed { name, error } => write!(f, "flush hook `{name}` panicked: {error}"),
             Event::NotifyFailed { error } => write!(f, "cannot notify the process manager: {error}"),
             Event::Abandoned(straggler) => write!(f, "abandoned: {straggler}"),
             Event::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::supervisor::Supervisor;
 use crate::failure::catch;
+use crate::machine::Input;
 
 /// What `canstop::keep` was given, in this order.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct KeptDropped {
 impl Supervisor {
     pub(crate) fn keep(&self, value: Box<dyn Any + Send>) {
         self.kept().0.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+        self.event(Input::Kept);
     }
 
     /// Drops what was kept, the last first, on a thread of its own: destructors may hang. Waits at most

@@ -73,6 +73,7 @@ mod snapshot_cell;
 mod starts;
 mod snapshot;
 mod held;
+mod flush;
 #[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;

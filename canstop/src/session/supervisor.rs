@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::event_streams::EventStreams;
+use super::flush::FlushHooks;
 use super::forked::HomeProcess;
 use super::kept::Kept;
 use super::leaving;
@@ -160,6 +161,7 @@ pub(crate) struct Supervisor {
     draining_token: CancellationToken,
     home_process: HomeProcess,
     kept: Kept,
+    flush_hooks: FlushHooks,
     numbers: SharedNumbers,
 }
 
@@ -217,6 +219,7 @@ impl Supervisor {
             draining_token: CancellationToken::new(),
             home_process: HomeProcess::this(),
             kept: Kept::default(),
+            flush_hooks: FlushHooks::default(),
             numbers: SharedNumbers::new(Numbers::new()),
         }));
         supervisor.root();
@@ -285,6 +288,10 @@ impl Supervisor {
     /// Keeps the sessions of this scope watched until they are gone.
     pub(super) fn watch_abandoned(&self, scope: &'static Scope) {
         self.scope_pool.watch_abandoned(scope);
+    }
+
+    pub(super) fn flush_hooks(&self) -> &FlushHooks {
+        &self.flush_hooks
     }
 
     pub(super) fn shared_numbers(&self) -> &SharedNumbers {

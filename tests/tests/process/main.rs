@@ -10,6 +10,7 @@ macro_rules! start {
 }
 
 mod blocked;
+mod closing;
 mod control;
 mod drain;
 mod elsewhere;

@@ -141,6 +141,7 @@ fn fingerprint(state: &State) -> u64 {
         allowance: _,
         sources: _,
         readiness: _,
+        closing: _,
         jitter,
         now: _,
         phase,

@@ -6,6 +6,7 @@ mod budget_rules;
 mod by_the_book;
 mod children;
 mod dependencies;
+mod flushing;
 mod groups;
 mod readiness;
 mod restarting;

@@ -35,6 +35,12 @@ impl Oracle {
                 }
             }
             Input::StateDropped { id, run, panic } => self.note_state_dropped(id.0, *run, panic.is_some()),
+            Input::FlushHookAdded => self.hooks += 1,
+            Input::Flushed { panic, .. } => {
+                self.hooks -= 1;
+                self.call.flush_failed = panic.is_some();
+            }
+            Input::Kept => self.keeps = true,
             Input::HoldReadiness { hold, .. } => self.held.push(*hold),
             Input::ReleaseReadiness { hold } => self.held.retain(|known| known != hold),
             &Input::ServiceReady { id, run, .. } => self.note_ready(id, run),

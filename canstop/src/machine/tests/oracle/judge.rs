@@ -75,6 +75,19 @@ impl Oracle {
             Action::ReturnFromRun => self.judge_return_from_run(),
             &Action::DropState { id: ServiceId(id) } => self.judge_drop(id),
             Action::Emit(event) => self.judge_event(event),
+            Action::Flush => {
+                law!(rest.is_empty() && !self.flushing, "something comes after the flush began: {rest:?}");
+                law!(self.hooks > 0 && self.stop.is_some(), "there is nothing to flush");
+                law!(self.main.ended || self.main.abandoned, "hooks run before main has ended");
+                law!(self.all_is_drained(), "hooks run before all is drained");
+                self.flushing = true;
+                Ok(())
+            }
+            Action::AbandonFlush => {
+                law!(self.flushing && self.hooks > 0, "a flush is abandoned, and nothing is flushed");
+                self.exit = self.exit.max(Exit::Abandoned);
+                Ok(())
+            }
             Action::Finish => {
                 law!(rest.is_empty(), "something comes after the end: {rest:?}");
                 self.judge_finish(state)
@@ -128,7 +141,7 @@ impl Oracle {
         law!(!self.main.returned, "run() returns a second time");
         law!(self.all_is_drained(), "run() returns before all is drained");
         self.main.returned = true;
-        let deadline = self.stop.as_ref().map(|stop| stop.deadline);
+        let deadline = self.stop.as_ref().map(|stop| stop.deadline - self.reserve);
         let until = deadline.map(|deadline| self.with_first_poll(deadline));
         self.stop.iter_mut().for_each(|stop| stop.teardown_until = until);
         Ok(())

@@ -58,6 +58,12 @@ pub(in crate::machine::tests) struct Oracle {
     started: bool,
     /// The holds of readiness.
     held: Vec<u64>,
+    /// The flush hooks that have not ended, and whether values are kept.
+    hooks: u64,
+    keeps: bool,
+    flushing: bool,
+    /// How much of the grace they have.
+    reserve: Duration,
     call: Call,
 }
 
@@ -80,6 +86,7 @@ struct Call {
     /// The service that was added.
     added: Option<usize>,
     main_failed: bool,
+    flush_failed: bool,
     signal: bool,
     /// When the signal of this call was delivered.
     delivered: Option<Time>,
@@ -136,6 +143,10 @@ impl Oracle {
             over: false,
             started: false,
             held: Vec::new(),
+            hooks: 0,
+            keeps: false,
+            flushing: false,
+            reserve: Duration::ZERO,
             call: Call::default(),
         }
     }

@@ -86,6 +86,9 @@ impl Settled<'_> {
                 Some(until) => Some(until).filter(|_| !oracle.root_is_drained()),
             };
             let waiting_line = stop.last_waiting_line + Duration::from_secs(1);
+            if oracle.flushing {
+                return Some(stop.deadline).into_iter().chain(None).chain([stop.deadline]);
+            }
             let teardown = stop.teardown_until.filter(|_| !oracle.main.ended && !oracle.main.abandoned);
             edge.into_iter().chain(teardown).chain([waiting_line])
         });
@@ -165,7 +168,9 @@ impl Settled<'_> {
                 self.judge_supervision()?;
             }
         }
-        if oracle.all_is_drained() && !oracle.any_waits() {
+        if oracle.flushing {
+            law!(oracle.hooks > 0, "every hook has ended, and it goes on");
+        } else if oracle.all_is_drained() && !oracle.any_waits() {
             law!(oracle.main.in_run && !oracle.main.ended, "all is drained, and it goes on");
             law!(oracle.main.returned, "all is drained, and run() does not return");
         }

@@ -55,6 +55,10 @@ impl Oracle {
                 self.services[id].outcome = Some(ServiceOutcome::Refused);
                 self.resolve([id]);
             }
+            Event::FlushFailed { .. } => {
+                law!(self.call.flush_failed, "a hook is said to have failed");
+                self.exit = self.exit.max(Exit::Failed);
+            }
             Event::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
             Event::StopRequested { cause, grace, drain_delay, .. } => {
                 law!(self.stop.is_none(), "a second stop is requested");
@@ -168,6 +172,14 @@ impl Oracle {
                 seen.outcome = Some(ServiceOutcome::NeverStarted);
             }
         }
+        // A fifth of the grace for hooks, a tenth for kept values, and a second for each at most.
+        let of_grace = |share: u32| (grace / share).min(Duration::from_secs(1));
+        self.reserve = match (self.hooks > 0, self.keeps) {
+            (true, true) => of_grace(5) + of_grace(10),
+            (true, false) => of_grace(5),
+            (false, true) => of_grace(10),
+            (false, false) => Duration::ZERO,
+        };
         self.stop = Some(Stop {
             requested: begins,
             begins,
@@ -190,7 +202,8 @@ impl Oracle {
         if self.is_ending() {
             return;
         }
-        let (reserved, front_has, dependencies) = self.reserved(self.allowance.grace.saturating_sub(drain_delay));
+        let steps_have = self.allowance.grace.saturating_sub(self.reserve).saturating_sub(drain_delay);
+        let (reserved, front_has, dependencies) = self.reserved(steps_have);
         let levels = self.levels();
         self.stop.iter_mut().for_each(|stop| {
             stop.front_ends = begins + drain_delay + front_has;

@@ -55,6 +55,8 @@ impl Play<'_> {
             | Action::BeginStop
             | Action::CancelSessions { .. }
             | Action::Emit(_)
+            | Action::Flush
+            | Action::AbandonFlush
             | Action::Finish
             | Action::ForceExit => {}
         }
