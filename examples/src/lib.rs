@@ -17,3 +17,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/without-macros.md")]
 struct WithoutMacros;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stop.md")]
+struct HowAStopGoes;
