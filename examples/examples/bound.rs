@@ -1,8 +1,8 @@
-//! Services that begin a new life together.
+//! Services that restart together.
 //!
-//! The `session_cache` holds what it read from `users`, and is bound to it: when `users` is restarted, so
-//! is the cache, after it. `metrics` only comes after `users`, and goes on. `primary` and `replica` are
-//! bound to each other: when one of them fails, both begin anew. Watch it for a second; it ends by itself.
+//! `session_cache` holds data that it read from `users`, and is bound to it: when `users` restarts, the cache
+//! restarts after it. `metrics` only starts after `users`, and keeps running. `primary` and `replica` are bound
+//! to each other: when one of them fails, both restart. The example ends by itself after a second.
 //!
 //! `cargo run --example bound`
 
@@ -14,50 +14,50 @@ use tokio::time::sleep;
 
 #[canstop::service(manual)]
 async fn users(lifecycle: Lifecycle) {
-    live("users", &lifecycle).await;
+    run_until_stopping("users", &lifecycle).await;
 }
 
 #[canstop::service(bound_to(users))]
 async fn session_cache(lifecycle: Lifecycle) {
-    live("session_cache", &lifecycle).await;
+    run_until_stopping("session_cache", &lifecycle).await;
 }
 
 #[canstop::service(after(users))]
 async fn metrics(lifecycle: Lifecycle) {
-    live("metrics", &lifecycle).await;
+    run_until_stopping("metrics", &lifecycle).await;
 }
 
 #[canstop::service(bound_to(replica), backoff = "100ms..100ms")]
 async fn primary(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static FAILS: AtomicBool = AtomicBool::new(true);
     if FAILS.swap(false, Ordering::Relaxed) {
-        println!("primary: begins, and is about to fail");
+        println!("primary: starts, and is about to fail");
         sleep(Duration::from_millis(200)).await;
         anyhow::bail!("lost its quorum");
     }
-    live("primary", &lifecycle).await;
+    run_until_stopping("primary", &lifecycle).await;
     Ok(())
 }
 
 #[canstop::service(bound_to(primary))]
 async fn replica(lifecycle: Lifecycle) {
-    live("replica", &lifecycle).await;
+    run_until_stopping("replica", &lifecycle).await;
 }
 
-async fn live(name: &str, lifecycle: &Lifecycle) {
-    println!("{name}: begins");
+async fn run_until_stopping(name: &str, lifecycle: &Lifecycle) {
+    println!("{name}: starts");
     lifecycle.stopping().await;
     println!("{name}: ends");
 }
 
-/// Asks for a new life of the users when everybody is there, and then for the end.
+/// Restarts `users` once all services run, then stops the program.
 #[canstop::service(restart = "never", after(session_cache, metrics))]
 async fn operator(lifecycle: Lifecycle, users: ServiceHandle) -> anyhow::Result<()> {
     sleep(Duration::from_millis(600)).await;
     println!("operator: restarting users");
     users.restart().await?;
     sleep(Duration::from_millis(100)).await;
-    println!("operator: that was all\n{}", canstop::status());
+    println!("operator: done\n{}", canstop::status());
     lifecycle.shutdown("the end of the example");
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! A service that starts others, which live and end with it.
+//! A service with child services.
 //!
-//! The `market` opens a stall for each name that it is given, and has to close once because of rain. Its
-//! stalls close first, then it ends, and its next life opens them anew. The status shows the tree; press
-//! Ctrl-C to see it stop from the inside out.
+//! The `market` starts a stall for each of its names, and fails once because of rain. Its stalls stop first,
+//! then the market does, and its next run starts them again. The status shows the tree. Press Ctrl-C to see
+//! children stop before their parent.
 //!
 //! `cargo run --example children`
 
@@ -25,7 +25,7 @@ async fn market(lifecycle: Lifecycle) -> anyhow::Result<()> {
     anyhow::ensure!(!RAINS.swap(false, Ordering::Relaxed), "it rains");
     println!("market: the sun is out");
     lifecycle.stopping().await;
-    println!("market: the last to go");
+    println!("market: closed");
     Ok(())
 }
 

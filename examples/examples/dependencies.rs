@@ -1,8 +1,8 @@
-//! Three services, each of which needs the next: `http`, `cache` and `writer`.
+//! Three services, each of which depends on the next: `http`, `cache` and `writer`.
 //!
-//! Run it and press Ctrl-C. They start from the bottom up, each as soon as the one below it is ready, and
-//! stop from the top down, each when the one above it is gone. So the visit that `http` began just before
-//! the end still finds the cache open, and the cache still finds the writer.
+//! Run it and press Ctrl-C. The services start from the bottom up, each as soon as its dependency is ready, and
+//! stop from the top down, each when its dependent has stopped. So a visit that `http` accepted just before
+//! the stop still reaches the cache, and the cache still reaches the writer.
 //!
 //! `cargo run --example dependencies`
 
@@ -15,13 +15,13 @@ use tokio::time::sleep;
 
 type Line = String;
 
-/// Writes what it is sent, and on a stop what is left.
+/// Writes the lines it receives, including those left at a stop.
 #[canstop::service(ready = "notify", restart = "never")]
 async fn writer(lifecycle: Lifecycle, mut lines: UnboundedReceiver<Line>) {
     println!("writer: opening the book");
     sleep(Duration::from_millis(100)).await;
     lifecycle.ready();
-    // The channel ends when the cache, which sends, is gone.
+    // The channel closes when the cache, its only sender, has stopped.
     let mut written = 0;
     while let Some(_line) = lines.recv().await {
         written += 1;
@@ -29,7 +29,7 @@ async fn writer(lifecycle: Lifecycle, mut lines: UnboundedReceiver<Line>) {
     println!("writer: {written} lines are in the book");
 }
 
-/// Keeps what it hears, and hands it on when it stops.
+/// Keeps the visits it receives, and sends them to the writer when it stops.
 #[canstop::service(ready = "notify", restart = "never", after(writer))]
 async fn cache(lifecycle: Lifecycle, mut visits: UnboundedReceiver<Line>, book: UnboundedSender<Line>) {
     println!("cache: warming up");
@@ -39,14 +39,14 @@ async fn cache(lifecycle: Lifecycle, mut visits: UnboundedReceiver<Line>, book: 
     while let Some(visit) = visits.recv().await {
         kept.push(visit);
     }
-    println!("cache: handing on {} lines", kept.len());
+    println!("cache: sending {} lines", kept.len());
     for line in kept {
         // The writer stops after this service.
         let _ = book.send(line);
     }
 }
 
-/// Has a visitor every 50 ms, who stays for 100.
+/// Accepts a visitor every 50 ms, who stays for 100 ms.
 #[canstop::service(after(cache))]
 async fn http(lifecycle: Lifecycle, visits: Arc<UnboundedSender<Line>>) {
     println!("http: open");
@@ -67,7 +67,7 @@ async fn main() {
     tracing_subscriber::fmt().init();
     let (visits, heard) = mpsc::unbounded_channel();
     let (book, lines) = mpsc::unbounded_channel();
-    // The order of these lines does not matter.
+    // The order of these calls does not matter: `after` decides.
     canstop::start(http(Arc::new(visits)));
     canstop::start(cache(heard, book));
     canstop::start(writer(lines));

@@ -1,13 +1,12 @@
-//! A TCP echo server, a session per connection.
+//! A TCP echo server with a session per connection.
 //!
-//! Run it, say a line to it with `nc 127.0.0.1 48879`, begin another one, and press Ctrl-C here
-//! before you end it: the server accepts nobody any more, and the line that you began still comes
-//! back. A connection that is between two lines ends at once. Press Ctrl-C twice to see what was
-//! still there.
+//! Run it, connect with `nc 127.0.0.1 48879` and send a line. Type half of another line, press Ctrl-C here,
+//! then finish the line: the server accepts no new connection, and still echoes that line. A connection that
+//! is between two lines ends at once. Press Ctrl-C twice to force the exit and see which sessions were left.
 //!
 //! `cargo run --example echo`
 //!
-//! `LISTEN=127.0.0.1:8080` in the environment takes another address.
+//! Set `LISTEN=127.0.0.1:8080` in the environment to use another address.
 
 use std::env;
 
@@ -28,17 +27,17 @@ async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives every line back. Between two lines it may stop; in the middle of one it may not.
+/// Echoes line by line. It stops between two lines, never within one.
 async fn serve(socket: Stream) -> std::io::Result<()> {
     let lifecycle = Lifecycle::current();
     let mut socket = BufReader::new(socket);
     let mut line = Vec::new();
-    // Waits for the first byte only: nothing is read that could be lost.
+    // This waits for the first byte and consumes nothing, so a stop here loses nothing.
     while let Some(bytes) = lifecycle.run_until_stopping(socket.fill_buf()).await {
         if bytes?.is_empty() {
             break;
         }
-        // What has begun to come is given back, stop or not.
+        // A line that has begun is echoed, even during a stop.
         while !socket.buffer().is_empty() {
             socket.read_until(b'\n', &mut line).await?;
             socket.write_all(&line).await?;

@@ -1,5 +1,5 @@
-//! Incomplete work, and its end. `main` prints "Hello" and returns; "Goodbye" is printed by a session
-//! that takes 100 ms. With `tokio::spawn` in place of `spawn_session!` the second line is never seen.
+//! Work that outlives `main`. `main` prints "Hello" and returns; a session prints "Goodbye" 100 ms later. With
+//! `tokio::spawn` in place of `spawn_session!`, "Goodbye" is never printed.
 //!
 //! `cargo run --example goodbye`
 

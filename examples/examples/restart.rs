@@ -1,8 +1,8 @@
-//! Two services that fail: one heals, the other fails more often than it may.
+//! Two services that fail: one recovers, the other exceeds its limit.
 //!
-//! The `sensor` cannot reach its device three times, is restarted after a pause each time, and then
-//! measures. The `printer` may fail twice within a minute; the third time is the program's own failure:
-//! everything else is stopped in order, and the exit code is 1.
+//! The `sensor` fails to reach its device three times, is restarted after a pause each time, and then
+//! measures. The `printer` may fail twice within a minute; its third failure is a failure of the program:
+//! the other services stop in order, and the exit code is 1.
 //!
 //! `cargo run --example restart`
 
@@ -13,7 +13,7 @@ use anyhow::ensure;
 use canstop::Lifecycle;
 use tokio::time::sleep;
 
-/// Each pause is drawn at random from a range that begins to grow at 50 ms and ends to grow at 1 s.
+/// Each pause is random, between 50 ms and a ceiling that doubles with each failure, up to 1 s.
 #[canstop::service(backoff = "50ms..1s")]
 async fn sensor(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
@@ -22,11 +22,11 @@ async fn sensor(lifecycle: Lifecycle) -> anyhow::Result<()> {
     println!("sensor: measuring since attempt {attempt}");
     lifecycle.ready();
     lifecycle.stopping().await;
-    println!("sensor: told to stop");
+    println!("sensor: stopping");
     Ok(())
 }
 
-/// Begins when the sensor has healed.
+/// Starts when the sensor is ready.
 #[canstop::service(after(sensor), backoff = "50ms..1s", limit = "2 in 1m")]
 async fn printer(_lifecycle: Lifecycle) -> anyhow::Result<()> {
     sleep(Duration::from_millis(100)).await;

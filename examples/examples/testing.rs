@@ -1,8 +1,7 @@
 //! A service and its tests.
 //!
-//! The `mailer` sends what it is given, and tries again when its server does not answer. Its tests run it
-//! on a clock that stands still: the eight seconds of a pause pass in no time, a signal is a call, and
-//! what happened can be asked for.
+//! The `mailer` sends letters, and tries again when its server does not answer. Its tests run it on a paused
+//! clock: a pause of eight seconds takes no time, a signal is a function call, and the events can be read.
 //!
 //! `cargo run --example testing`, and `cargo test --example testing`
 
@@ -14,7 +13,7 @@ use canstop::Lifecycle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::sleep;
 
-/// A mail server that is away for its first few calls.
+/// A mail server that does not answer its first few calls.
 #[derive(Debug, Default)]
 struct Server {
     away_for: AtomicU32,
@@ -31,7 +30,7 @@ impl Server {
     }
 }
 
-/// What is to be sent. It outlives a life of the mailer, and with it the letter that could not be sent.
+/// Letters to send. It outlives a run of the mailer, so that the next run sends the letter that failed.
 #[derive(Clone)]
 struct Outbox(Arc<Mutex<(mpsc::Receiver<String>, Option<String>)>>);
 
@@ -41,7 +40,7 @@ impl Outbox {
     }
 }
 
-/// Sends every letter that is there before it stops.
+/// Sends letters. At a stop it sends those that are in the channel.
 #[canstop::service(backoff = "1s..8s")]
 async fn mailer(lifecycle: Lifecycle, outbox: Outbox, server: Arc<Server>) -> anyhow::Result<()> {
     let (letters, unsent) = &mut *outbox.0.lock().await;
@@ -49,7 +48,7 @@ async fn mailer(lifecycle: Lifecycle, outbox: Outbox, server: Arc<Server>) -> an
         if unsent.is_none() {
             *unsent = match lifecycle.run_until_stopping(letters.recv()).await {
                 Some(letter) => letter,
-                // It is told to stop: what is there is sent, and nothing is waited for.
+                // Stopping: send what is in the channel, and wait for no more.
                 None => letters.try_recv().ok(),
             };
         }
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[canstop::test]
-    async fn a_stop_sends_what_is_there(mut sup: Supervisor) {
+    async fn a_stop_sends_the_letters_in_the_channel(mut sup: Supervisor) {
         let server = Arc::new(Server::default());
         let (_sender, outbox) = letters(5);
         sup.start(mailer(outbox, Arc::clone(&server)));
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[canstop::test]
-    async fn a_letter_that_could_not_be_sent_is_sent_by_the_next_life(mut sup: Supervisor) {
+    async fn the_next_run_sends_the_letter_that_failed(mut sup: Supervisor) {
         let server = Arc::new(Server { away_for: AtomicU32::new(2), ..Server::default() });
         let (sender, outbox) = letters(1);
         drop(sender);
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[canstop::test(grace = "1s")]
-    async fn a_server_that_is_too_slow_does_not_hold_up_the_end(mut sup: Supervisor) {
+    async fn a_slow_server_does_not_delay_the_exit(mut sup: Supervisor) {
         let (_sender, outbox) = letters(8);
         sup.start(mailer(outbox, Arc::new(Server::default())));
         sup.advance(Duration::from_millis(1)).await;

@@ -1,12 +1,12 @@
-//! The echo server of the example `echo`, without an attribute: `main` is an `App` that runs, and the
-//! service is a `Service` made of a function. It does the same in every respect.
+//! The echo server of the example `echo`, without attributes: `main` runs an `App`, and the service is a
+//! `Service` made from a function. It behaves the same in every respect.
 //!
-//! `spawn_session!` is still a macro. It is one so that every place that spawns has its name, its
-//! file and its line without costing a session anything; a function could not give it that.
+//! `spawn_session!` is still a macro: it records name, file and line of the place that spawns at no cost per
+//! session, which a function cannot do.
 //!
 //! `cargo run --example without_macros`
 //!
-//! It listens on port 48879, as `echo` does; `LISTEN=127.0.0.1:8080` in the environment takes another
+//! It listens on port 48879, as `echo` does. Set `LISTEN=127.0.0.1:8080` in the environment to use another
 //! address.
 
 use std::env;
@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 fn main() -> ExitCode {
     App::new()
         .grace(Duration::from_secs(5))
-        // It says when it is ready. The attribute finds that out by itself.
+        // The body calls `ready()`. The attribute finds that out by itself.
         .service(Service::new("echo", echo).ready(Ready::Notify))
         .run(async {
             tracing_subscriber::fmt().init();
@@ -41,17 +41,17 @@ async fn echo(lifecycle: Lifecycle) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives every line back. Between two lines it may stop; in the middle of one it may not.
+/// Echoes line by line. It stops between two lines, never within one.
 async fn serve(socket: TcpStream) -> std::io::Result<()> {
     let lifecycle = Lifecycle::current();
     let mut socket = BufReader::new(socket);
     let mut line = Vec::new();
-    // Waits for the first byte only: nothing is read that could be lost.
+    // This waits for the first byte and consumes nothing, so a stop here loses nothing.
     while let Some(bytes) = lifecycle.run_until_stopping(socket.fill_buf()).await {
         if bytes?.is_empty() {
             break;
         }
-        // What has begun to come is given back, stop or not.
+        // A line that has begun is echoed, even during a stop.
         while !socket.buffer().is_empty() {
             socket.read_until(b'\n', &mut line).await?;
             socket.write_all(&line).await?;

@@ -1,8 +1,8 @@
-//! A producer and a worker, joined by a channel that `main` hands over.
+//! A producer and a worker, connected by a channel that `main` creates.
 //!
 //! Run it, wait a moment and press Ctrl-C. The producer stops first, because it starts `after` the
-//! worker; then the worker empties the channel, which is full at that moment, and prints its total.
-//! Both print the same count: no number is lost on the way.
+//! worker. Then the worker drains the channel, which is full at that moment, and prints its total.
+//! Both print the same count: no number is lost.
 //!
 //! `cargo run --example workers`
 
@@ -12,12 +12,12 @@ use canstop::Lifecycle;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// Sends number after number until it is told to stop.
+/// Sends numbers until it is stopped.
 #[canstop::service(after(worker))]
 async fn producer(lifecycle: Lifecycle, numbers: mpsc::Sender<u64>) -> anyhow::Result<()> {
     println!("producer: sending numbers until Ctrl-C");
     let mut sent = 0;
-    // A send that the stop interrupts has sent nothing.
+    // A send that the stop interrupts has not sent its number.
     while let Some(accepted) = lifecycle.run_until_stopping(numbers.send(sent + 1)).await {
         accepted?;
         sent += 1;
@@ -28,9 +28,9 @@ async fn producer(lifecycle: Lifecycle, numbers: mpsc::Sender<u64>) -> anyhow::R
 
 /// Counts the multiples of 4.
 ///
-/// It asks its lifecycle nothing: what tells it to stop is the end of the channel, which comes when
-/// the producer is gone and every number is read. The receiver cannot be cloned for a second life, so
-/// there is none.
+/// It does not use its lifecycle: it ends when the channel is closed and empty, that is, when the producer has
+/// stopped and every number has been read. The receiver cannot be cloned for a second run, so the service is
+/// never restarted.
 #[canstop::service(restart = "never")]
 async fn worker(_lifecycle: Lifecycle, mut numbers: mpsc::Receiver<u64>) {
     let (mut received, mut multiples) = (0, 0);

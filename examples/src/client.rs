@@ -14,14 +14,14 @@ pub struct Client {
     connection: BufReader<TcpStream>,
 }
 
-/// What the tracker answered.
+/// The tracker's response.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
     /// The header `retry-after`, if there is one.
     pub retry_after: Option<String>,
-    /// What follows the headers.
+    /// The body.
     pub body: String,
 }
 
@@ -30,7 +30,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// It has not accepted it.
+    /// If the tracker has not accepted the event.
     #[must_use]
     #[track_caller]
     pub fn id(&self) -> Uuid {
@@ -45,11 +45,11 @@ impl Answer {
 }
 
 impl Client {
-    /// Connects to an address, `host:port`. No read waits for ever.
+    /// Connects to an address, `host:port`. Reads have a timeout.
     ///
     /// # Errors
     ///
-    /// Nobody listens.
+    /// If no program listens there.
     pub fn connect(address: &str) -> io::Result<Self> {
         let connection = TcpStream::connect(address)?;
         connection.set_read_timeout(Some(PATIENCE))?;
@@ -57,21 +57,21 @@ impl Client {
         Ok(Self { connection: BufReader::new(connection) })
     }
 
-    /// Asks for a page.
+    /// Sends a GET request.
     ///
     /// # Errors
     ///
-    /// The connection ended before there was a whole answer.
+    /// If the connection ends before the response is complete.
     pub fn get(&mut self, path: &str) -> io::Result<Answer> {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: tracker\r\n\r\n").as_bytes())?;
         self.answer()
     }
 
-    /// Sends a body.
+    /// Sends a POST request.
     ///
     /// # Errors
     ///
-    /// The connection ended before there was a whole answer.
+    /// If the connection ends before the response is complete.
     pub fn post(&mut self, path: &str, body: &str) -> io::Result<Answer> {
         let length = body.len();
         let request = format!("POST {path} HTTP/1.1\r\nhost: tracker\r\ncontent-length: {length}\r\n\r\n{body}");
@@ -79,20 +79,20 @@ impl Client {
         self.answer()
     }
 
-    /// Sends bytes as they are: a request, or a part of one.
+    /// Sends raw bytes: a request, or a part of one.
     ///
     /// # Errors
     ///
-    /// The connection has ended.
+    /// If the connection has ended.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.connection.get_mut().write_all(bytes)
     }
 
-    /// Reads one answer, and not a byte of the next.
+    /// Reads exactly one response.
     ///
     /// # Errors
     ///
-    /// The connection ended before.
+    /// If the connection ends before the response is complete.
     pub fn answer(&mut self) -> io::Result<Answer> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -112,11 +112,11 @@ impl Client {
         Ok(Answer { status, retry_after, body: String::from_utf8(body).map_err(io::Error::other)? })
     }
 
-    /// Waits until the tracker closes the connection, which has nothing more to say.
+    /// Waits until the tracker closes the connection without a further response.
     ///
     /// # Errors
     ///
-    /// It says something after all, or the connection breaks.
+    /// If the tracker sends something, or the connection breaks.
     pub fn closed(&mut self) -> io::Result<()> {
         match self.connection.read(&mut [0])? {
             0 => Ok(()),

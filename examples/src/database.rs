@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::time::timeout;
 
-/// How long SQLite waits for somebody else's lock before it gives up.
+/// How long SQLite waits for the lock of another connection.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database to connect to: `sqlite:events.db`, or `postgres://user:password@host:port/name`.
@@ -24,22 +24,22 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone, Debug)]
 pub enum Database {
-    /// A file of SQLite's, made when it is not there. A commit is on the disk when it returns.
+    /// An SQLite file, created if it does not exist. A commit is on disk when it returns.
     Sqlite(SqliteConnectOptions),
-    /// A server of PostgreSQL's.
+    /// A PostgreSQL server.
     Postgres(PgConnectOptions),
 }
 
 impl Database {
-    /// A database that has not answered by then is taken for gone.
+    /// A database that has not answered within this time counts as down.
     pub const ANSWER: Duration = Duration::from_secs(5);
 
-    /// Waits until it is open.
+    /// Waits until the database is open.
     ///
     /// # Errors
     ///
-    /// It cannot be opened, or has not answered in [time](Self::ANSWER). It is named, and so is the variable
-    /// that it comes from.
+    /// If it cannot be opened, or does not answer in [time](Self::ANSWER). The error names the database and the
+    /// variable that it comes from.
     pub async fn opened<T>(&self, opening: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
         let failure = match timeout(Self::ANSWER, opening).await {
             Ok(Ok(open)) => return Ok(open),
@@ -79,7 +79,7 @@ impl FromStr for Database {
     }
 }
 
-/// Where the database is, without the password.
+/// The database's address, without the password.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,7 +92,7 @@ impl fmt::Display for Database {
     }
 }
 
-/// The URL of a database cannot be read.
+/// A database URL that cannot be parsed.
 #[derive(Debug)]
 pub struct InvalidDatabase(String);
 

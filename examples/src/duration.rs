@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Reads a duration: a whole number and its unit, `ms`, `s` or `m`.
+/// Parses a duration: a whole number and a unit, `ms`, `s` or `m`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// NotAResult else, zero, and what is longer than a day.
+/// If the text is no such duration, or the duration is zero or longer than a day.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();

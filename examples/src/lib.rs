@@ -1,5 +1,5 @@
-//! What the larger programs in `examples` share, and what their tests and measurements need to run
-//! them. It also checks that the code in the documents compiles.
+//! Code that the larger programs in `examples` share, and that their tests and benchmarks use to run
+//! them. Its doctests also check that the code in the documents compiles.
 
 mod client;
 mod database;

@@ -1,4 +1,4 @@
-//! An example that runs as a process of its own: started, signalled, listened to and waited for.
+//! Running an example as a process: starting it, sending signals, reading its output, waiting for its end.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long anything may take before a test gives up. Nothing waits so long that works.
+/// How long a test waits for anything before it fails. Working code never takes this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection on which no read waits for ever.
+/// A connection whose reads have a timeout.
 #[must_use]
 pub fn connect(address: &str) -> TcpStream {
     let connection = TcpStream::connect(address).expect("the program listens");
@@ -23,18 +23,18 @@ pub fn connect(address: &str) -> TcpStream {
     connection
 }
 
-/// What to send a program.
+/// A signal to send to a program.
 #[derive(Clone, Copy, Debug)]
 pub enum Signal {
     /// SIGINT.
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGKILL, which asks nobody.
+    /// SIGKILL, which no program can handle.
     Kill,
 }
 
-/// An example that is to be started.
+/// An example to start.
 #[derive(Debug)]
 pub struct Program {
     command: Command,
@@ -45,20 +45,20 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// It is not built of its present source.
+    /// If it is not built, or is older than its source.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let path = path_of(name);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
         let source = newest_source(&source).max(newest_source(&source.with_extension("rs")));
-        // `cargo test` with a test's name, or with `--test`, leaves the examples as they are.
+        // `cargo test` with a test's name, or with `--test`, does not rebuild the examples.
         assert!(
             modified(&path) >= source,
-            "{} is not built of its source; run `cargo build --examples` first",
+            "{} is older than its source; run `cargo build --examples` first",
             path.display()
         );
         let mut command = Command::new(path);
-        // What the examples read is what a test says, and not what is set around it.
+        // The examples read only the variables that a test sets, not those of its environment.
         for name in ["RUST_LOG", "LISTEN", "DATABASE_URL", "QUEUE", "WORKERS", "CHECK_TIME", "LEASE"] {
             command.env_remove(name);
         }
@@ -80,15 +80,15 @@ impl Program {
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// The same on a terminal of its own: what it draws there stands in its output. `None` where the
-    /// system has no `script` that makes one.
+    /// Runs it on a terminal of its own, and captures what it draws there. `None` if the system has no `script` to
+    /// make one.
     #[must_use]
     pub fn on_a_terminal(self) -> Option<Self> {
         Command::new("script").arg("--version").output().ok()?;
@@ -109,7 +109,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// It cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn start(mut self) -> Running {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -130,13 +130,13 @@ enum Stream {
 fn listen(pipe: impl Read + Send + 'static, stream: Stream, sender: Sender<(Stream, String)>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // Nobody listens any more: the test has failed already.
+            // The receiver is gone: the test has already failed.
             let _ = sender.send((stream, line));
         }
     });
 }
 
-/// Examples are built into a folder beside that of the tests.
+/// Cargo builds examples into a folder beside that of the tests.
 fn path_of(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("a test knows where it is");
     path.pop();
@@ -146,12 +146,12 @@ fn path_of(name: &str) -> PathBuf {
     path.join("examples").join(name)
 }
 
-/// When a file was written; `None` if there is none.
+/// When a file was modified; `None` if it does not exist.
 fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-/// When a source file, or the newest one in a folder, was written; `None` if there is none.
+/// When a source file, or the newest one in a folder, was modified; `None` if there is none.
 fn newest_source(path: &Path) -> Option<SystemTime> {
     match path.read_dir() {
         Ok(entries) => entries.filter_map(|entry| newest_source(&entry.ok()?.path())).max(),
@@ -159,7 +159,7 @@ fn newest_source(path: &Path) -> Option<SystemTime> {
     }
 }
 
-/// An example that runs. It is killed when the test that started it fails.
+/// A running example. It is killed when the test that started it fails.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -169,17 +169,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for a line of the output, and gives it.
+    /// Waits for a line that contains `text`, and returns it.
     ///
     /// # Panics
     ///
-    /// No such line comes.
+    /// If there is no such line.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         let gives_up = Instant::now() + PATIENCE;
         loop {
             let Ok((stream, line)) = self.lines.recv_timeout(gives_up.saturating_duration_since(Instant::now())) else {
-                panic!("no line says {text:?}; there were:\n{}{}", self.stdout, self.stderr);
+                panic!("no line contains {text:?}; the output was:\n{}{}", self.stdout, self.stderr);
             };
             self.see(stream, &line);
             if line.contains(text) {
@@ -188,11 +188,11 @@ impl Running {
         }
     }
 
-    /// Waits until the program says where it listens.
+    /// Waits until the program logs the address that it listens on.
     ///
     /// # Panics
     ///
-    /// It does not say it.
+    /// If it does not log one.
     #[track_caller]
     pub fn address(&mut self) -> String {
         let line = self.wait_for("listening on ");
@@ -210,7 +210,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// It is gone already.
+    /// If it has already ended.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let option = match signal {
@@ -220,24 +220,24 @@ impl Running {
         };
         let status = Command::new("kill").args([option, &self.child.id().to_string()]).status();
         let sent = status.expect("there is a `kill`").success();
-        assert!(sent, "the program is gone already:\n{}{}", self.stdout, self.stderr);
+        assert!(sent, "the program has already ended:\n{}{}", self.stdout, self.stderr);
     }
 
     /// Waits until the program has ended.
     ///
     /// # Panics
     ///
-    /// It does not end.
+    /// If it does not end.
     #[track_caller]
     pub fn wait(mut self) -> Ended {
         let gives_up = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(gives_up.saturating_duration_since(Instant::now())) {
                 Ok((stream, line)) => self.see(stream, &line),
-                // It has closed its output.
+                // The program has closed its output.
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("the program does not end; it said:\n{}{}", self.stdout, self.stderr)
+                    panic!("the program does not end; its output was:\n{}{}", self.stdout, self.stderr)
                 }
             }
         }
@@ -258,41 +258,41 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // In vain where it has ended, as it should.
+        // This fails if the program has ended, as it should have.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What an example has left behind.
+/// The exit code and output of an example.
 #[derive(Debug)]
 pub struct Ended {
     /// Its exit code; `None` where a signal ended it.
     pub code: Option<i32>,
-    /// What it said.
+    /// Its standard output.
     pub stdout: String,
-    /// What it said on stderr.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Ended {
-    /// The number that stands after these words in the output.
+    /// The number that follows these words in the output.
     ///
     /// # Panics
     ///
-    /// There is none.
+    /// If there is none.
     #[must_use]
     #[track_caller]
     pub fn number_after<T: FromStr>(&self, words: &str) -> T {
         let number = self.stdout.split_once(words).and_then(|(_, after)| after.split_whitespace().next()?.parse().ok());
-        number.unwrap_or_else(|| panic!("no number stands after {words:?}:\n{self}"))
+        number.unwrap_or_else(|| panic!("no number follows {words:?}:\n{self}"))
     }
 
-    /// These words stand in the output, in this order.
+    /// Checks that the output contains these words, in this order.
     ///
     /// # Panics
     ///
-    /// They do not.
+    /// If it does not.
     #[track_caller]
     pub fn has_in_order(&self, words: &[&str]) {
         let mut rest = &self.stdout[..];

@@ -1,8 +1,8 @@
-//! Every example is started, stopped by a signal, and held to what its first paragraph says.
+//! Starts every example, stops it with a signal, and checks what its first paragraph says.
 //!
-//! But for `testing`: cargo builds it with its own tests, which check it, and not as a program.
+//! The exception is `testing`, which cargo builds with its own tests and not as a program.
 //!
-//! They listen on ports that the system chooses, so that these tests can run at once.
+//! The examples listen on ports that the system chooses, so these tests can run in parallel.
 
 #![cfg(unix)]
 
@@ -12,14 +12,14 @@ use std::net::TcpListener;
 use canstop_examples::program::{self, Program, Signal};
 
 #[test]
-fn goodbye_says_its_second_word_too() {
+fn goodbye_prints_both_lines() {
     let ended = Program::new("goodbye").start().wait();
     assert!(ended.stdout.starts_with("Hello\nGoodbye\n"), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
 #[test]
-fn workers_lose_no_number_on_the_way() {
+fn workers_lose_no_number() {
     let mut program = Program::new("workers").start();
     program.wait_for("producer: sending");
     program.signal(Signal::Interrupt);
@@ -33,12 +33,12 @@ fn workers_lose_no_number_on_the_way() {
 }
 
 #[test]
-fn restart_heals_the_one_and_ends_with_the_other() {
+fn one_service_recovers_and_the_other_ends_the_program() {
     let ended = Program::new("restart").start().wait();
     ended.has_in_order(&[
         "sensor: measuring since attempt 4",
         "service `printer` failed: out of paper",
-        "sensor: told",
+        "sensor: stopping",
     ]);
     let restarts = |service: &str| ended.stdout.matches(&format!("service `{service}` failed: ")).count();
     assert_eq!((restarts("sensor"), restarts("printer")), (3, 3), "{ended}");
@@ -46,7 +46,7 @@ fn restart_heals_the_one_and_ends_with_the_other() {
 }
 
 #[test]
-fn dependencies_start_from_the_bottom_up_and_stop_from_the_top_down() {
+fn dependencies_start_bottom_up_and_stop_top_down() {
     let mut program = Program::new("dependencies").start();
     program.wait_for("http: open");
     program.signal(Signal::Interrupt);
@@ -56,17 +56,17 @@ fn dependencies_start_from_the_bottom_up_and_stop_from_the_top_down() {
         "cache: warming up",
         "http: open",
         "http: closed",
-        "cache: handing",
+        "cache: sending",
         "book",
     ]);
     let visitors: u64 = ended.number_after("http: closed after ");
-    assert_eq!(ended.number_after::<u64>("cache: handing on "), visitors, "{ended}");
+    assert_eq!(ended.number_after::<u64>("cache: sending "), visitors, "{ended}");
     assert!(ended.stdout.contains(&format!("writer: {visitors} lines")), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
 #[test]
-fn children_open_anew_with_their_market_and_close_before_it() {
+fn children_restart_with_their_parent_and_stop_first() {
     let mut program = Program::new("children").start();
     program.wait_for("market: the sun is out");
     program.signal(Signal::Interrupt);
@@ -77,7 +77,7 @@ fn children_open_anew_with_their_market_and_close_before_it() {
         "packed up",
         "market: open",
         "packed up",
-        "the last to go",
+        "market: closed",
     ]);
     assert_eq!(ended.stdout.matches(": packed up").count(), 6, "{ended}");
     assert!(ended.stdout.contains("\n  market/cheese: ready for "), "{ended}");
@@ -85,33 +85,33 @@ fn children_open_anew_with_their_market_and_close_before_it() {
 }
 
 #[test]
-fn bound_services_begin_their_new_lives_together() {
+fn bound_services_restart_together() {
     let ended = Program::new("bound").start().wait();
-    ended.has_in_order(&["primary: begins, and", "replica: ends", "primary: begins", "operator: restarting"]);
-    ended.has_in_order(&["operator: restarting", "session_cache: ends", "users: ends", "users: begins"]);
-    ended.has_in_order(&["users: ends", "session_cache: begins", "operator: that was all"]);
-    let lives = |service: &str| ended.stdout.matches(&format!("{service}: begins")).count();
-    assert_eq!((lives("replica"), lives("metrics")), (2, 1), "{ended}");
+    ended.has_in_order(&["primary: starts, and", "replica: ends", "primary: starts", "operator: restarting"]);
+    ended.has_in_order(&["operator: restarting", "session_cache: ends", "users: ends", "users: starts"]);
+    ended.has_in_order(&["users: ends", "session_cache: starts", "operator: done"]);
+    let runs = |service: &str| ended.stdout.matches(&format!("{service}: starts")).count();
+    assert_eq!((runs("replica"), runs("metrics")), (2, 1), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
 #[test]
-fn echo_gives_back_the_line_that_was_begun_before_the_stop() {
-    gives_back_the_line_that_was_begun_before_the_stop("echo");
+fn echo_finishes_a_line_that_began_before_the_stop() {
+    finishes_a_line_that_began_before_the_stop("echo");
 }
 
 #[test]
 fn without_macros_does_what_echo_does() {
-    gives_back_the_line_that_was_begun_before_the_stop("without_macros");
+    finishes_a_line_that_began_before_the_stop("without_macros");
 }
 
-fn gives_back_the_line_that_was_begun_before_the_stop(name: &str) {
+fn finishes_a_line_that_began_before_the_stop(name: &str) {
     let mut program = Program::new(name).env("LISTEN", "127.0.0.1:0").start();
     let address = program.address();
     let mut idle = program::connect(&address);
     let mut connection = BufReader::new(program::connect(&address));
 
-    // A whole line first: when it comes back, the program has accepted both connections.
+    // A whole line first: its echo shows that the program has accepted both connections.
     connection.get_mut().write_all(b"one\ntw").expect("the program reads");
     let mut line = String::new();
     connection.read_line(&mut line).expect("the first line comes back");
@@ -119,7 +119,7 @@ fn gives_back_the_line_that_was_begun_before_the_stop(name: &str) {
 
     program.signal(Signal::Terminate);
     program.wait_for("stopping (SIGTERM)");
-    // The end of the idle connection shows that the sessions have heard of it.
+    // The end of the idle connection shows that the stop has reached the sessions.
     assert_eq!(idle.read(&mut [0]).expect("the idle connection ends well"), 0);
 
     connection.get_mut().write_all(b"o\n").expect("the program still reads");
@@ -134,7 +134,7 @@ fn gives_back_the_line_that_was_begun_before_the_stop(name: &str) {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn a_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();
     for name in ["echo", "without_macros"] {

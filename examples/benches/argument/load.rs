@@ -1,4 +1,4 @@
-//! Clients that post events, and note what they waited.
+//! Clients that post events and measure their waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,26 +9,26 @@ use canstop_examples::{Answer, Client};
 use uuid::Uuid;
 
 const CLIENTS: u32 = 8;
-/// How long a client that found nobody waits before it tries again.
+/// How long a client waits after a refused connection before it tries again.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
-/// What a client that was refused waits. The tracker asks for a second.
+/// How long a client waits after a 503. The tracker asks for a second.
 const REFUSED: Duration = Duration::from_millis(10);
 
 /// When a client posts its next event.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
-    /// When it has the answer to the last.
+    /// When it has the answer to the last one.
     AsFastAsCan,
-    /// By the clock, so many a second by all clients together. Who is late is late for the next too, and
-    /// waits are counted from when the clock said: so a tracker that does not answer cannot hide it.
+    /// By the clock, at this rate for all clients together. A late client does not skip events, and waits are
+    /// measured from the scheduled time: so a tracker that does not answer cannot hide it.
     ASecond(u32),
 }
 
-/// One event that was posted.
+/// A posted event.
 pub(crate) struct Post {
-    /// When it was due.
+    /// When it was scheduled.
     pub(crate) at: Instant,
-    /// From then to the answer.
+    /// From the scheduled time to the answer.
     pub(crate) took: Duration,
     /// The id, if it was answered with 201.
     pub(crate) created: Option<Uuid>,
@@ -55,7 +55,7 @@ impl Load {
         self.began
     }
 
-    /// Lets every client have its last answer.
+    /// Waits until every client has its last answer.
     pub(crate) fn enough(self) -> Vec<Post> {
         self.enough.store(true, Ordering::Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
@@ -65,13 +65,13 @@ impl Load {
 struct Clock {
     pace: Pace,
     began: Instant,
-    /// The clients begin one after the other, and not all at once.
+    /// The clients start one after the other, not all at once.
     number: u32,
     posted: u32,
 }
 
 impl Clock {
-    /// Waits until the next event is due, and says when that was.
+    /// Waits until the next event is due, and returns its scheduled time.
     fn next(&mut self) -> Instant {
         let Pace::ASecond(rate) = self.pace else { return Instant::now() };
         let due = self.began + Duration::from_secs(1) * (self.posted * CLIENTS + self.number) / rate;
@@ -97,7 +97,7 @@ fn post_events(address: &str, path: &str, mut clock: Clock, enough: &AtomicBool)
     posts
 }
 
-/// Posts an event until there is an answer; `None`, if it is enough before.
+/// Posts an event until there is an answer; `None` if the measurement ends before.
 fn post(client: &mut Option<Client>, address: &str, path: &str, event: &str, enough: &AtomicBool) -> Option<Answer> {
     while !enough.load(Ordering::Relaxed) {
         if client.is_none() {

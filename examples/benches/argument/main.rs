@@ -1,13 +1,12 @@
-//! The tracker's argument, measured: what a client waits for, what the tracker can do, and what a
-//! redeploy loses, where the handler writes synchronously, through `spawn_session!`, and through
-//! `tokio::spawn`.
+//! Latency, throughput and events lost in a redeploy, for a handler that writes synchronously, through
+//! `spawn_session!`, and through `tokio::spawn`.
 //!
-//! `examples/examples/tracker/measure.sh` builds what this needs and runs it. It prints the tables of
-//! the tracker's README, and draws the plot that stands there. The ways take turns, on the same machine as
-//! their clients; so compare them with each other, and not with other machines.
+//! `examples/examples/tracker/measure.sh` builds what this needs and runs it. It prints the tables of the
+//! tracker's README and draws its plot. The variants take turns, on the same machine as their clients; so
+//! compare them with each other, not with other machines.
 //!
-//! `DATABASE_URL` in the environment names another database than a new file of SQLite's; it must be a
-//! new one too.
+//! By default the database is a new SQLite file. `DATABASE_URL` in the environment selects another database,
+//! which must be new too.
 
 mod load;
 mod plot;
@@ -22,9 +21,9 @@ use crate::load::{Load, Pace, Post};
 use crate::plot::{Line, plot};
 use crate::stage::Stage;
 
-/// Events a second, where waits are measured.
+/// Events a second when waits are measured.
 const RATE: u32 = 1000;
-/// Events a second across a redeploy: enough that some are always on their way to the database.
+/// Events a second across a redeploy: enough that some are always in flight to the database.
 const REDEPLOY_RATE: u32 = 2000;
 const ROUNDS: usize = 9;
 const PAIRS: usize = 201;
@@ -36,7 +35,7 @@ const REDEPLOY: Duration = Duration::from_secs(6);
 /// The width of a point in the plot.
 const POINT: Duration = Duration::from_millis(100);
 
-/// How the handler brings an event into the database.
+/// How the handler writes an event to the database.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Synchronous,
@@ -71,7 +70,7 @@ impl Way {
 }
 
 fn main() {
-    // `cargo test --benches` runs it too, and has no time for it.
+    // `cargo test --benches` runs this too, and it takes too long for a test.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -111,16 +110,16 @@ fn measure_throughput() -> [Vec<f64>; 3] {
     rates
 }
 
-/// What the session costs beside the task: events a second with the one by those with the other, slice
-/// by slice. Both programs run, and take turns that are short, so that a machine whose speed drifts
-/// treats them alike; and both databases are in memory, so that they do not differ by what the disk does.
+/// The cost of a session compared to a task: the ratio of their events a second, slice by slice. Both programs
+/// run and take short turns, so a machine whose speed drifts treats them alike. Both databases are in memory, so
+/// the disk makes no difference.
 fn measure_ratio() -> Vec<f64> {
     let ways = [Way::Session, Way::Spawn];
     let stages = ways.map(|_| Stage::in_memory());
     let programs = [0, 1].map(|index| stages[index].start(ways[index].program()));
     let slice = |index: usize| events_a_second(ways[index], &stages[index], SLICE);
     let pair = |pair: usize| {
-        // Neither is always the first.
+        // The order alternates.
         let first = pair % 2;
         let mut rates = [0.0; 2];
         for index in [first, 1 - first] {
@@ -136,7 +135,7 @@ fn measure_ratio() -> Vec<f64> {
     ratios
 }
 
-/// With as many requests as the clients can send.
+/// Throughput with clients that post as fast as they can.
 fn events_a_second(way: Way, stage: &Stage, duration: Duration) -> f64 {
     let load = Load::begin(stage.address(), way.path(), Pace::AsFastAsCan);
     let began = load.began();
@@ -146,7 +145,7 @@ fn events_a_second(way: Way, stage: &Stage, duration: Duration) -> f64 {
     posts.iter().filter(|post| post.created.is_some()).count() as f64 / took.as_secs_f64()
 }
 
-/// What clients wait at a rate that leaves the machine room; sorted.
+/// The clients' waits at a rate below the machine's capacity, sorted.
 fn measure_latency() -> [Vec<Duration>; 3] {
     let stage = Stage::new();
     let mut latencies = [const { Vec::new() }; 3];
@@ -166,7 +165,7 @@ fn measure_latency() -> [Vec<Duration>; 3] {
     latencies
 }
 
-/// How many events were answered with 201 and are not in the database, and how many were answered.
+/// How many events were answered with 201 and are not in the database, and how many were answered at all.
 fn measure_loss(way: Way) -> (usize, usize) {
     let stage = Stage::new();
     let (mut lost, mut answered) = (0, 0);
@@ -206,7 +205,7 @@ fn measure_redeploy(way: Way) -> Line {
     Line { name: way.name().replace('`', ""), lost, worst: worst_of_each_point(&posts, began) }
 }
 
-/// The longest that anybody waited, point by point.
+/// The longest wait of each point.
 fn worst_of_each_point(posts: &[Post], began: Instant) -> Vec<(Duration, Duration)> {
     let points = (REDEPLOY.as_millis() / POINT.as_millis()) as u32;
     let worst = |point: u32| {

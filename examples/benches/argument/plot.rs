@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The plot's area, in pixels, and what is left around it.
+/// The plot's area and its margins, in pixels.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 60.0;
@@ -11,13 +11,13 @@ const TOP: f64 = 40.0;
 /// The scale, in powers of ten of a millisecond: from 0.1 ms to 1 s.
 const LOWEST: i32 = -1;
 const HIGHEST: i32 = 3;
-/// Colours that people who see no difference between red and green can tell apart.
+/// Colours that are distinct to people with red-green colour blindness.
 const COLOURS: [&str; 3] = ["#0072b2", "#d55e00", "#009e73"];
 
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) lost: usize,
-    /// The longest wait of each point in time.
+    /// The longest wait at each point in time.
     pub(crate) worst: Vec<(Duration, Duration)>,
 }
 

@@ -1,4 +1,4 @@
-//! A database and an address, on which one program after the other runs.
+//! A database and an address that one program after the other uses.
 
 use std::collections::HashSet;
 use std::net::TcpListener;
@@ -16,19 +16,19 @@ pub(crate) struct Stage {
     database: Database,
     url: String,
     address: String,
-    /// The folder of this stage alone, for SQLite.
+    /// The stage's own folder, for SQLite.
     folder: PathBuf,
 }
 
 impl Stage {
-    /// On the database that the environment names, or a new one on the disk.
+    /// Uses the database that the environment names, or a new one on disk.
     pub(crate) fn new() -> Self {
         let folder = new_folder(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let url = std::env::var("DATABASE_URL");
         Self::on(url.unwrap_or_else(|_| format!("sqlite:{}", folder.join("events.db").display())), folder)
     }
 
-    /// On a new database in memory, where the system has such a folder.
+    /// Uses a new database in memory, if the system has a folder in memory.
     pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         let folder = new_folder(if memory.exists() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) });
@@ -81,7 +81,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // What stays does no harm: it is in the target folder.
+        // A leftover is harmless: it is in the target folder.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

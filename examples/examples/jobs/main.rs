@@ -1,10 +1,10 @@
-//! Workers that pull jobs from a table, and lose none: each job is done exactly once, whatever happens
-//! to the process that does it.
+//! Workers that take jobs from a table and lose none: each job is done exactly once, whatever happens to the
+//! process that runs it.
 //!
-//! Put some jobs into the queue, and let them be done. Press Ctrl-C while they are: no new job is
-//! begun, those in progress are finished, and the last line says so. Make a job longer than the grace
-//! (`--check-time 30s`) and press Ctrl-C again: the jobs that were cut off are named, and go back to
-//! the queue. Kill it (`kill -9`), and what it held is free again when the lease is over.
+//! Add some jobs to the queue and run them. Press Ctrl-C meanwhile: no new job starts, the jobs in progress
+//! finish, and the last line reports a clean stop. Make a job longer than the grace (`--check-time 30s`) and
+//! press Ctrl-C again: the interrupted jobs are reported, and return to the queue. Kill the process
+//! (`kill -9`), and its jobs are free again when their leases expire.
 //!
 //! ```sh
 //! cargo run --release --example jobs enqueue 2000
@@ -12,8 +12,8 @@
 //! cargo run --release --example jobs stats
 //! ```
 //!
-//! The table is in `jobs.db` in the current directory; `DATABASE_URL` names another database, in SQLite
-//! or PostgreSQL. `--help` shows what else can be set.
+//! The table is in `jobs.db` in the current directory. `DATABASE_URL` selects another database, SQLite or
+//! PostgreSQL. `--help` lists the other options.
 
 mod progress;
 mod table;
@@ -44,7 +44,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Do jobs, until Ctrl-C or SIGTERM
+    /// Run jobs until Ctrl-C or SIGTERM
     Run(Run),
     /// Add jobs to the queue
     Enqueue {
@@ -52,19 +52,19 @@ enum Command {
         #[arg(value_parser = value_parser!(u32).range(1..))]
         count: u32,
     },
-    /// Say how many jobs there are
+    /// Print how many jobs there are
     Stats,
 }
 
 #[derive(Args)]
 struct Run {
-    /// How many jobs to do at once
+    /// How many jobs to run at once
     #[arg(long, env, default_value = "4", value_parser = value_parser!(u32).range(1..=1000))]
     workers: u32,
-    /// How long a job takes: the time in which the bank checks a payment
+    /// How long a job takes: the time that the bank needs to check a payment
     #[arg(long, env, default_value = "20ms", value_name = "TIME", value_parser = parse_duration)]
     check_time: Duration,
-    /// How long a process may be silent before its jobs are free again
+    /// How long a lease lasts: the jobs of a dead process are free again after it
     #[arg(long, env, default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
     lease: Duration,
     /// Stop when no job is left
@@ -80,13 +80,13 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(bar.clone()).init();
 
     let database: Database = database_url.parse().context("DATABASE_URL cannot be used")?;
-    // Each worker may use two, for a job and for its lease.
+    // A worker uses up to two connections, one for its job and one for the lease.
     let connections = if let Command::Run(run) = &command { 2 * run.workers } else { 1 };
     let table = database.opened(Table::open(&database, connections)).await?;
 
     match command {
         Command::Run(run) => {
-            tracing::info!("doing jobs, {} at once, of {database}", run.workers);
+            tracing::info!("running jobs of {database}, {} at once", run.workers);
             start(run, table, bar);
         }
         Command::Enqueue { count } => {

@@ -1,4 +1,4 @@
-//! How far the queue is, for those who watch.
+//! The progress of the queue, as a bar on the terminal.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::table::{Stats, Table};
 
 const REFRESH: Duration = Duration::from_millis(200);
 
-/// A bar on stderr where that is a terminal, and nothing where it is not.
+/// A bar on stderr if that is a terminal, otherwise nothing.
 #[derive(Clone)]
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Nothing is drawn before there is something to [show](Self::show).
+    /// Draws nothing before the first [`show`](Self::show).
     pub(crate) fn new() -> Self {
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} jobs, {per_sec}, {eta} to go");
         Self(ProgressBar::hidden().with_style(style.expect("the template is well formed")))
@@ -34,7 +34,7 @@ impl Progress {
     }
 }
 
-/// Shows how far the queue is. With `drain`, asks the program to stop when no job is left.
+/// Shows the progress of the queue. With `drain`, stops the program when no job is left.
 #[canstop::service]
 pub(crate) async fn progress(lifecycle: Lifecycle, table: Table, progress: Progress, drain: bool) -> sqlx::Result<()> {
     while !lifecycle.is_stopping() {
@@ -49,7 +49,7 @@ pub(crate) async fn progress(lifecycle: Lifecycle, table: Table, progress: Progr
     Ok(())
 }
 
-/// Lines of the log go above the bar, not through it.
+/// Writes log lines above the bar, not through it.
 impl<'a> MakeWriter<'a> for Progress {
     type Writer = AboveTheBar<'a>;
 

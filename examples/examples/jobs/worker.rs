@@ -1,4 +1,4 @@
-//! The services that do the jobs.
+//! The services that run the jobs.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::sleep;
 
 use crate::table::{Job, Runner, Table};
 
-/// How long a worker that found no job waits before it looks again.
+/// How long a worker that found no job waits before it tries again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a worker needs to know.
+/// What a worker needs to run jobs.
 #[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) table: Table,
@@ -19,15 +19,15 @@ pub(crate) struct Work {
     pub(crate) check_time: Duration,
 }
 
-/// Does one job after the other. When it is told to stop it takes no new one, and finishes what it has.
+/// Runs one job after the other. At a stop it takes no new job, and finishes the one it has.
 #[canstop::service(after(returns))]
 pub(crate) async fn worker(lifecycle: Lifecycle, work: Work) -> sqlx::Result<()> {
     while !lifecycle.is_stopping() {
-        // It is not cut off by the stop: the job could have been taken already.
+        // The stop does not interrupt this call: the job could have been leased already.
         match work.table.claim(work.runner).await? {
             Some(job) => {
                 tracing::debug!("job {}: begun", job.id);
-                // If it fails it is reported there, and the job is free again when its lease is over.
+                // canstop reports a failure of the session; the job is free again when its lease expires.
                 let _ = spawn_session!("job", perform(work.clone(), job)).await;
             }
             None => {
@@ -38,7 +38,7 @@ pub(crate) async fn worker(lifecycle: Lifecycle, work: Work) -> sqlx::Result<()>
     Ok(())
 }
 
-/// Does a job, and keeps its lease meanwhile.
+/// Runs a job, and renews its lease meanwhile.
 async fn perform(work: Work, job: Job) -> sqlx::Result<()> {
     let Work { table, runner, check_time } = work;
     let still_held = tokio::select! {
@@ -48,12 +48,12 @@ async fn perform(work: Work, job: Job) -> sqlx::Result<()> {
     if still_held && table.complete(job, runner).await? {
         tracing::debug!("job {}: done", job.id);
     } else {
-        tracing::warn!("job {}: its lease was over before it was done; it is somebody else's", job.id);
+        tracing::warn!("job {}: its lease expired before it was done; another process has the job", job.id);
     }
     Ok(())
 }
 
-/// Asks the bank about a payment. Its answer takes its time, and is yes.
+/// Asks the bank about a payment. The bank answers yes, after `check_time`.
 async fn check(_job: Job, check_time: Duration) {
     sleep(check_time).await;
 }
@@ -68,16 +68,16 @@ async fn keep_lease(table: &Table, job: Job, runner: Runner) -> sqlx::Result<()>
     }
 }
 
-/// Hands back, when all workers have stopped, the jobs that they were cut off from.
+/// Returns interrupted jobs to the queue, when all workers have stopped.
 ///
-/// The workers come `after` it, so it is told last, and has time that no job can use up. Without it the
-/// jobs would be free again all the same, when their leases are over.
+/// The workers name it in `after`, so it stops last, in time reserved for it, which no job can use up. Without
+/// it, the jobs would be free again when their leases expire.
 #[canstop::service(grace = "1s")]
 pub(crate) async fn returns(lifecycle: Lifecycle, work: Work) -> sqlx::Result<()> {
     lifecycle.stopping().await;
     let count = work.table.hand_back(work.runner).await?;
     if count > 0 {
-        tracing::warn!("{count} jobs go back to the queue");
+        tracing::warn!("{count} jobs returned to the queue");
     }
     Ok(())
 }

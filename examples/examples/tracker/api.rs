@@ -1,4 +1,4 @@
-//! What the http service says and hears, apart from `POST /events` itself.
+//! Requests and responses of the http service, except the handler of `POST /events`.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::store::Store;
 
 /// The largest event, in bytes of JSON.
 const LARGEST_EVENT: usize = 16 * 1024;
-/// How long a client has to send one.
+/// How long a client may take to send one.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a client waits for a commit that it wants to see.
+/// How long a request with `durable=true` waits for its commit.
 pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// When a client that was refused should try again, in seconds.
+/// When a refused client should try again, in seconds.
 const RETRY_AFTER: &str = "1";
 const EVENTS_A_PAGE: u16 = 100;
 const MOST_EVENTS_A_PAGE: u16 = 1000;
@@ -38,7 +38,7 @@ pub(crate) struct Tracker {
     pub(crate) store: Store,
 }
 
-/// `POST /events`, which is given, `GET /events?after=..&limit=..` and `GET /stats`.
+/// `POST /events` with the given handler, `GET /events?after=..&limit=..` and `GET /stats`.
 pub(crate) fn router(record: MethodRouter<Tracker>) -> Router<Tracker> {
     Router::new()
         .route("/events", record.get(events))
@@ -46,30 +46,30 @@ pub(crate) fn router(record: MethodRouter<Tracker>) -> Router<Tracker> {
         .layer(DefaultBodyLimit::max(LARGEST_EVENT))
 }
 
-/// What a client may say beside the event.
+/// The query parameters of `POST /events`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct How {
-    /// Answer when the event is committed, not when it is accepted.
+    /// Respond when the event is committed, not when it is accepted.
     #[serde(default)]
     pub(crate) durable: bool,
 }
 
-/// Reads an event out of a request.
+/// Reads an event from a request.
 pub(crate) async fn read_event(request: Request) -> Result<NewEvent, Refusal> {
     let body = timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await.map_err(|_| Refusal::Stalled)?;
-    // In a stop a client may have less time, and then the server ends the body.
+    // During a stop a client may have less time; then the server ends the body.
     let body = body.map_err(|error| if is_stalled(&error) { Refusal::Stalled } else { Refusal::Body(error) })?;
     serde_json::from_slice(&body).map_err(Refusal::Json)
 }
 
-/// Did the server end the body because its client stopped sending?
+/// Returns true if the server ended the body because the client stopped sending.
 fn is_stalled(rejection: &BytesRejection) -> bool {
     let mut errors = std::iter::successors(Some(rejection as &(dyn Error + 'static)), |&error| error.source());
     errors.any(|error| error.downcast_ref::<BodyError>().is_some_and(BodyError::is_stalled))
 }
 
-/// What a client learns of an event that was accepted.
+/// The response for an accepted event.
 #[derive(Serialize)]
 pub(crate) struct Created {
     pub(crate) id: Uuid,
@@ -86,7 +86,7 @@ struct Page {
 #[derive(Serialize)]
 struct Events {
     events: Vec<StoredEvent>,
-    /// What to ask for next: `after` this.
+    /// The `after` of the next request.
     last: i64,
 }
 
@@ -105,7 +105,7 @@ async fn stats(State(tracker): State<Tracker>) -> Json<Stats> {
     Json(tracker.queue.stats())
 }
 
-/// Why a request was not served.
+/// Why a request was refused.
 pub(crate) enum Refusal {
     Query(QueryRejection),
     Body(BytesRejection),
@@ -146,7 +146,7 @@ impl IntoResponse for Refusal {
         let mut response = (status, Json(json!({ "error": error }))).into_response();
         let further = match status {
             StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER)),
-            // The rest of the event may still come, and is no request.
+            // The rest of the event may still arrive, and must not be read as the next request.
             StatusCode::REQUEST_TIMEOUT => Some((header::CONNECTION, "close")),
             _ => None,
         };

@@ -1,4 +1,4 @@
-//! How a batch of events comes into the database.
+//! Writing a batch of events to the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::{sleep, timeout};
 use crate::event::Event;
 use crate::store::{Connection, Store};
 
-/// The most events that one commit takes. While one is under way the next gathers, so batches are
-/// small when there is little to do, and grow with the load.
+/// The largest number of events in one commit. While a commit is in progress the next batch collects, so
+/// batches are small at a low load and grow with it.
 pub(crate) const BATCH: usize = 1000;
-/// The pause after a failure: it doubles from the one to the other.
+/// The shortest and the longest pause after a failure; it doubles in between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
 
-/// Writes batches on a connection, and makes another one when that fails.
+/// Writes batches on one connection, and reconnects when it fails.
 pub(crate) struct Batches {
     store: Store,
     connection: Option<Connection>,
@@ -26,11 +26,11 @@ impl Batches {
         Self { store, connection: None }
     }
 
-    /// Returns when the batch is committed, however long the database is gone.
+    /// Returns when the batch is committed, however long the database is down.
     pub(crate) async fn write(&mut self, batch: &[Arc<Event>]) {
         let [mut pause, longest] = PAUSES;
         loop {
-            // To write a batch twice does no harm.
+            // Inserts are idempotent, so a retry is safe.
             let failure = match timeout(Database::ANSWER, self.try_to_write(batch)).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),

@@ -1,4 +1,4 @@
-//! Events: what clients send, and what is kept.
+//! Events, as clients send them and as they are stored.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEvent {
     pub(crate) kind: Kind,
-    /// Any JSON. It is kept as it was written, to the letter.
+    /// Any JSON. It is stored verbatim.
     #[serde(default)]
     pub(crate) data: Box<RawValue>,
 }
 
-/// What happened, in a few words that are good for an index.
+/// What happened, in a short text fit for an index.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Kind(String);
@@ -40,18 +40,18 @@ impl TryFrom<String> for Kind {
     }
 }
 
-/// An event that was accepted.
+/// An accepted event.
 pub(crate) struct Event {
-    /// Version 7: ids that one process gives grow from each to the next.
+    /// UUID version 7: the ids of one process increase.
     pub(crate) id: Uuid,
     pub(crate) kind: Kind,
     pub(crate) data: Box<RawValue>,
 }
 
-/// An event as it stands in the database.
+/// An event in the database.
 #[derive(Serialize)]
 pub(crate) struct StoredEvent {
-    /// Its place in the order in which events were committed.
+    /// Its position in the order of commits.
     pub(crate) position: i64,
     pub(crate) id: Uuid,
     pub(crate) kind: String,

@@ -27,10 +27,10 @@ pub(crate) async fn http(lifecycle: Lifecycle, address: String, tracker: Tracker
     Ok(())
 }
 
-/// `POST /events`: promises to write an event.
+/// `POST /events`: accepts an event.
 ///
-/// The session is what keeps the promise: a stop waits for it, so it waits for the commit, with all the
-/// time that the grace has to give. With `durable=true` the client waits itself, and no promise is made.
+/// A 201 promises that the event will be written. The session keeps that promise: a stop waits for the session,
+/// and the session waits for the commit. With `durable=true` the response itself waits for the commit.
 async fn record(
     State(tracker): State<Tracker>,
     how: Result<Query<How>, QueryRejection>,

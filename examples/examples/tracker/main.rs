@@ -1,10 +1,9 @@
-//! An event tracker that loses nothing: `POST /events` answers 201 at once, and the event is written to
+//! An event tracker that loses nothing: `POST /events` responds 201 at once, and the event is written to
 //! a database afterwards.
 //!
-//! Run it, load it with whatever you have (or with the `curl` loop below), and press Ctrl-C or send it
-//! a SIGTERM in the middle: it accepts nobody any more, finishes the requests that it has, writes what
-//! it has promised to write, and says so in its last line. Every event that was answered with 201 is in
-//! the database, once.
+//! Run it, load it with any HTTP load generator (or with the `curl` loop below), and press Ctrl-C or send it
+//! a SIGTERM meanwhile: it accepts no new connection, finishes the requests in progress, writes every accepted
+//! event, and reports that in its last line. Every event that was answered with 201 is in the database, once.
 //!
 //! `cargo run --release --example tracker`
 //!
@@ -14,9 +13,9 @@
 //! curl 'http://127.0.0.1:48880/events?after=4990'
 //! ```
 //!
-//! The database is `tracker.db` in the current directory; `DATABASE_URL` names another one, in SQLite or
-//! PostgreSQL. `--help` shows what else can be set. README.md beside this file says what the
-//! program promises, what it costs, and how that was measured.
+//! The database is `tracker.db` in the current directory. `DATABASE_URL` selects another one, SQLite or
+//! PostgreSQL. `--help` lists the other options. The README.md beside this file describes what the program
+//! promises, what that costs, and how it was measured.
 
 mod api;
 mod batch;
@@ -44,10 +43,10 @@ struct Arguments {
     /// Where to listen
     #[arg(long, env, default_value = "127.0.0.1:48880", value_name = "HOST:PORT")]
     listen: String,
-    /// Where to keep events: sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/NAME
+    /// Where to store events: sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/NAME
     #[arg(long, env, default_value = "sqlite:tracker.db", value_name = "URL", hide_env_values = true)]
     database_url: String,
-    /// How many events may wait for the database; one more is answered with 503
+    /// How many events may wait for the database; further ones are refused with 503
     #[arg(long, env, default_value = "8192", value_name = "EVENTS", value_parser = value_parser!(u32).range(1..=1_000_000))]
     queue: u32,
 }

@@ -1,4 +1,4 @@
-//! The queue between those who accept events and the writer.
+//! The queue between the request handlers and the writer.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::event::{Event, NewEvent};
 
-/// Events that were accepted and are not in the database yet, in the order of their ids.
+/// Accepted events that are not known to be in the database, in the order of their ids.
 ///
-/// An event leaves the queue when it is committed, and not before. So it is never forgotten, whoever
-/// panics or is dropped meanwhile, and what stands here when the program ends is all that is in doubt.
+/// An event leaves the queue only when it is committed. So no event is lost if a task panics or is dropped
+/// meanwhile, and at the end of the program the queue holds exactly the events in doubt.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     capacity: usize,
@@ -37,7 +37,7 @@ impl Queue {
         Self { inner: Mutex::new(inner), capacity, pushed: Notify::new() }
     }
 
-    /// Takes an event in, and gives it its id.
+    /// Adds an event, and assigns its id.
     pub(crate) fn push(&self, new: NewEvent) -> Result<Receipt, QueueFull> {
         let (committed, receipt) = oneshot::channel();
         let mut inner = self.lock();
@@ -45,7 +45,7 @@ impl Queue {
             inner.refused += 1;
             return Err(QueueFull);
         }
-        // Under the lock, so that the order of the queue is that of the ids.
+        // Under the lock, so that the queue is in the order of the ids.
         let id = Uuid::now_v7();
         let event = Arc::new(Event { id, kind: new.kind, data: new.data });
         inner.waiting.push_back(Waiting { event, committed });
@@ -55,27 +55,27 @@ impl Queue {
         Ok(Receipt { id, committed: receipt })
     }
 
-    /// Waits until there is an event. Only one may wait: the writer.
+    /// Waits until the queue is not empty. Only one task may wait: the writer.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it takes nothing.
+    /// Cancel safe: it removes nothing.
     pub(crate) async fn filled(&self) {
         while self.lock().waiting.is_empty() {
             self.pushed.notified().await;
         }
     }
 
-    /// The first events, at most so many. They stay in the queue.
+    /// The first events, `limit` at most. They stay in the queue.
     pub(crate) fn first(&self, limit: usize) -> Vec<Arc<Event>> {
         self.lock().waiting.iter().take(limit).map(|waiting| Arc::clone(&waiting.event)).collect()
     }
 
-    /// The first events, so many, are in the database.
+    /// Removes the first `count` events, which are in the database.
     pub(crate) fn commit(&self, count: usize) {
         let committed: Vec<_> = self.lock().waiting.drain(..count).collect();
         for waiting in committed {
-            // Nobody waits for it where the session was cut off or the client has gone.
+            // No receiver is left if the session was abandoned or the client has disconnected.
             let _ = waiting.committed.send(());
         }
     }
@@ -92,7 +92,7 @@ impl Queue {
         }
     }
 
-    /// The events whose fate is not known: accepted, but not known to be committed.
+    /// The accepted events that are not known to be committed; `None` if there are none.
     pub(crate) fn in_doubt(&self) -> Option<InDoubt> {
         let inner = self.lock();
         let (first, last) = (inner.waiting.front()?, inner.waiting.back()?);
@@ -100,12 +100,12 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics between two changes that belong together.
+        // No code between two related changes panics, so a poisoned queue is consistent.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says that an event was taken in, and tells when it is committed.
+/// The id of an accepted event, and a way to wait for its commit.
 pub(crate) struct Receipt {
     pub(crate) id: Uuid,
     committed: oneshot::Receiver<()>,
@@ -114,16 +114,16 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// Waits until the event is in the database.
     pub(crate) async fn committed(self) {
-        // The sender stays in the queue until then, and the queue until the end of the program.
+        // The sender stays in the queue until the commit, and the queue lives as long as the program.
         let _ = self.committed.await;
     }
 }
 
-/// There are as many events as the queue may hold: the writer is behind.
+/// The queue is at its capacity: the writer is behind.
 #[derive(Debug)]
 pub(crate) struct QueueFull;
 
-/// What this process has done so far.
+/// Counts of events since the process started.
 #[derive(Serialize)]
 pub(crate) struct Stats {
     accepted: u64,
@@ -133,7 +133,7 @@ pub(crate) struct Stats {
     refused: u64,
 }
 
-/// Events that may be in the database or not. Their ids follow on each other.
+/// A range of ids of events that may or may not be in the database.
 pub(crate) struct InDoubt {
     count: usize,
     first: Uuid,

@@ -1,4 +1,4 @@
-//! The service that brings events into the database.
+//! The service that writes events to the database.
 
 use std::sync::Arc;
 
@@ -8,11 +8,10 @@ use crate::batch::{BATCH, Batches};
 use crate::queue::Queue;
 use crate::store::Store;
 
-/// Writes the events of the queue, batch by batch, until it is told to stop and the queue is empty.
+/// Writes the events of the queue, batch by batch, until it is stopping and the queue is empty.
 ///
-/// The http service comes `after` it, so it is told when there is nobody left who could push, and has
-/// a second that nothing before it can use up. While the database is gone it keeps the batch and tries
-/// again, also during the stop, as long as it may.
+/// The http service names it in `after`, so it stops when no handler is left that could push, within a second
+/// that is reserved for it. While the database is down it keeps the batch and tries again, also during the stop.
 #[canstop::service(grace = "1s")]
 pub(crate) async fn writer(lifecycle: Lifecycle, store: Store, queue: Arc<Queue>) {
     let mut batches = Batches::new(store);

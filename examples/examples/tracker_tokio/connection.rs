@@ -1,4 +1,4 @@
-//! One connection of a client.
+//! Serving one connection.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a connection may be idle, and how long the head of a request may take.
+/// How long a connection may be idle, and how long the headers of a request may take.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long a client that is in the middle of a request has when the stop comes. It is less than the
-/// stop gives the http service, so a client that stalls cannot hold the stop up.
+/// How long a client may take to finish its request during a stop. It is less than the http service has, so a
+/// stalled client cannot delay the stop.
 const LAST_REQUEST: Duration = Duration::from_secs(3);
 
-/// Serves a connection until its end. When the stop comes, the connection ends if it is idle, and else
-/// with the request that it is in.
+/// Serves a connection until its end. At a stop, an idle connection is closed at once, and a busy one after its
+/// request.
 pub(crate) async fn serve(socket: TcpStream, app: Router, stopping: impl Future<Output = ()>) {
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!("answers may wait for one another: {error}");
+        tracing::debug!("responses may be delayed: cannot set TCP_NODELAY: {error}");
     }
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(IDLE);
@@ -32,7 +32,7 @@ pub(crate) async fn serve(socket: TcpStream, app: Router, stopping: impl Future<
             timeout(LAST_REQUEST, connection).await.ok()
         }
     };
-    // What clients do is no fault of the tracker's.
+    // A client's error is not the tracker's failure.
     match ended {
         Some(Ok(())) => {}
         Some(Err(error)) => tracing::debug!("a connection broke: {error}"),

@@ -1,13 +1,13 @@
-//! The tracker with tokio and axum alone, to compare with: the same handler, queue, writer and
-//! connections, and `tokio::spawn` where the tracker has services and sessions.
+//! The tracker with tokio and axum alone, for comparison: the same handler, queue, writer and connections, with
+//! `tokio::spawn` in place of services and sessions.
 //!
-//! It does what is usual: on SIGTERM it accepts nobody any more, waits for the requests that it has, and
-//! returns from `main`. With `main` ends the runtime, and with that the writer, and with that all events
-//! that were answered with 201 and not written yet. Its last line says how many.
+//! It stops as such programs usually do: on SIGTERM it accepts no new connection, waits for the requests in
+//! progress, and returns from `main`. That ends the runtime and the writer, and loses every event that was
+//! answered with 201 and not yet written. Its last line prints how many.
 //!
 //! `cargo run --release --example tracker_tokio`
 //!
-//! `DATABASE_URL` and `LISTEN` are those of the tracker.
+//! It reads `DATABASE_URL` and `LISTEN`, as the tracker does.
 
 #[path = "../tracker/api.rs"]
 mod api;
@@ -43,7 +43,7 @@ use crate::connection::serve;
 use crate::queue::Queue;
 use crate::store::Store;
 
-/// As many events as the tracker lets wait.
+/// The capacity of the tracker's queue.
 const QUEUE: usize = 8192;
 
 #[tokio::main]
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the events of the queue, batch by batch, for ever.
+/// Writes the events of the queue, batch by batch, forever.
 async fn write(store: Store, queue: Arc<Queue>) {
     let mut batches = Batches::new(store);
     loop {
@@ -90,7 +90,7 @@ async fn write(store: Store, queue: Arc<Queue>) {
     }
 }
 
-/// `POST /events`, as the tracker has it but for one word.
+/// `POST /events`: the tracker's handler, with `tokio::spawn` for `spawn_session!`.
 async fn record(
     State(tracker): State<Tracker>,
     how: Result<Query<How>, QueryRejection>,

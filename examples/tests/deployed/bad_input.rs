@@ -1,13 +1,13 @@
-//! What a person may get wrong is named, with what to do about it.
+//! Errors in arguments and variables are reported, with what to do about them.
 
 use std::net::TcpListener;
 
 use canstop_examples::program::{Program, Signal};
 
-use crate::support::Location;
+use crate::support::TestDatabase;
 
 #[test]
-fn arguments_that_cannot_be_used_are_named() {
+fn unusable_arguments_are_reported() {
     let to_help = "For more information, try '--help'";
     for (program, arguments, fault, mend) in [
         ("tracker", &["--queue", "0"][..], "'--queue <EVENTS>': 0 is not in 1..=1000000", to_help),
@@ -30,7 +30,7 @@ fn arguments_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn a_database_that_cannot_be_used_is_named_without_its_password() {
+fn an_unusable_database_is_reported_without_its_password() {
     let write = "write sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/NAME";
     for (url, fault, mend) in [
         ("mysql://me:secret@localhost/shop", "\"mysql\" is no database known here", write),
@@ -52,7 +52,7 @@ fn a_database_that_cannot_be_used_is_named_without_its_password() {
 }
 
 #[test]
-fn a_database_that_takes_connections_and_never_answers_is_named() {
+fn a_database_that_never_answers_is_reported() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = silent.local_addr().expect("it has an address");
     let url = format!("postgres://me:secret@{address}/shop");
@@ -68,10 +68,10 @@ fn a_database_that_takes_connections_and_never_answers_is_named() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();
-    let place = Location::sqlite();
+    let place = TestDatabase::sqlite();
     let mut program = Program::new("tracker").env("LISTEN", &address).env("DATABASE_URL", &place.url).start();
     let line = program.wait_for(&format!("cannot listen on {address}"));
     assert!(line.contains("Address already in use"), "{line}");

@@ -1,5 +1,5 @@
-//! What goes wrong around the tracker, and what holds all the same: no 201 that is not kept or named,
-//! and an exit by the deadline.
+//! Faults around the tracker. In each case every event answered with 201 is stored or reported, and the exit
+//! comes by the deadline.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -10,16 +10,16 @@ use canstop_examples::Client;
 use canstop_examples::program::{Ended, Program, Running, Signal};
 use uuid::Uuid;
 
-use crate::support::{Load, Location, LockedDatabase, Server, Shutdown, SmallDisk};
+use crate::support::{Load, LockedDatabase, Server, Shutdown, SmallDisk, TestDatabase};
 
-/// The grace of the tracker, the quarter of a second in which it ends after that, and half a second in
-/// which a busy machine starts a `kill` and sees a process end.
+/// The tracker's grace, a quarter of a second for its exit, and half a second for a busy machine to start a
+/// `kill` and to notice the end of a process.
 const DEADLINE: Duration = Duration::from_millis(5000 + 250 + 500);
-/// Enough for the clients to be served, and little enough to be full soon.
+/// Large enough to serve the clients, and small enough to fill soon.
 const SMALL_QUEUE: &str = "200";
 
 #[test]
-fn a_database_that_is_gone_for_five_seconds_under_load_loses_nothing() {
+fn a_database_outage_of_five_seconds_loses_nothing() {
     let Some(server) = Server::start() else { return };
     let place = server.place();
     let mut program = tracker(&place).env("QUEUE", SMALL_QUEUE).start();
@@ -30,7 +30,7 @@ fn a_database_that_is_gone_for_five_seconds_under_load_loses_nothing() {
     program.wait_for("cannot write");
     let gone = Instant::now();
     assert_eq!(load.wait_for_refusal().as_deref(), Some("1"), "a client that is refused is told when to come back");
-    // The duration is the fault itself.
+    // The duration is the fault under test.
     sleep(Duration::from_secs(5).saturating_sub(gone.elapsed()));
     server.start_again();
     load.wait_for_created(1000);
@@ -56,7 +56,7 @@ fn a_database_that_comes_back_during_the_stop_loses_nothing() {
 }
 
 #[test]
-fn a_database_that_is_gone_during_the_stop_costs_what_the_report_names() {
+fn a_database_down_during_the_stop_loses_only_reported_events() {
     let Some(server) = Server::start() else { return };
     let place = server.place();
     let (program, load) = whose_database_is_gone(&server, &place);
@@ -72,8 +72,8 @@ fn a_database_that_is_gone_during_the_stop_costs_what_the_report_names() {
 }
 
 #[test]
-fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
-    let place = Location::sqlite();
+fn a_stalled_writer_loses_only_reported_events() {
+    let place = TestDatabase::sqlite();
     let mut program = tracker(&place).start();
     let mut client = Client::connect(&program.address()).expect("the tracker listens");
     let lock = LockedDatabase::lock(&place);
@@ -91,9 +91,9 @@ fn a_writer_that_is_stalled_for_ever_costs_what_the_report_names() {
 }
 
 #[test]
-fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
+fn a_full_disk_makes_the_tracker_refuse_events() {
     let Some(disk) = SmallDisk::mount(1) else { return };
-    let place = Location::sqlite_in(disk.folder());
+    let place = TestDatabase::sqlite_in(disk.folder());
     let mut program = tracker(&place).env("QUEUE", SMALL_QUEUE).start();
     let load = Load::begin(&program.address(), "/events");
     let line = program.wait_for("cannot write");
@@ -108,8 +108,8 @@ fn a_disk_that_is_full_makes_the_tracker_refuse_and_loses_nothing() {
 }
 
 #[test]
-fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
-    let place = Location::sqlite();
+fn half_a_request_gets_no_201_and_delays_no_stop() {
+    let place = TestDatabase::sqlite();
     let mut program = tracker(&place).start();
     let address = program.address();
     let half = |request: &str| {
@@ -120,7 +120,7 @@ fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
     let mut in_its_body =
         half("POST /events HTTP/1.1\r\nhost: tracker\r\ncontent-length: 100\r\n\r\n{\"kind\":\"never\"");
     let mut in_its_head = half("POST /events HTTP/1.1\r\nhost: trac");
-    // They came before this one, so they were accepted before it.
+    // Both connected before this one, so they were accepted before it.
     let promised = HashSet::from([post(&mut Client::connect(&address).expect("the tracker listens"))]);
 
     let asked = Instant::now();
@@ -136,7 +136,7 @@ fn half_a_request_is_answered_with_no_201_and_holds_up_no_stop() {
 
 #[test]
 fn a_request_that_takes_most_of_the_grace_is_answered() {
-    let place = Location::sqlite();
+    let place = TestDatabase::sqlite();
     let mut program = tracker(&place).start();
     let mut client = Client::connect(&program.address()).expect("the tracker listens");
     let lock = LockedDatabase::lock(&place);
@@ -150,7 +150,7 @@ fn a_request_that_takes_most_of_the_grace_is_answered() {
 
     program.signal(Signal::Terminate);
     program.wait_for("stopping (SIGTERM)");
-    // The duration is the fault itself. Of the grace the writer keeps a second for itself.
+    // The duration is the fault under test. The writer reserves a second of the grace.
     sleep(Duration::from_millis(3100));
     lock.release();
     let answer = client.answer().expect("the request is answered");
@@ -163,7 +163,7 @@ fn a_request_that_takes_most_of_the_grace_is_answered() {
 #[test]
 fn ten_thousand_idle_connections_end_with_the_stop() {
     const CONNECTIONS: usize = 10_000;
-    let place = Location::sqlite();
+    let place = TestDatabase::sqlite();
     let mut program = tracker(&place).start();
     let files = allow_open_files(program.id()).min(allow_open_files(std::process::id()));
     let connections = CONNECTIONS.min(files.saturating_sub(200));
@@ -190,12 +190,12 @@ fn ten_thousand_idle_connections_end_with_the_stop() {
     assert_clean(&ended);
 }
 
-fn tracker(place: &Location) -> Program {
+fn tracker(place: &TestDatabase) -> Program {
     Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url)
 }
 
-/// A tracker under load that has just noticed that its database is gone.
-fn whose_database_is_gone(server: &Server, place: &Location) -> (Running, Load) {
+/// A tracker under load that has just noticed that its database is down.
+fn whose_database_is_gone(server: &Server, place: &TestDatabase) -> (Running, Load) {
     let mut program = tracker(place).start();
     let load = Load::begin(&program.address(), "/events");
     load.wait_for_created(500);
@@ -211,13 +211,13 @@ fn post(client: &mut Client) -> Uuid {
     answer.expect("the tracker answers").id()
 }
 
-/// Stops the tracker in the middle of its work, and gives what it has promised.
+/// Stops the tracker under load, and returns the ids it has answered with 201.
 fn stop_under_load(program: Running, load: Load) -> (HashSet<Uuid>, Ended) {
     program.signal(Signal::Terminate);
     (load.end(), program.wait())
 }
 
-fn missing(promised: &HashSet<Uuid>, place: &Location) -> usize {
+fn missing(promised: &HashSet<Uuid>, place: &TestDatabase) -> usize {
     promised.difference(&place.events_after(0).ids).count()
 }
 
@@ -227,8 +227,8 @@ fn assert_clean(ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
-/// The report names the sessions that wait, and the rows that may be lost; all that is lost is among
-/// them, and the exit code says so too.
+/// The report names the waiting sessions and the ids in doubt, every lost event is among them, and the exit
+/// code is 124.
 #[track_caller]
 fn assert_names_the_doubt(ended: &Ended, lost: &HashSet<Uuid>) {
     let count = lost.len();
@@ -241,7 +241,7 @@ fn assert_names_the_doubt(ended: &Ended, lost: &HashSet<Uuid>) {
     assert_eq!(ended.code, Some(124), "{ended}");
 }
 
-/// Lets a process open as many files as the system allows it, and says how many those are.
+/// Raises a process's limit of open files to the hard limit, and returns it.
 fn allow_open_files(process: u32) -> usize {
     let prlimit = |arguments: &[&str]| {
         let output = Command::new("prlimit").args(["--pid", &process.to_string()]).args(arguments).output();

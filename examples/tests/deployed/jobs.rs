@@ -1,12 +1,12 @@
-//! What the job queue promises.
+//! The promises of the job queue.
 
 use canstop_examples::program::{Ended, Program, Running, Signal};
 
-use crate::support::{Location, Server};
+use crate::support::{Server, TestDatabase};
 
 #[test]
 fn two_processes_share_the_jobs_of_sqlite_and_do_each_once() {
-    share_the_jobs_and_do_each_once(&Location::sqlite());
+    share_the_jobs_and_do_each_once(&TestDatabase::sqlite());
 }
 
 #[test]
@@ -16,13 +16,13 @@ fn two_processes_share_the_jobs_of_postgresql_and_do_each_once() {
     }
 }
 
-fn share_the_jobs_and_do_each_once(place: &Location) {
+fn share_the_jobs_and_do_each_once(place: &TestDatabase) {
     let mut programs = [(); 2].map(|()| run(place, &["--check-time", "5ms"]));
     for program in &mut programs {
-        program.wait_for("doing jobs");
+        program.wait_for("running jobs");
     }
     enqueue(place, 300);
-    // Both have a hand in it.
+    // Both processes do some of them.
     for program in &mut programs {
         program.wait_for(": done");
     }
@@ -38,8 +38,8 @@ fn share_the_jobs_and_do_each_once(place: &Location) {
 }
 
 #[test]
-fn a_job_in_progress_is_finished_and_no_other_is_begun() {
-    let place = Location::sqlite();
+fn a_stop_finishes_the_job_in_progress_and_starts_no_other() {
+    let place = TestDatabase::sqlite();
     enqueue(&place, 100);
     let mut program = run(&place, &["--workers", "3", "--check-time", "2s"]);
     for _ in 0..3 {
@@ -53,8 +53,8 @@ fn a_job_in_progress_is_finished_and_no_other_is_begun() {
 }
 
 #[test]
-fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
-    let place = Location::sqlite();
+fn a_progress_bar_appears_only_on_a_terminal() {
+    let place = TestDatabase::sqlite();
     let arguments = ["run", "--drain", "--check-time", "1ms"];
     enqueue(&place, 100);
     let ended = command(&place, &arguments).start().wait();
@@ -62,7 +62,7 @@ fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
     assert!(!ended.stderr.contains(" to go"), "{ended}");
 
     let Some(on_a_terminal) = command(&place, &arguments).on_a_terminal() else {
-        println!("skipped: there is no `script`, which makes a terminal");
+        println!("skipped: `script`, which makes a terminal, is not installed");
         return;
     };
     enqueue(&place, 100);
@@ -74,27 +74,27 @@ fn a_bar_shows_how_far_the_queue_is_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn a_job_that_the_deadline_cuts_off_of_sqlite_is_done_once_by_the_next_process() {
-    is_done_once_by_the_next_process(&Location::sqlite());
+fn the_next_process_does_an_abandoned_job_once_in_sqlite() {
+    is_done_once_by_the_next_process(&TestDatabase::sqlite());
 }
 
 #[test]
-fn a_job_that_the_deadline_cuts_off_of_postgresql_is_done_once_by_the_next_process() {
+fn the_next_process_does_an_abandoned_job_once_in_postgresql() {
     if let Some(server) = Server::start() {
         is_done_once_by_the_next_process(&server.place());
     }
 }
 
-fn is_done_once_by_the_next_process(place: &Location) {
+fn is_done_once_by_the_next_process(place: &TestDatabase) {
     enqueue(place, 3);
-    // The lease is longer than this test: only what is handed back is free again.
+    // The lease is longer than this test: only a job that was returned is free again.
     let mut program = run(place, &["--workers", "2", "--check-time", "10m", "--lease", "10m"]);
     program.wait_for(": begun");
     program.wait_for(": begun");
     program.signal(Signal::Terminate);
     let ended = program.wait();
     assert!(ended.stderr.contains("abandoned: session `job` at examples/examples/jobs/worker.rs"), "{ended}");
-    assert!(ended.stderr.contains("2 jobs go back to the queue"), "{ended}");
+    assert!(ended.stderr.contains("2 jobs returned to the queue"), "{ended}");
     assert_eq!(ended.code, Some(124), "{ended}");
     assert_eq!(stats(place), "3 queued, 0 running, 0 done");
 
@@ -104,8 +104,8 @@ fn is_done_once_by_the_next_process(place: &Location) {
 }
 
 #[test]
-fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
-    let place = Location::sqlite();
+fn a_killed_process_s_job_is_done_once_its_lease_expires() {
+    let place = TestDatabase::sqlite();
     enqueue(&place, 3);
     let mut program = run(&place, &["--workers", "2", "--check-time", "10m", "--lease", "300ms"]);
     program.wait_for(": begun");
@@ -121,42 +121,42 @@ fn a_job_whose_process_was_killed_is_done_once_when_its_lease_is_over() {
 
 #[test]
 fn a_job_that_takes_longer_than_its_lease_keeps_it() {
-    let place = Location::sqlite();
+    let place = TestDatabase::sqlite();
     enqueue(&place, 1);
-    // While it is in progress, three workers look for jobs.
+    // Meanwhile three other workers look for jobs.
     let ended = run(&place, &["--drain", "--check-time", "5s", "--lease", "2s"]).wait();
     assert_eq!(ended.stderr.matches(": begun").count(), 1, "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
     assert_each_is_booked_once(&place, 1);
 }
 
-pub(crate) fn enqueue(place: &Location, count: u32) {
+pub(crate) fn enqueue(place: &TestDatabase, count: u32) {
     let ended = command(place, &["enqueue", &count.to_string()]).start().wait();
     assert!(ended.stdout.contains(&format!("{count} jobs added")), "{ended}");
     assert_eq!(ended.code, Some(0), "{ended}");
 }
 
-/// Starts `jobs run`, which tells of each job.
-pub(crate) fn run(place: &Location, arguments: &[&str]) -> Running {
+/// Starts `jobs run`, with a log line for each job.
+pub(crate) fn run(place: &TestDatabase, arguments: &[&str]) -> Running {
     command(place, &["run"]).args(arguments).env("RUST_LOG", "info,jobs=debug").start()
 }
 
-pub(crate) fn stats(place: &Location) -> String {
+pub(crate) fn stats(place: &TestDatabase) -> String {
     let Ended { stdout, .. } = command(place, &["stats"]).start().wait();
     stdout.trim_end().to_owned()
 }
 
 #[track_caller]
-pub(crate) fn assert_each_is_booked_once(place: &Location, count: i64) {
+pub(crate) fn assert_each_is_booked_once(place: &TestDatabase, count: i64) {
     let booked: Vec<(i64, i64)> = place.rows("SELECT COUNT(*), COUNT(DISTINCT job) FROM bookings");
     assert_eq!(booked, [(count, count)]);
     let wrong: Vec<(i64,)> = place.rows(
         "SELECT jobs.id FROM jobs LEFT JOIN bookings ON bookings.job = jobs.id
          WHERE (state = 'done') <> (bookings.job IS NOT NULL) OR bookings.cents <> jobs.cents",
     );
-    assert_eq!(wrong, [], "jobs that are done and not booked, booked and not done, or booked wrongly");
+    assert_eq!(wrong, [], "jobs done but not booked, booked but not done, or booked wrongly");
 }
 
-fn command(place: &Location, arguments: &[&str]) -> Program {
+fn command(place: &TestDatabase, arguments: &[&str]) -> Program {
     Program::new("jobs").args(arguments).env("DATABASE_URL", &place.url)
 }

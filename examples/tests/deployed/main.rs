@@ -1,7 +1,7 @@
 //! The tracker and the job queue as they are deployed: real processes, real databases, real signals.
 //!
-//! Those tests that need PostgreSQL start a server of their own, and end it. Where it is not installed
-//! they say so and pass; with `CANSTOP_POSTGRES=required` in the environment they fail instead.
+//! Tests that need PostgreSQL start a server of their own. Where PostgreSQL is not installed, they print that
+//! they are skipped and pass; with `CANSTOP_POSTGRES=required` in the environment they fail instead.
 
 #![cfg(unix)]
 

@@ -1,10 +1,10 @@
-//! The proof by restart: under load, the programs are stopped at random moments and started again, and
-//! at the end the database holds what was promised, once.
+//! Stops the programs at random moments under load and starts them again; at the end the database holds
+//! everything that was promised, once.
 //!
-//! Every tenth stop is a SIGKILL. What the tracker has answered with 201 and not committed by then is
-//! lost, and is counted; what it has answered with 201 to a client that asked for `durable=true` is not.
+//! Every tenth stop is a SIGKILL. Events that the tracker had answered with 201 and not committed by then are
+//! lost, and are counted; events posted with `durable=true` are never lost.
 //!
-//! The default is a few rounds of each. All of them, in some minutes:
+//! By default each test runs a few rounds. To run all of them, which takes some minutes:
 //! `CANSTOP_RESTARTS=full cargo test --release -p canstop-examples restarts -- --nocapture`
 
 use std::collections::HashSet;
@@ -14,40 +14,40 @@ use canstop_examples::program::{Program, Signal};
 use uuid::Uuid;
 
 use crate::jobs::{assert_each_is_booked_once, enqueue, run, stats};
-use crate::support::{Load, Location, Random, Server};
+use crate::support::{Load, Random, Server, TestDatabase};
 
 const ROUNDS: &str = "CANSTOP_RESTARTS";
 const ROUNDS_ON_SQLITE: u32 = 200;
 const ROUNDS_ON_POSTGRESQL: u32 = 50;
-/// Enough for one SIGKILL.
+/// Enough to include one SIGKILL.
 const SHORT: u32 = KILL_EVERY;
 const KILL_EVERY: u32 = 10;
 
 #[test]
-fn restarts_lose_and_double_no_event_in_sqlite() {
-    lose_and_double_no_event(&Location::sqlite(), rounds(ROUNDS_ON_SQLITE));
+fn restarts_lose_or_repeat_no_event_in_sqlite() {
+    lose_and_double_no_event(&TestDatabase::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]
-fn restarts_lose_and_double_no_event_in_postgresql() {
+fn restarts_lose_or_repeat_no_event_in_postgresql() {
     if let Some(server) = Server::start() {
         lose_and_double_no_event(&server.place(), rounds(ROUNDS_ON_POSTGRESQL));
     }
 }
 
 #[test]
-fn restarts_lose_and_double_no_job_in_sqlite() {
-    lose_and_double_no_job(&Location::sqlite(), rounds(ROUNDS_ON_SQLITE));
+fn restarts_lose_or_repeat_no_job_in_sqlite() {
+    lose_and_double_no_job(&TestDatabase::sqlite(), rounds(ROUNDS_ON_SQLITE));
 }
 
 #[test]
-fn restarts_lose_and_double_no_job_in_postgresql() {
+fn restarts_lose_or_repeat_no_job_in_postgresql() {
     if let Some(server) = Server::start() {
         lose_and_double_no_job(&server.place(), rounds(ROUNDS_ON_POSTGRESQL));
     }
 }
 
-fn lose_and_double_no_event(place: &Location, rounds: u32) {
+fn lose_and_double_no_event(place: &TestDatabase, rounds: u32) {
     let began = Instant::now();
     let mut random = Random::new();
     let (mut last, mut stored, mut promised) = (0, 0, 0);
@@ -80,7 +80,7 @@ fn lose_and_double_no_event(place: &Location, rounds: u32) {
             }
         }
     }
-    // A server may commit what a process that was killed had sent to it, a moment later.
+    // A server may commit, a moment later, what a killed process had sent to it.
     let stored = stored + place.events_after(last).ids.len();
     assert_eq!(place.events_after(0).ids.len(), stored, "events have gone from the database");
     println!(
@@ -91,7 +91,7 @@ fn lose_and_double_no_event(place: &Location, rounds: u32) {
     );
 }
 
-fn lose_and_double_no_job(place: &Location, rounds: u32) {
+fn lose_and_double_no_job(place: &TestDatabase, rounds: u32) {
     const JOBS_A_ROUND: u32 = 40;
     let began = Instant::now();
     let mut random = Random::new();
@@ -99,8 +99,8 @@ fn lose_and_double_no_job(place: &Location, rounds: u32) {
     enqueue(place, jobs);
     for round in 1..=rounds {
         let mut program = run(place, &["--check-time", "3ms", "--lease", "500ms"]);
-        program.wait_for("doing jobs");
-        // Each round leaves some to the next, also if all before were longest.
+        program.wait_for("running jobs");
+        // Each round leaves some jobs to the next, even if all rounds before took their longest time.
         for _ in 0..random.below(JOBS_A_ROUND as usize - 8) {
             program.wait_for(": done");
         }

@@ -1,26 +1,26 @@
-//! What the tracker answers.
+//! The tracker's responses.
 
 use canstop_examples::Client;
 use canstop_examples::program::{Program, Running, Signal};
 use serde_json::{Value, json};
 
-use crate::support::{Location, Server};
+use crate::support::{Server, TestDatabase};
 
 #[test]
-fn the_tracker_keeps_events_in_sqlite_and_gives_them_back() {
-    keeps_events_and_gives_them_back(&Location::sqlite());
+fn the_tracker_stores_and_returns_events_in_sqlite() {
+    keeps_events_and_gives_them_back(&TestDatabase::sqlite());
 }
 
 #[test]
-fn the_tracker_keeps_events_in_postgresql_and_gives_them_back() {
+fn the_tracker_stores_and_returns_events_in_postgresql() {
     if let Some(server) = Server::start() {
         keeps_events_and_gives_them_back(&server.place());
     }
 }
 
-fn keeps_events_and_gives_them_back(place: &Location) {
+fn keeps_events_and_gives_them_back(place: &TestDatabase) {
     let (program, mut client) = start(place);
-    // It is kept to the letter: what is strange to a database, and numbers that no float holds.
+    // Data is stored verbatim, including characters special to a database and numbers that no float can hold.
     let data = r#"{"text":"'; DROP TABLE events; -- \u0000 ü","number":123456789012345678901234567890}"#;
     let mut ids = Vec::new();
     for number in 0..3 {
@@ -50,8 +50,8 @@ fn keeps_events_and_gives_them_back(place: &Location) {
 }
 
 #[test]
-fn what_is_no_event_is_refused_with_the_reason() {
-    let (_program, mut client) = start(&Location::sqlite());
+fn invalid_events_are_refused_with_the_reason() {
+    let (_program, mut client) = start(&TestDatabase::sqlite());
     let too_large = format!(r#"{{"kind":"test","data":"{}"}}"#, "x".repeat(16 * 1024));
     let longest_kind = format!(r#"{{"kind":"{}"}}"#, "k".repeat(65));
     for (path, body, status, reason) in [
@@ -80,7 +80,7 @@ fn what_is_no_event_is_refused_with_the_reason() {
     assert_eq!(stats["accepted"], 0);
 }
 
-fn start(place: &Location) -> (Running, Client) {
+fn start(place: &TestDatabase) -> (Running, Client) {
     let mut program = Program::new("tracker").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &place.url).start();
     let client = Client::connect(&program.address()).expect("the tracker listens");
     (program, client)

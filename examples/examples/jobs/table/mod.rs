@@ -1,9 +1,9 @@
 //! The job table, in SQLite or PostgreSQL.
 //!
-//! A job is `queued`, then `running` for a while, then `done`. Who runs it holds a lease, and its mark
-//! stands in the row. When the lease is over the job is free again, so it survives whoever runs it. A
-//! job is done in one transaction with its effect, and only by him whose mark stands there; so the
-//! effect is there exactly once, even if two processes have worked on it.
+//! A job is `queued`, then `running`, then `done`. The process that runs it holds a lease: its id is in the
+//! job's row. When the lease expires, the job is free again, so a job survives the process that runs it. One
+//! transaction marks a job as done and applies its effect, and only if the lease is still held; so the effect
+//! happens exactly once, even if two processes have worked on the job.
 
 mod postgres;
 mod sqlite;
@@ -25,7 +25,7 @@ pub(crate) enum Table {
     Postgres(PgPool),
 }
 
-/// A payment that is to be booked.
+/// A payment to book.
 #[derive(Clone, Copy)]
 pub(crate) struct Job {
     pub(crate) id: i64,
@@ -33,10 +33,10 @@ pub(crate) struct Job {
     pub(crate) cents: i64,
 }
 
-/// Who runs jobs, and how long he may be silent before they are somebody else's.
+/// A process that runs jobs, and the length of its leases.
 #[derive(Clone, Copy)]
 pub(crate) struct Runner {
-    /// Made anew by each process.
+    /// Random, chosen when the process starts.
     pub(crate) mark: Uuid,
     pub(crate) lease: Duration,
 }
@@ -49,11 +49,11 @@ pub(crate) struct Stats {
 }
 
 impl Table {
-    /// Makes the tables, where they are not there.
+    /// Creates the tables if they do not exist.
     pub(crate) async fn open(database: &Database, connections: u32) -> sqlx::Result<Self> {
         match database {
-            // One connection, because SQLite has one writer at a time: those who wait for a connection
-            // have their turn, those who wait for SQLite's lock try their luck.
+            // SQLite has one writer at a time. The pool's queue is fair, waiting for SQLite's lock is not; so the
+            // pool has one connection.
             Database::Sqlite(options) => {
                 let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
                 sqlite::create_tables(&pool).await?;
@@ -68,7 +68,7 @@ impl Table {
         }
     }
 
-    /// Adds so many jobs.
+    /// Adds `count` jobs.
     pub(crate) async fn enqueue(&self, count: u32) -> sqlx::Result<()> {
         match self {
             Table::Sqlite(pool) => sqlite::enqueue(pool, count.into()).await,
@@ -76,11 +76,11 @@ impl Table {
         }
     }
 
-    /// Takes the first job that is free. No two who ask get the same.
+    /// Leases the first free job. No two callers get the same one.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: a job may have been taken, and is free again when its lease is over.
+    /// Not cancel safe: a job may have been leased, and is free again when its lease expires.
     pub(crate) async fn claim(&self, runner: Runner) -> sqlx::Result<Option<Job>> {
         let claimed = match self {
             Table::Sqlite(pool) => sqlite::claim(pool, runner).await?,
@@ -89,7 +89,7 @@ impl Table {
         Ok(claimed.map(|(id, account, cents)| Job { id, account, cents }))
     }
 
-    /// Begins the lease of a job anew. `false`: it is lost, and the job somebody else's.
+    /// Renews the lease of a job. Returns `false` if the lease is lost: another process has the job.
     pub(crate) async fn renew(&self, job: Job, runner: Runner) -> sqlx::Result<bool> {
         match self {
             Table::Sqlite(pool) => sqlite::renew(pool, job, runner).await,
@@ -97,8 +97,8 @@ impl Table {
         }
     }
 
-    /// Books the payment, and with it the job is done: both or neither. `false`: the lease was lost,
-    /// and nothing is booked.
+    /// Books the payment and marks the job as done, in one transaction. Returns `false` if the lease was lost and
+    /// nothing was booked.
     pub(crate) async fn complete(&self, job: Job, runner: Runner) -> sqlx::Result<bool> {
         match self {
             Table::Sqlite(pool) => sqlite::complete(pool, job, runner).await,
@@ -106,7 +106,7 @@ impl Table {
         }
     }
 
-    /// Gives all jobs back that this process holds, and says how many.
+    /// Returns all jobs of this process to the queue, and the number of them.
     pub(crate) async fn hand_back(&self, runner: Runner) -> sqlx::Result<u64> {
         match self {
             Table::Sqlite(pool) => sqlite::hand_back(pool, runner).await,

@@ -1,11 +1,11 @@
-//! The job table in PostgreSQL. Times are those of the server's clock.
+//! The job table in PostgreSQL. Times are from the server's clock.
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use super::{Job, JobRow, Runner};
 
-/// What those who make the tables wait for one another at.
+/// The advisory lock under which processes create the tables.
 const LOCK: i64 = 0x6a6f_6273;
 
 pub(super) async fn create_tables(connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -25,7 +25,7 @@ pub(super) async fn create_tables(connection: &mut PgConnection) -> sqlx::Result
             cents bigint NOT NULL
         )";
     let mut transaction = connection.begin().await?;
-    // Two that begin at once would both find no table.
+    // Two processes that start at once would both find no table.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     sqlx::raw_sql(tables).execute(&mut *transaction).await?;
     transaction.commit().await

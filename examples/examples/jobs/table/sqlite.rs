@@ -1,4 +1,4 @@
-//! The job table in SQLite. Times are seconds since 1970, by the clock of this machine.
+//! The job table in SQLite. Times are in seconds since 1970, from this machine's clock.
 
 use sqlx::sqlite::SqlitePool;
 
@@ -31,8 +31,8 @@ pub(super) async fn enqueue(pool: &SqlitePool, count: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// One statement that writes has the lock from its beginning: nobody comes between the look and the
-/// mark, as if it stood in `BEGIN IMMEDIATE`.
+/// A single statement that writes holds the write lock from its start, as in `BEGIN IMMEDIATE`: no other process
+/// can take the job between the select and the update.
 pub(super) async fn claim(pool: &SqlitePool, runner: Runner) -> sqlx::Result<Option<JobRow>> {
     let claim = "UPDATE jobs SET state = 'running', runner = $1, lease_until = unixepoch('subsec') + $2
         WHERE id = (

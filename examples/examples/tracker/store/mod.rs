@@ -1,4 +1,4 @@
-//! The database: SQLite or PostgreSQL, and nobody else needs to know which.
+//! The database: SQLite or PostgreSQL. No other module needs to know which.
 
 mod postgres;
 mod sqlite;
@@ -18,7 +18,7 @@ const READERS: u32 = 4;
 /// How long a reader waits for a connection.
 const READER_WAITS: Duration = Duration::from_secs(2);
 
-/// Where events are kept. Connections are made when they are needed.
+/// Where events are stored. It connects when it needs to.
 #[derive(Clone)]
 pub(crate) struct Store {
     database: Database,
@@ -32,7 +32,7 @@ enum Readers {
 }
 
 impl Store {
-    /// Makes the tables, where they are not there.
+    /// Creates the tables if they do not exist.
     pub(crate) async fn open(database: Database) -> sqlx::Result<Self> {
         let readers = match &database {
             Database::Sqlite(options) => {
@@ -57,7 +57,7 @@ impl Store {
         }
     }
 
-    /// The events after a position, in the order in which they were committed.
+    /// The events after a position, in the order of their commits.
     pub(crate) async fn events(&self, after: i64, limit: i64) -> sqlx::Result<Vec<StoredEvent>> {
         match &self.readers {
             Readers::Sqlite(pool) => sqlite::events(pool, after, limit).await,
@@ -73,8 +73,8 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Writes events, all or none. Those that are there already, from an attempt whose answer was
-    /// lost, stay as they are.
+    /// Writes events, all or none. Events that an earlier attempt has stored, whose answer was lost, stay as they
+    /// are.
     pub(crate) async fn insert(&mut self, events: &[Arc<Event>]) -> sqlx::Result<()> {
         match self {
             Connection::Sqlite(connection) => sqlite::insert(connection, events).await,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::json;
 use crate::event::{Event, StoredEvent};
 
-/// What writers, and those who make the table, wait for one another at.
+/// The advisory lock of writers and of processes that create the table.
 const LOCK: i64 = 0x0065_7665_6e74_7321;
 
 pub(super) async fn create_table(connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -20,7 +20,7 @@ pub(super) async fn create_table(connection: &mut PgConnection) -> sqlx::Result<
         data text NOT NULL
     )";
     let mut transaction = connection.begin().await?;
-    // Two that begin at once would both find no table.
+    // Two processes that start at once would both find no table.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     sqlx::query(table).execute(&mut *transaction).await?;
     transaction.commit().await
@@ -34,8 +34,8 @@ pub(super) async fn insert(connection: &mut PgConnection, events: &[Arc<Event>])
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
         ON CONFLICT (id) DO NOTHING";
     let mut transaction = connection.begin().await?;
-    // Positions are given before the commit. With one writer at a time, also while an old process and
-    // a new one overlap, nobody who reads on from a position misses a lower one that comes later.
+    // Positions are assigned before the commit. With one writer at a time, even while an old process and a new
+    // one overlap, a reader that continues from a position never misses a lower one that is committed later.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     sqlx::query(insert).bind(ids).bind(kinds).bind(data).execute(&mut *transaction).await?;
     transaction.commit().await

@@ -26,7 +26,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, events: &[Arc<Even
         row.push_bind(event.id.hyphenated()).push_bind(event.kind.as_str()).push_bind(event.data.get());
     });
     insert.push(" ON CONFLICT (id) DO NOTHING");
-    // Its text depends on the number of events, so it is not worth keeping.
+    // The statement's text depends on the number of events, so caching it is not worthwhile.
     insert.build().persistent(false).execute(connection).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A disk that is soon full.
+//! A small disk, to be filled.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::process::Command;
 
 use super::place::scratch_folder;
 
-/// A small disk in memory. It is unmounted with the test.
+/// A small disk in memory, unmounted when dropped.
 pub(crate) struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts a disk of so many MiB; `None`, and says so, where this user may not.
+    /// Mounts a disk of `size` MiB. Prints a line and returns `None` if this user may not mount.
     pub(crate) fn mount(size: u32) -> Option<Self> {
         let folder = scratch_folder();
         let options = format!("size={size}m");
@@ -29,7 +29,7 @@ impl SmallDisk {
         &self.folder
     }
 
-    /// Gives it so many MiB.
+    /// Resizes the disk to `size` MiB.
     pub(crate) fn grow(&self, size: u32) {
         let options = format!("remount,size={size}m");
         let status = Command::new("mount").args(["-o", &options]).arg(&self.folder).status();
@@ -39,7 +39,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: where the test fails, the program may still have a file open.
+        // Lazily: if the test fails, the program may still have a file open.
         let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
         let _ = fs::remove_dir(&self.folder);
     }

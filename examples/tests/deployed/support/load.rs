@@ -10,7 +10,7 @@ use canstop_examples::program::PATIENCE;
 use uuid::Uuid;
 
 const CLIENTS: usize = 4;
-/// What a client that was refused waits. The tracker asks for a second; a test has no time.
+/// How long a refused client waits. The tracker asks for a second, which is too long for a test.
 const REFUSED: Duration = Duration::from_millis(10);
 
 enum Seen {
@@ -18,7 +18,7 @@ enum Seen {
     Refused { retry_after: Option<String> },
 }
 
-/// Clients at work. Each posts one event after the other until the tracker closes its connection.
+/// Running clients. Each posts one event after the other until the tracker closes its connection.
 pub(crate) struct Load {
     clients: Vec<JoinHandle<HashSet<Uuid>>>,
     seen: Receiver<Seen>,
@@ -35,7 +35,7 @@ impl Load {
         Self { clients: (0..CLIENTS).map(client).collect(), seen }
     }
 
-    /// Waits until so many more events were answered with 201.
+    /// Waits until `count` more events were answered with 201.
     #[track_caller]
     pub(crate) fn wait_for_created(&self, count: usize) {
         let mut created = 0;
@@ -47,7 +47,7 @@ impl Load {
         }
     }
 
-    /// Waits until an event was answered with 503, and gives its `retry-after`.
+    /// Waits for an answer of 503, and returns its `retry-after`.
     #[track_caller]
     pub(crate) fn wait_for_refusal(&self) -> Option<String> {
         loop {
@@ -57,7 +57,7 @@ impl Load {
         }
     }
 
-    /// Waits until every client was cut off, and gives the events whose 201 was read to its end.
+    /// Waits until every connection has closed, and returns the events whose 201 was read completely.
     pub(crate) fn end(self) -> HashSet<Uuid> {
         let clients = self.clients.into_iter();
         clients.flat_map(|client| client.join().expect("a client does not panic")).collect()
@@ -67,7 +67,7 @@ impl Load {
 fn post_events(mut client: Client, path: &str, seen: &Sender<Seen>) -> HashSet<Uuid> {
     let mut created = HashSet::new();
     loop {
-        // No two events are the same, so one that was written twice is found by what it says.
+        // Every event has different content, so one that was written twice is found.
         let event = format!(r#"{{"kind":"test","data":"{}"}}"#, Uuid::now_v7());
         let Ok(answer) = client.post(path, &event) else {
             return created;
@@ -81,11 +81,11 @@ fn post_events(mut client: Client, path: &str, seen: &Sender<Seen>) -> HashSet<U
                 sleep(REFUSED);
                 Seen::Refused { retry_after: answer.retry_after }
             }
-            // A commit that was waited for in vain.
+            // The commit took longer than the tracker waits.
             504 => continue,
             status => panic!("{status} {}", answer.body),
         };
-        // The test may have seen enough.
+        // The test may have dropped the receiver.
         let _ = seen.send(seen_now);
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests stand on.
+//! Databases, load, disks and random numbers for the tests.
 
 mod disk;
 mod load;
@@ -8,6 +8,6 @@ mod random;
 
 pub(crate) use disk::SmallDisk;
 pub(crate) use load::Load;
-pub(crate) use place::{Location, LockedDatabase};
+pub(crate) use place::{LockedDatabase, TestDatabase};
 pub(crate) use postgres::{Server, Shutdown};
 pub(crate) use random::Random;

@@ -1,4 +1,4 @@
-//! Databases, and what the tests ask them.
+//! Databases for the tests, and their queries.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 /// A database that a program under test uses.
-pub(crate) struct Location {
+pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    /// The folder of this place alone. It goes with a test that passes, and stays with one that fails.
+    /// The database's own folder. It is removed if the test passes, and kept if it fails.
     folder: Option<PathBuf>,
 }
 
-impl Location {
-    /// A new file of SQLite's.
+impl TestDatabase {
+    /// A new SQLite file.
     pub(crate) fn sqlite() -> Self {
         let folder = scratch_folder();
         let mut place = Self::sqlite_in(&folder);
@@ -27,20 +27,19 @@ impl Location {
         place
     }
 
-    /// A new file of SQLite's, in this folder.
+    /// A new SQLite file in this folder.
     pub(crate) fn sqlite_in(folder: &Path) -> Self {
         Self { url: format!("sqlite:{}", folder.join("test.db").display()), folder: None }
     }
 
-    /// A database of PostgreSQL's.
+    /// A PostgreSQL database.
     pub(crate) fn postgresql(url: String) -> Self {
         Self { url, folder: None }
     }
 
-    /// How many events are stored. The ids of those after so many are given too.
+    /// The stored events after a position, and the position of the last one.
     ///
-    /// That no event stands there twice is checked by what the events say, because by their ids the
-    /// table does it itself.
+    /// Checks by the events' content that none is stored twice; the table itself only checks their ids.
     #[track_caller]
     pub(crate) fn events_after(&self, position: i64) -> Events {
         let rows: Vec<(i64, String, String)> =
@@ -52,7 +51,7 @@ impl Location {
         Events { ids, last }
     }
 
-    /// The rows that a query gives.
+    /// The rows of a query.
     #[track_caller]
     pub(crate) fn rows<R>(&self, query: &str) -> Vec<R>
     where
@@ -69,30 +68,30 @@ impl Location {
     }
 }
 
-impl Drop for Location {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some(folder) = self.folder.as_ref().filter(|_| !std::thread::panicking()) {
-            // What stays does no harm: it is in the target folder.
+            // A leftover is harmless: it is in the target folder.
             let _ = std::fs::remove_dir_all(folder);
         }
     }
 }
 
-/// Events that are stored.
+/// Stored events.
 pub(crate) struct Events {
     pub(crate) ids: HashSet<Uuid>,
     /// The position of the last one.
     pub(crate) last: i64,
 }
 
-/// A database of SQLite's in which nobody else can write.
+/// A lock on an SQLite database: no other connection can write.
 pub(crate) struct LockedDatabase {
     connection: SqliteConnection,
     runtime: Runtime,
 }
 
 impl LockedDatabase {
-    pub(crate) fn lock(place: &Location) -> Self {
+    pub(crate) fn lock(place: &TestDatabase) -> Self {
         let Ok(Database::Sqlite(options)) = place.url.parse() else { panic!("{} is not SQLite's", place.url) };
         let runtime = runtime();
         let lock = async {
@@ -109,7 +108,7 @@ impl LockedDatabase {
     }
 }
 
-/// A folder of this test's own, which is not there yet for anybody else.
+/// A new folder that no other test uses.
 pub(super) fn scratch_folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

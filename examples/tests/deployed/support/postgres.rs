@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own.
+//! A PostgreSQL server for one test.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::place::Location;
+use super::place::TestDatabase;
 
-/// Where Debian keeps the programs of its versions, which are not all in `PATH`.
+/// Where Debian installs PostgreSQL's programs, not all of which are in `PATH`.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Set to `required`, a server that is not installed fails the tests that need it.
+/// If set to `required`, tests that need PostgreSQL fail where it is not installed.
 const REQUIRED: &str = "CANSTOP_POSTGRES";
-/// PostgreSQL refuses to run as root, so it runs as this user, whom Debian's package makes.
+/// PostgreSQL refuses to run as root, so it runs as this user, which Debian's package creates.
 const USER: &str = "postgres";
 
-/// A server on a port of its own on the loopback interface, with its data in a temporary folder. It
-/// ends with the test, also with one that fails.
+/// A server on its own port of the loopback interface, with its data in a temporary folder. It is stopped when
+/// dropped.
 pub(crate) struct Server {
     programs: PathBuf,
     folder: PathBuf,
@@ -26,14 +26,14 @@ pub(crate) struct Server {
 /// How to stop a server.
 #[derive(Clone, Copy)]
 pub(crate) enum Shutdown {
-    /// It ends its connections first.
+    /// It closes its connections first.
     Fast,
-    /// As if it had crashed.
+    /// It ends as in a crash.
     Immediate,
 }
 
 impl Server {
-    /// Makes and starts a server; `None`, and says so, where PostgreSQL is not installed.
+    /// Creates and starts a server. Prints a line and returns `None` if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = find_programs() else {
             let required = std::env::var_os(REQUIRED).is_some_and(|value| value == "required");
@@ -49,7 +49,7 @@ impl Server {
         Some(server)
     }
 
-    /// Starts the server after it was stopped, and waits until it answers.
+    /// Starts the stopped server again, and waits until it answers.
     pub(crate) fn start_again(&self) {
         let (folder, port) = (self.folder.display(), self.port);
         let options = format!("-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}");
@@ -57,7 +57,7 @@ impl Server {
         self.run("pg_ctl", &["start", "-w", "-D", &self.data()], &["-l", &log, "-o", &options]);
     }
 
-    /// Stops the server, and waits until it is gone.
+    /// Stops the server, and waits until it has ended.
     pub(crate) fn stop(&self, shutdown: Shutdown) {
         let mode = match shutdown {
             Shutdown::Fast => "fast",
@@ -67,8 +67,8 @@ impl Server {
     }
 
     /// Its database.
-    pub(crate) fn place(&self) -> Location {
-        Location::postgresql(format!("postgres://tracker@127.0.0.1:{}/postgres", self.port))
+    pub(crate) fn place(&self) -> TestDatabase {
+        TestDatabase::postgresql(format!("postgres://tracker@127.0.0.1:{}/postgres", self.port))
     }
 
     fn data(&self) -> String {
@@ -94,7 +94,7 @@ impl Server {
         } else {
             Command::new(program)
         };
-        // It could not come back into the folder where it was started.
+        // The server's user may not enter the folder of the tests.
         command.current_dir("/").stdin(Stdio::null());
         command
     }
@@ -102,7 +102,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // In vain where the test has stopped it.
+        // This fails if the test has stopped the server, which is fine.
         let stop = ["stop", "-w", "-m", "immediate", "-D", &self.data()];
         let _ = self.command("pg_ctl").args(stop).stdout(Stdio::null()).stderr(Stdio::null()).status();
         let _ = fs::remove_dir_all(&self.folder);
@@ -116,7 +116,7 @@ fn find_programs() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
 }
 
-/// A folder that the server's user may write in. It is short, because a socket's path must be.
+/// A folder that the server's user may write to. Its path is short, as a socket's path must be.
 fn own_folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -134,7 +134,7 @@ fn is_root() -> bool {
     id.stdout == b"0\n"
 }
 
-/// A port that nobody has now. Somebody else may take it before the server does, and fail the test.
+/// A free port. If another process takes it before the server does, the test fails.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     listener.local_addr().expect("it has an address").port()

@@ -1,14 +1,14 @@
-//! Random numbers that can be had again.
+//! Reproducible random numbers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SEED: &str = "CANSTOP_SEED";
 
-/// The numbers of Marsaglia's xorshift, from a seed that is printed.
+/// Marsaglia's xorshift generator, with a printed seed.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Begins at the seed in the environment, or at one of its own.
+    /// Takes the seed from the environment, or from the clock.
     pub(crate) fn new() -> Self {
         let seed: u64 = match std::env::var(SEED) {
             Ok(seed) => {
@@ -19,11 +19,11 @@ impl Random {
             }
         };
         println!("{SEED}={seed}");
-        // Zero gives nothing but zeros.
+        // From zero the generator returns only zeros.
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
 
-    /// A number from 0 to one less than this.
+    /// A number from 0 up to `end`, exclusive.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
