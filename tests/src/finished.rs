@@ -1,9 +1,9 @@
-//! What came of a probe.
+//! The exit code and output of a probe.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A probe that has ended, and what can be asked of it. Every question that fails shows everything.
+/// A probe that has ended. Every assertion that fails prints all of its output.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// The exit code; `None` if a signal killed it.
@@ -17,14 +17,14 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// It exited with this code.
+    /// Asserts that it exited with this code.
     #[track_caller]
     pub fn exited(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "exit code\n{self}");
         self
     }
 
-    /// It ended at most this long after the first signal.
+    /// Asserts that it ended at most this long after the first signal.
     #[track_caller]
     pub fn within(&self, limit: Duration) -> &Self {
         let took = self.after_signal();
@@ -39,14 +39,14 @@ impl Finished {
         self.after_signal.expect("the test has sent a signal")
     }
 
-    /// It printed exactly this line.
+    /// Asserts that it printed exactly this line.
     #[track_caller]
     pub fn printed(&self, line: &str) -> &Self {
         assert!(self.times_printed(line) > 0, "it never printed {line:?}\n{self}");
         self
     }
 
-    /// It never printed this line.
+    /// Asserts that it never printed this line.
     #[track_caller]
     pub fn never_printed(&self, line: &str) -> &Self {
         assert!(self.times_printed(line) == 0, "it printed {line:?}\n{self}");
@@ -59,12 +59,12 @@ impl Finished {
         self.stdout.iter().filter(|printed| *printed == line).count()
     }
 
-    /// What stands after these words in the lines that it printed.
+    /// The rest of each line of stdout that begins with these words.
     pub fn printed_after<'a>(&'a self, words: &'a str) -> impl Iterator<Item = &'a str> {
         self.stdout.iter().filter_map(move |line| Some(line.split_once(words)?.1))
     }
 
-    /// It printed these lines in this order, with whatever between them.
+    /// Asserts that it printed these lines in this order, with any lines between them.
     #[track_caller]
     pub fn printed_in_order(&self, lines: &[&str]) -> &Self {
         let mut printed = self.stdout.iter();
@@ -74,23 +74,23 @@ impl Finished {
         self
     }
 
-    /// The line of stderr that has all of these parts.
+    /// The line of stderr that contains all of these parts. Asserts that there is one.
     #[track_caller]
     pub fn said(&self, parts: &[&str]) -> &str {
         let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
         match self.stderr.iter().find(has_all) {
             Some(line) => line,
-            None => panic!("it never said {parts:?}\n{self}"),
+            None => panic!("no line of stderr contains {parts:?}\n{self}"),
         }
     }
 
-    /// How many lines of stderr have this part.
+    /// How many lines of stderr contain this part.
     #[must_use]
     pub fn times_said(&self, part: &str) -> usize {
         self.stderr.iter().filter(|line| line.contains(part)).count()
     }
 
-    /// The last line of stderr, which is canstop's, has all of these parts.
+    /// Asserts that the last line of stderr, which is canstop's, contains all of these parts.
     #[track_caller]
     pub fn ended_with(&self, parts: &[&str]) -> &Self {
         let last = self.stderr.last().map_or("", String::as_str);

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as a probe is.
+//! A small HTTP client for the tests.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,42 +8,42 @@ use std::time::{Duration, Instant};
 /// Longer than any answer takes.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A local address that nobody listens on at this moment.
+/// A local address that is free at this moment.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If the system has no free port.
 #[must_use]
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound")
 }
 
-/// An answer: its code and its body.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The code.
+    /// The status code.
     pub code: u16,
     /// The body.
     pub body: String,
-    /// Everything before it.
+    /// The status line and the headers.
     pub head: String,
 }
 
-/// Gets a path.
+/// Sends a GET request.
 ///
 /// # Errors
 ///
-/// If nobody listens, or no whole answer comes.
+/// If no program listens, or the response is incomplete.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     send(address, format!("GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n").as_bytes())
 }
 
-/// Sends these bytes, and reads whatever is answered until the other side closes.
+/// Sends these bytes, and reads the response until the server closes the connection.
 ///
 /// # Errors
 ///
-/// If nobody listens, or no whole answer comes.
+/// If no program listens, or the response is incomplete.
 pub fn send(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
@@ -56,11 +56,11 @@ pub fn send(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     Ok(Answer { code, body: body.to_owned(), head: head.to_owned() })
 }
 
-/// Asks again and again until the code is this one.
+/// Repeats a GET request until the response has this code.
 ///
 /// # Panics
 ///
-/// If it never is.
+/// If it never has.
 pub fn wait_for_code(address: SocketAddr, path: &str, code: u16) -> Answer {
     let ends = Instant::now() + Duration::from_secs(15);
     loop {

@@ -1,9 +1,8 @@
-//! Probes, and how to question them.
+//! Probes, and how to run them.
 //!
-//! A probe is a small program in `src/bin`, written as a user would write it. A test in `tests`
-//! starts one, waits for a line of its output, signals it by its pid, and judges its exit code, what
-//! it said and how long it took. Nothing here waits for time to pass: the twenty seconds that a probe
-//! has are only the end of a test that would hang.
+//! A probe is a small program in `src/bin`, written as a user would write it. A test in `tests` starts one, waits
+//! for a line of its output, signals it by its pid, and checks its exit code, its output and how long it took.
+//! Nothing here waits for time to pass: the limit of twenty seconds only ends a test that would hang.
 #![cfg(unix)]
 
 mod finished;
@@ -14,21 +13,21 @@ mod probe;
 pub use finished::Finished;
 pub use probe::{Audience, Probe, READY, Signal};
 
-/// What a probe was asked to do: its first argument.
+/// The scenario that a probe runs: its first argument.
 ///
 /// # Panics
 ///
 /// If there is none.
 #[must_use]
 pub fn scenario() -> String {
-    std::env::args().nth(1).expect("a probe is told by its first argument what to do")
+    std::env::args().nth(1).expect("the first argument of a probe names its scenario")
 }
 
-/// Where a text stands in the source of a probe, as `file:line`, the way canstop names places.
+/// The place of a text in the source of a probe, as `file:line`, the way canstop reports places.
 ///
 /// # Panics
 ///
-/// If the source has no such text, or has it in two lines.
+/// If the source does not contain the text, or contains it on two lines.
 #[must_use]
 pub fn place_of(probe: &str, text: &str) -> String {
     format!("tests/src/bin/{probe}.rs:{}", line_of(probe, text))
@@ -43,12 +42,11 @@ fn line_of(probe: &str, text: &str) -> usize {
     index + 1
 }
 
-/// The duration that follows a word in a line, in seconds: of `"age 1.2 s, waiting"` after `"age"`,
-/// 1.2.
+/// The duration that follows a word in a line, in seconds: 1.2 for `"age"` in `"age 1.2 s, waiting"`.
 ///
 /// # Panics
 ///
-/// If none follows it.
+/// If no duration follows it.
 #[must_use]
 pub fn seconds_after(word: &str, line: &str) -> f64 {
     let duration = || {

@@ -10,14 +10,14 @@ use rustix::process::{Pid, kill_process};
 
 use crate::Finished;
 
-/// A probe that has not ended by then hangs: it is killed, and its test fails.
+/// A probe that runs longer than this hangs: it is killed, and its test fails.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
-/// The line by which a probe says that its test may go on.
+/// The line that a probe prints when its test may go on.
 pub const READY: &str = "READY";
-/// How often to ask for the exit code of a probe that has closed its output already.
+/// How often to poll for the exit code of a probe that has closed its output.
 const ASK_EVERY: Duration = Duration::from_millis(1);
 
-/// What a test may send to its probe.
+/// A signal that a test may send to its probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// `SIGINT`.
@@ -43,22 +43,22 @@ impl Signal {
         }
     }
 
-    /// Sends it to the process that calls this, for a probe that wants it at a certain line.
+    /// Sends it to the calling process, for a probe that needs it at a certain line.
     pub fn send_to_self(self) {
         kill_process(rustix::process::getpid(), self.to_system()).expect("a process may signal itself");
     }
 }
 
-/// Who reads what a probe says once it is ready. Until then its stdout is always read.
+/// Which of a probe's streams are read once it is ready. Until then its stdout is always read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// Both streams are read to their ends.
     Listens,
     /// Stdout is read to its end, and stderr is closed from the beginning.
     HearsStdoutOnly,
-    /// Both pipes are closed: whoever writes to them is told so.
+    /// Both pipes are closed: a write to them fails.
     Leaves,
-    /// Both pipes stay open and nobody reads: whoever fills them waits for ever.
+    /// Both pipes stay open and are not read: a write to a full pipe waits forever.
     Stares,
 }
 
@@ -69,7 +69,7 @@ enum Stream {
 }
 
 impl Audience {
-    /// Whether it listens to a stream until the probe is ready, and from then on.
+    /// Whether a stream is read until the probe is ready, and from then on.
     fn listens_to(self, stream: Stream) -> (bool, bool) {
         let is_stdout = stream == Stream::Stdout;
         match self {
@@ -82,11 +82,11 @@ impl Audience {
 
 enum Seen {
     Line(Stream, String),
-    /// One of the streams is no longer read, and is closed when this is dropped.
+    /// A stream that is no longer read. Dropping this closes it.
     End(Box<dyn Read + Send>),
 }
 
-/// A process that a test has started. One that is dropped early is killed.
+/// A process that a test has started. It is killed when dropped early.
 pub struct Probe {
     child: Child,
     hangs_at: Instant,
@@ -94,11 +94,11 @@ pub struct Probe {
     audience: Audience,
     /// How many streams are still read.
     open_streams: usize,
-    /// Those that are open and not read.
+    /// Streams that are open and not read.
     unread: Vec<Box<dyn Read + Send>>,
     stdout: Vec<String>,
     stderr: Vec<String>,
-    /// How many lines of stdout were waited for.
+    /// How many lines of stdout a test has waited for.
     awaited: usize,
     first_signal: Option<Instant>,
 }
@@ -124,8 +124,8 @@ impl Probe {
         Self::start_in(audience, program, arguments, &[])
     }
 
-    /// As [`start_before`](Self::start_before), with these variables in its environment. Nothing that changes
-    /// a stop is inherited: neither settings nor signs of a platform.
+    /// As [`start_before`](Self::start_before), with these variables in its environment. It inherits no variable
+    /// that changes a stop, neither settings nor those by which a platform is detected.
     ///
     /// # Panics
     ///
@@ -187,7 +187,7 @@ impl Probe {
         });
     }
 
-    /// Waits until the probe prints this line, after those that were waited for before.
+    /// Waits until the probe prints this line, after the lines of earlier waits.
     ///
     /// # Panics
     ///
@@ -196,7 +196,7 @@ impl Probe {
         self.wait_for(line, |printed| printed == line);
     }
 
-    /// Waits for a line that begins with this, and returns the rest of it.
+    /// Waits for a line with this prefix, and returns the rest of it.
     ///
     /// # Panics
     ///
@@ -220,14 +220,14 @@ impl Probe {
         }
     }
 
-    /// Says a line to it, which it reads from its input.
+    /// Writes a line to its input.
     ///
     /// # Panics
     ///
-    /// If it does not take it.
+    /// If its input is closed.
     pub fn say(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
-        stdin.write_all(format!("{line}\n").as_bytes()).expect("a probe that is spoken to listens");
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("the probe reads its input");
     }
 
     /// Its pid.
@@ -236,7 +236,7 @@ impl Probe {
         self.child.id()
     }
 
-    /// Sends it a signal, by its pid: it was not waited for yet, so the pid is still its own.
+    /// Sends it a signal. It has not been waited for, so its pid cannot have been reused.
     pub fn signal(&mut self, signal: Signal) {
         self.first_signal.get_or_insert_with(Instant::now);
         kill_process(Pid::from_child(&self.child), signal.to_system()).expect("a child may be signalled");
@@ -262,7 +262,7 @@ impl Probe {
         Finished { code: status.code(), stdout, stderr, after_signal }
     }
 
-    /// Takes in what the probe says next; `false` when it has nothing more to say.
+    /// Receives the next line of output; `false` when both streams have ended.
     fn see(&mut self) -> bool {
         if self.open_streams == 0 {
             return false;
@@ -289,7 +289,7 @@ impl Probe {
     }
 }
 
-/// Whether a variable changes how a program stops or whom it notifies.
+/// Returns true if a variable changes how a program stops or which manager it notifies.
 fn is_read_by_canstop(name: &str) -> bool {
     const FOREIGN: [&str; 9] = [
         "ECS_CONTAINER_METADATA_URI_V4",
@@ -307,7 +307,7 @@ fn is_read_by_canstop(name: &str) -> bool {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // Of a child that was waited for, the library knows that it is gone: no other process is hit.
+        // std never signals a child that was waited for, so this cannot hit another process.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

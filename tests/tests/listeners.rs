@@ -1,4 +1,4 @@
-//! What a client of a listener sees, at a stop and before.
+//! Listeners from a client's side, during a stop and before it.
 #![cfg(unix)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -17,7 +17,7 @@ fn start(arguments: &[&str]) -> Probe {
     Probe::start(env!("CARGO_BIN_EXE_listening"), arguments)
 }
 
-/// Waits until it listens, and gives the address.
+/// Waits until the probe listens, and returns the address.
 fn ready(probe: &mut Probe) -> String {
     let address = probe.wait_for_start("listening on ");
     probe.wait_for_line(READY);
@@ -30,7 +30,7 @@ fn connect(address: &str) -> TcpStream {
     client
 }
 
-/// Sends a word, and expects it back.
+/// Sends a word, and expects its echo.
 fn exchange(client: &mut (impl Read + Write)) {
     client.write_all(b"hello").expect("the program reads");
     let mut answer = [0; 5];
@@ -44,7 +44,7 @@ fn terminate(mut probe: Probe) -> Finished {
 }
 
 #[test]
-fn everyone_in_the_kernels_queue_is_answered_after_a_stop() {
+fn clients_in_the_kernels_queue_are_served_after_a_stop() {
     let mut probe = start(&["queue"]);
     let address = ready(&mut probe);
     let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
@@ -58,7 +58,7 @@ fn everyone_in_the_kernels_queue_is_answered_after_a_stop() {
 }
 
 #[test]
-fn a_program_that_only_waits_for_the_stop_resets_its_queue() {
+fn an_accept_loop_by_hand_resets_its_queue() {
     let mut probe = start(&["queue by hand"]);
     let address = ready(&mut probe);
     let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
@@ -70,7 +70,7 @@ fn a_program_that_only_waits_for_the_stop_resets_its_queue() {
 }
 
 #[test]
-fn a_loop_that_always_finds_a_connection_hears_the_stop() {
+fn a_flooded_accept_loop_notices_the_stop() {
     let mut probe = start(&["serve"]);
     let address = ready(&mut probe);
     let goes_on = Arc::new(AtomicBool::new(true));
@@ -89,7 +89,7 @@ fn a_loop_that_always_finds_a_connection_hears_the_stop() {
 }
 
 #[test]
-fn a_lack_of_descriptors_delays_clients_and_refuses_none() {
+fn a_lack_of_descriptors_delays_clients_only() {
     let mut probe = start(&["few descriptors"]);
     let address = ready(&mut probe);
     let mut clients: Vec<_> = (0..40).map(|_| connect(&address)).collect();
@@ -123,7 +123,7 @@ fn connections_beyond_the_limit_wait_for_one_to_end() {
 }
 
 #[test]
-fn an_address_in_use_says_what_to_do() {
+fn the_error_of_an_address_in_use_has_a_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound");
     let finished = start(&["serve", &address.to_string()]).finish();
@@ -133,7 +133,7 @@ fn an_address_in_use_says_what_to_do() {
 }
 
 #[test]
-fn ipv6_and_several_addresses_are_listened_on() {
+fn it_listens_on_ipv6_and_on_several_addresses() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
         return;
     }
@@ -152,7 +152,7 @@ fn socket_path(name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_its_file_goes() {
+fn a_unix_socket_is_served_and_its_file_removed() {
     let path = socket_path("served");
     let mut probe = start(&["serve", path.to_str().expect("a plain path")]);
     assert_eq!(ready(&mut probe), format!("unix:{}", path.display()));
@@ -164,7 +164,7 @@ fn a_unix_socket_is_served_and_its_file_goes() {
 }
 
 #[test]
-fn a_unix_socket_that_was_left_behind_is_replaced() {
+fn a_stale_unix_socket_is_replaced() {
     let path = socket_path("stale");
     // std's listener leaves its file, as a killed program does.
     drop(UnixListener::bind(&path).expect("a free path"));
@@ -176,7 +176,7 @@ fn a_unix_socket_that_was_left_behind_is_replaced() {
 }
 
 #[test]
-fn a_unix_socket_in_use_and_a_file_are_left_alone() {
+fn a_unix_socket_in_use_and_a_plain_file_are_kept() {
     let path = socket_path("taken");
     let taken = UnixListener::bind(&path).expect("a free path");
     let finished = start(&["serve", path.to_str().expect("a plain path")]).finish();
@@ -192,7 +192,8 @@ fn a_unix_socket_in_use_and_a_file_are_left_alone() {
     std::fs::remove_file(&path).expect("it is there");
 }
 
-/// Starts a program with a socket passed by this name, and gives where it listens, by both.
+/// Starts a program with a passed socket of this name. Returns the address that was passed and the one that
+/// the program listens on.
 fn passed(address: &str, name: &str) -> (Probe, String) {
     let mut probe = start(&["passed", address, name]);
     let address = probe.wait_for_start("passed ");
@@ -200,7 +201,7 @@ fn passed(address: &str, name: &str) -> (Probe, String) {
 }
 
 #[test]
-fn a_passed_socket_of_the_name_is_taken() {
+fn a_passed_socket_with_the_listeners_name_is_used() {
     for name in ["web", "unknown", "shop.socket"] {
         let (mut probe, address) = passed("0.0.0.0:0", name);
         assert_eq!(ready(&mut probe), address, "{name}");
@@ -210,14 +211,14 @@ fn a_passed_socket_of_the_name_is_taken() {
 }
 
 #[test]
-fn a_passed_socket_that_does_not_fit_is_an_error() {
+fn an_unsuitable_passed_socket_is_an_error() {
     let (probe, address) = passed("127.0.0.1:1", "web");
     let finished = probe.finish();
     finished.exited(1).said(&["under this name listens on", &address, "the program asks for 127.0.0.1:1"]);
 }
 
 #[test]
-fn a_passed_socket_of_another_name_is_warned_of() {
+fn a_passed_socket_with_another_name_causes_a_warning() {
     let (mut probe, address) = passed("127.0.0.1:0", "admin");
     assert_ne!(ready(&mut probe), address);
     let finished = terminate(probe);

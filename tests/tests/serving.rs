@@ -1,4 +1,4 @@
-//! What clients of `canstop::http` see, at a stop and before.
+//! `canstop::http` from its clients' side, during a stop and before it.
 #![cfg(unix)]
 
 use std::io::{ErrorKind, Read, Write};
@@ -38,7 +38,7 @@ fn get(client: &mut TcpStream, path: &str) {
     send(client, &format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"));
 }
 
-/// Reads an answer: its head, and a body of the length that the head says.
+/// Reads a response: its headers, and a body of the length that they declare.
 fn answer(client: &mut TcpStream) -> std::io::Result<String> {
     let mut answer = Vec::new();
     loop {
@@ -57,7 +57,7 @@ fn answer(client: &mut TcpStream) -> std::io::Result<String> {
     }
 }
 
-/// Waits for the end of a connection, and says whether it was a plain one.
+/// Waits for the end of a connection. Returns true if it was closed, and false if it was reset.
 fn ends_well(client: &mut TcpStream) -> bool {
     client.read(&mut [0; 16]).is_ok_and(|read| read == 0)
 }
@@ -71,7 +71,7 @@ struct Crowd {
     half_body: Vec<TcpStream>,
 }
 
-/// What became of them.
+/// What happened to these clients.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     unanswered: usize,
@@ -84,7 +84,7 @@ const HALF: usize = 20;
 
 impl Crowd {
     fn gather(address: &str) -> Self {
-        // `CANSTOP_IDLE_CLIENTS=10000` for the whole number; both programs need descriptors for them.
+        // Set `CANSTOP_IDLE_CLIENTS=10000` for the full number; both programs need that many descriptors.
         let idle = std::env::var("CANSTOP_IDLE_CLIENTS").ok().and_then(|idle| idle.parse().ok()).unwrap_or(300);
         let idle = (0..idle).map(|_| {
             let mut client = connect(address);
@@ -105,7 +105,7 @@ impl Crowd {
         let half_head = with(HALF, "GET /quick HTTP/1.1\r\nho");
         let half_body = with(HALF, "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhalf");
         let busy = with(BUSY, "GET /slow/1500 HTTP/1.1\r\nhost: test\r\n\r\n");
-        // The only worker is held up, and those that come now stay in the kernel's queue.
+        // The only worker is blocked, so clients that connect now stay in the kernel's queue.
         let mut pausing = connect(address);
         get(&mut pausing, "/quick");
         answer(&mut pausing).expect("an answer");
@@ -116,7 +116,7 @@ impl Crowd {
         Self { idle, busy, queued, half_head, half_body }
     }
 
-    /// The stalled ones stay, so that they could hold the stop up.
+    /// The stalled clients stay connected, so that they could delay the stop.
     fn judge(self) -> (Outcome, Vec<TcpStream>) {
         let Self { idle, busy, queued, half_head, half_body } = self;
         let whole = busy.into_iter().chain(queued);
@@ -129,7 +129,7 @@ impl Crowd {
 }
 
 #[test]
-fn no_whole_request_is_lost_at_a_stop_and_no_client_holds_it_up() {
+fn a_stop_loses_no_whole_request_and_waits_for_no_stalled_client() {
     let (mut probe, address) = start("canstop");
     let crowd = Crowd::gather(&address);
     probe.signal(Signal::Terminate);
@@ -137,12 +137,12 @@ fn no_whole_request_is_lost_at_a_stop_and_no_client_holds_it_up() {
     let finished = probe.finish();
     let (outcome, _stalled) = watch.join().expect("a verdict");
     assert_eq!(outcome, Outcome::default(), "{finished}");
-    // The slowest whole request takes 1.5 s, and a stalled client 1.8 s: half of what http has of the grace.
+    // The slowest whole request takes 1.5 s, and a stalled client is given 1.8 s: half of the time of http.
     finished.exited(0).within(Duration::from_millis(3_500)).ended_with(&["0 abandoned, exit code 0"]);
 }
 
 #[test]
-fn axum_by_itself_loses_the_queue_and_waits_for_the_slowest_client() {
+fn plain_axum_loses_the_queue_and_waits_for_stalled_clients() {
     let (mut probe, address) = start("axum");
     let crowd = Crowd::gather(&address);
     probe.signal(Signal::Terminate);
@@ -154,7 +154,7 @@ fn axum_by_itself_loses_the_queue_and_waits_for_the_slowest_client() {
 }
 
 #[test]
-fn an_idle_connection_ends_at_once_and_one_in_a_request_is_answered() {
+fn a_stop_closes_idle_connections_and_answers_busy_ones() {
     let (mut probe, address) = start("canstop");
     let mut idle = connect(&address);
     get(&mut idle, "/quick");
@@ -185,7 +185,7 @@ fn a_handler_has_all_of_the_grace() {
 }
 
 #[test]
-fn a_stalled_client_is_nobodys_fault() {
+fn a_stalled_client_is_no_straggler() {
     for text in [
         "GET /qui",
         "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nha",
@@ -271,7 +271,7 @@ fn an_answer_without_end_is_named() {
 }
 
 #[test]
-fn slow_heads_and_bodies_have_their_time_before_a_stop_too() {
+fn slow_headers_and_bodies_time_out_before_a_stop_too() {
     let (mut probe, address) = start("impatient");
     let mut head = connect(&address);
     send(&mut head, "GET /qui");
@@ -288,11 +288,11 @@ fn slow_heads_and_bodies_have_their_time_before_a_stop_too() {
 }
 
 #[test]
-fn an_early_answer_arrives_though_the_body_is_still_sent() {
+fn an_early_answer_arrives_while_the_body_is_still_sent() {
     let (probe, address) = start("canstop");
     let mut client = connect(&address);
     send(&mut client, "POST /early HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\n");
-    // More than the kernel keeps for one who does not read.
+    // More than the kernel buffers for a client that does not read.
     let sent = client.write_all(&vec![b'x'; 200_000]);
     assert!(sent.is_ok(), "{sent:?}");
     let text = answer(&mut client).expect("an answer");
@@ -302,7 +302,7 @@ fn an_early_answer_arrives_though_the_body_is_still_sent() {
 }
 
 #[test]
-fn a_client_that_hangs_up_does_not_cut_a_shielded_handler() {
+fn a_client_that_disconnects_does_not_end_a_shielded_handler() {
     for (scenario, runs_on) in [("canstop", false), ("shield", true)] {
         let (mut probe, address) = start(scenario);
         let mut client = connect(&address);
@@ -317,7 +317,7 @@ fn a_client_that_hangs_up_does_not_cut_a_shielded_handler() {
     }
 }
 
-/// An HTTP/2 client, and what drives its connection.
+/// An HTTP/2 client and the task that drives its connection.
 async fn http2(address: &str) -> hyper::client::conn::http2::SendRequest<String> {
     let stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
     let (client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -332,7 +332,7 @@ fn request(address: &str, path: &str) -> Request<String> {
 }
 
 #[tokio::test]
-async fn http2_finishes_its_requests_and_then_goes_away() {
+async fn http2_finishes_its_requests_and_then_closes() {
     let (mut probe, address) = start("canstop");
     let mut client = http2(&address).await;
     let quick = client.send_request(request(&address, "/quick")).await.expect("an answer");

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that are still in a circle. Take a file out when its circle is cut; add none.
+/// Files that are still in a circle. Remove a file when its circle is cut; add none.
 const IN_A_CIRCLE: &[&str] = &[
     "canstop-macros/src/args/value.rs",
     "canstop-macros/src/args/words.rs",
@@ -40,7 +40,7 @@ struct File {
     path: String,
     /// Without comments and tests.
     code: String,
-    /// What it re-exports: the name, and the path behind it.
+    /// Its re-exports: the name, and the path behind it.
     exports: Vec<(String, Vec<String>)>,
 }
 
@@ -82,7 +82,7 @@ fn an_arrow_goes_through_a_re_export_to_the_defining_file() {
 
 impl File {
     fn new(path: String, text: &str) -> Self {
-        // Unit tests stand at the end of a file.
+        // Unit tests are at the end of a file.
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
         let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
         let code = lines.collect::<Vec<_>>().join("\n");

@@ -1,4 +1,4 @@
-//! An example of the package: it runs its own service alone.
+//! An example of the package: it runs only its own service.
 
 use canstop::Lifecycle;
 

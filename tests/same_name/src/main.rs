@@ -1,4 +1,4 @@
-//! A binary that has the name of its library.
+//! A binary with the same name as its library.
 
 use canstop::Lifecycle;
 

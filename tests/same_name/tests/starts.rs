@@ -1,4 +1,4 @@
-//! Which services start by themselves where a library and a binary have one name.
+//! Which services start by themselves in a package whose library and binary have the same name.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ fn a_binary_starts_its_librarys_services_if_it_links_them() {
 }
 
 #[test]
-fn an_example_starts_its_own_services_alone() {
+fn an_example_starts_only_its_own_services() {
     // Cargo builds the examples of a package before it runs the package's tests.
     let folder = Path::new(BINARY).parent().expect("a folder");
     let example: PathBuf = folder.join("examples/same_name_example");

@@ -1,6 +1,5 @@
-//! Threads that never come back: a worker, all workers, the thread of `main`, the blocking pool. The
-//! first argument says which, the second one on which of tokio's runtimes. Each that is stuck prints
-//! READY just before.
+//! Threads that block forever: a worker, all workers, the main thread, the blocking pool. The first argument
+//! selects the scenario, the second one tokio's runtime. The code prints READY just before it blocks.
 
 use std::process::ExitCode;
 use std::thread;
@@ -53,7 +52,7 @@ async fn blocks_a_worker() {
     block();
 }
 
-/// A healthy session is there too: it is heard whatever the stuck one does.
+/// A healthy session runs as well: the stuck one must not delay it.
 fn one_worker() {
     spawn_session!(async {
         let lifecycle = Lifecycle::current();
@@ -63,14 +62,14 @@ fn one_worker() {
     });
 }
 
-/// A third one never gets a thread.
+/// A third session never gets a thread.
 fn all_workers() {
     for _ in 0..3 {
         spawn_session!(blocks());
     }
 }
 
-/// The pool has one thread: the second closure waits for it.
+/// The pool has one thread, so the second closure waits for it.
 fn blocking_sessions() {
     for _ in 0..2 {
         spawn_blocking_session!(block);

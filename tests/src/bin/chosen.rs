@@ -1,4 +1,4 @@
-//! A program that starts exactly the services it names, whatever is registered beside them.
+//! A program that starts exactly the services it names, although others are registered.
 
 use canstop::Lifecycle;
 use canstop_tests::READY;

@@ -1,5 +1,5 @@
-//! Many sessions that wait for the stop and for nothing else. The last one to begin says that all have. The
-//! arguments are the grace in milliseconds and the number of sessions.
+//! Many sessions that only wait for the stop. The last one to start prints READY. The arguments are the grace in
+//! milliseconds and the number of sessions.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
-//! Sessions that fail, each in its own way, and a program that goes on. READY is printed by a session
-//! that runs after the others have failed.
+//! Sessions that fail in different ways, in a program that keeps running. A session that runs after the others
+//! have failed prints READY.
 
 use std::future::pending;
 
@@ -15,10 +15,10 @@ async fn main() {
         other => panic!("no scenario {other}"),
     }
     lifecycle.stopping().await;
-    println!("main was told");
+    println!("main is stopping");
 }
 
-/// Their `JoinHandle`s say the same as tokio's would.
+/// Their `JoinHandle`s return the same as tokio's would.
 async fn survived() {
     let refused = spawn_session!("refused", async { Err::<(), _>(anyhow::anyhow!("no route").context("refused")) });
     assert!(refused.await.expect("it did not panic").is_err());

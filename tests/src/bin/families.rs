@@ -19,14 +19,14 @@ async fn main() {
 async fn shop(lifecycle: Lifecycle) {
     lifecycle.start(till());
     lifecycle.stopping().await;
-    println!("the shop is told");
+    println!("the shop is stopping");
 }
 
 #[canstop::service(manual)]
 async fn till(lifecycle: Lifecycle) {
     lifecycle.start(drawer());
     lifecycle.stopping().await;
-    println!("the till is told");
+    println!("the till is stopping");
 }
 
 #[canstop::service(manual)]
@@ -36,10 +36,10 @@ async fn drawer(lifecycle: Lifecycle) {
         pending::<()>().await;
     }
     lifecycle.stopping().await;
-    println!("the drawer is told");
+    println!("the drawer is stopping");
 }
 
-/// Restarts the shop once its family is there, and ends the program when the family is there again.
+/// Restarts the shop once its children run, and stops the program when they run again.
 #[canstop::service(manual)]
 async fn closes(lifecycle: Lifecycle, shop: canstop::ServiceHandle) -> anyhow::Result<()> {
     until_ready("shop/till/drawer").await;

@@ -1,5 +1,5 @@
-//! A plan with three faults: two services are to start after one that nobody starts, and two wait
-//! for each other. Nothing of it may run.
+//! A plan with three faults: two services start after one that is never started, and two wait for each other.
+//! None of them may run.
 
 use canstop::{Lifecycle, Service};
 

@@ -1,4 +1,4 @@
-//! What a program, or a C library in it, does behind the back of a supervisor.
+//! Forks and signal handlers that a program, or a C library in it, sets up without canstop.
 
 use std::time::Duration;
 
@@ -32,10 +32,10 @@ async fn main() {
     lifecycle.stopping().await;
 }
 
-/// Returns true in the child. The parent waits for the end of the child, and prints how it ended.
+/// Returns true in the child. The parent waits for the child, and prints how it ended.
 #[expect(unsafe_code, reason = "fork has no wrapper in std")]
 fn fork() -> bool {
-    // SAFETY: the child makes calls that are its own fault, which is what is tried here.
+    // SAFETY: the child makes calls that are not safe after a fork; that is the case under test.
     let child = unsafe { libc::fork() };
     if child == 0 {
         return true;

@@ -1,6 +1,5 @@
-//! An event tracker: `http` needs `writer`, so the writer starts first, is told last, and has time
-//! of its own to flush, also where a request of `http` never ends. It is 0.4 of the 2 s, and the writer
-//! takes half of it.
+//! An event tracker: `http` depends on `writer`, so the writer starts first, stops last, and has reserved time to
+//! flush even if a request of `http` never ends. That is 0.4 of the 2 s, and the writer takes half of it.
 
 use std::future::pending;
 use std::thread;
@@ -19,7 +18,7 @@ async fn writer(lifecycle: Lifecycle) {
     println!("the writer is ready");
     lifecycle.ready();
     lifecycle.stopping().await;
-    println!("the writer is told");
+    println!("the writer is stopping");
     sleep(Duration::from_millis(200)).await;
     println!("the writer has flushed");
 }
@@ -39,7 +38,7 @@ async fn http(lifecycle: Lifecycle) {
     }
     println!("{READY}");
     lifecycle.stopping().await;
-    println!("http is told");
+    println!("http is stopping");
 }
 
 async fn request() {

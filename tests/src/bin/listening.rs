@@ -1,4 +1,4 @@
-//! Listeners: who is accepted at a stop, without descriptors, beyond a limit, and on passed sockets.
+//! Listeners: which clients are accepted at a stop, without descriptors, beyond a limit, and on passed sockets.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ fn address() -> String {
 #[canstop::main(grace = "5s")]
 async fn main() {
     match scenario().as_str() {
-        // Its own program again, with the socket as descriptor 3, as a process manager starts one.
+        // Executes itself with the socket as descriptor 3, as a process manager does.
         "passed" => {
             let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
             let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
@@ -45,7 +45,7 @@ async fn web(lifecycle: Lifecycle) -> anyhow::Result<()> {
     lifecycle.ready();
     println!("{READY}");
     match scenario().as_str() {
-        // As when every worker is blocked until the stop: whoever connects waits in the kernel's queue.
+        // As if every worker were blocked until the stop: clients that connect wait in the kernel's queue.
         "queue" => lifecycle.stopping().await,
         "queue by hand" => {
             lifecycle.stopping().await;
@@ -65,7 +65,7 @@ async fn serve(listener: Listener) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives back what comes until the client ends.
+/// Echoes until the client disconnects.
 async fn answer(mut socket: Stream) -> std::io::Result<()> {
     let mut bytes = [0; 64];
     loop {

@@ -1,5 +1,5 @@
-//! Services that fail and are restarted, by their policy, with each other or by a handle. `main` starts
-//! those of the scenario that the first argument names.
+//! Services that fail and are restarted: by their policy, together, or by a handle. `main` starts those of the
+//! scenario that the first argument names.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ async fn flapping(lifecycle: Lifecycle) -> anyhow::Result<()> {
     }
 }
 
-/// Fails six times, and says how late each restart is.
+/// Fails six times, and prints how late each restart is.
 #[canstop::service(manual, backoff = "200ms..200ms", limit = "10 in 60s")]
 async fn other(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static FAILED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
@@ -81,10 +81,10 @@ async fn live(name: &str, lifecycle: Lifecycle) {
     println!("{name} starts");
     lifecycle.ready();
     lifecycle.stopping().await;
-    println!("{name} is told");
+    println!("{name} is stopping");
 }
 
-/// Only `after` it, so it goes on while the others begin anew; it is the one that asks for that.
+/// Only names the database in `after`, so it keeps running while the others restart. It requests the restart.
 #[canstop::service(manual, after(cache), restart = "never")]
 async fn http(lifecycle: Lifecycle, db: canstop::ServiceHandle) -> anyhow::Result<()> {
     println!("http starts");
@@ -92,6 +92,6 @@ async fn http(lifecycle: Lifecycle, db: canstop::ServiceHandle) -> anyhow::Resul
     println!("the database is ready again, restarts: {}", db.status().restarts);
     lifecycle.shutdown("seen enough");
     lifecycle.stopping().await;
-    println!("http is told");
+    println!("http is stopping");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A program that is seen from outside: by probes and by a process manager. The first argument says what
-//! happens in it; the lines of its input say what it does next.
+//! A program that health probes and a process manager watch. The first argument selects a scenario; lines of its
+//! input trigger the next steps.
 
 use std::io::BufRead as _;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 /// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
-/// What was last said to the program.
+/// The last line of the program's input.
 fn orders() -> watch::Receiver<String> {
     let (sender, orders) = watch::channel(String::new());
     thread::spawn(move || {
@@ -21,7 +21,7 @@ fn orders() -> watch::Receiver<String> {
             let Ok(line) = line else { return };
             sender.send_replace(line);
         }
-        // The end of the input says nothing: a test that says nothing has closed it.
+        // The end of the input means nothing: a test that sends no lines has closed it.
         thread::park();
     });
     orders

@@ -1,4 +1,4 @@
-//! Services that stop well, badly or not at all. `main` starts the one that the first argument names.
+//! Services that stop cleanly, fail, or never stop. `main` starts the one that the first argument names.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,10 +24,10 @@ async fn main() {
 async fn polite(lifecycle: Lifecycle) {
     println!("{READY}");
     lifecycle.stopping().await;
-    println!("the service was told");
+    println!("the service is stopping");
 }
 
-/// Never looks at its lifecycle.
+/// Ignores its lifecycle.
 #[canstop::service(manual)]
 async fn deaf(_lifecycle: Lifecycle) {
     println!("{READY}");
@@ -36,20 +36,20 @@ async fn deaf(_lifecycle: Lifecycle) {
 
 #[canstop::service(manual, backoff = "1ms..2ms", limit = "2 in 30s")]
 async fn failing(_lifecycle: Lifecycle) -> anyhow::Result<()> {
-    println!("a life of the failing service");
+    println!("a run of the failing service");
     Err(anyhow::anyhow!("connection refused").context("cannot reach the database"))
 }
 
-/// Panics in its first life, and runs in the second one.
+/// Panics in its first run, and keeps running in the second one.
 #[canstop::service(manual, backoff = "1ms..2ms")]
 async fn panicking(lifecycle: Lifecycle) {
     static LIVES: AtomicU32 = AtomicU32::new(0);
     if LIVES.fetch_add(1, Ordering::Relaxed) == 0 {
-        panic!("the first life's fault");
+        panic!("the first run's fault");
     }
     println!("{READY}");
     lifecycle.stopping().await;
-    println!("the second life was told");
+    println!("the second run is stopping");
 }
 
 #[canstop::service(manual)]
@@ -63,5 +63,5 @@ async fn fails_to_flush(lifecycle: Lifecycle) -> std::io::Result<()> {
 async fn asks_for_the_stop(lifecycle: Lifecycle) {
     lifecycle.shutdown("maintenance at noon");
     lifecycle.stopping().await;
-    println!("the service was told");
+    println!("the service is stopping");
 }

@@ -34,7 +34,7 @@ fn app() -> Router {
                 "slow"
             }),
         )
-        // Nothing else runs meanwhile: there is one worker.
+        // There is one worker, so nothing else runs meanwhile.
         .route(
             "/pause/{ms}",
             get(|Path(ms): Path<u64>| async move {
@@ -78,7 +78,7 @@ fn app() -> Router {
         .route("/status", get(|| async { canstop::status().to_string() }))
 }
 
-/// A body that begins and never ends.
+/// A response body that starts and never ends.
 struct Endless;
 
 impl HttpBody for Endless {

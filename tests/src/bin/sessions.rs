@@ -1,5 +1,5 @@
-//! Sessions in flight when the stop comes. The first argument says of which kind; READY says that
-//! they are under way. The body of `main` waits for the stop beside them.
+//! Sessions in flight at the stop request. The first argument selects their kind; READY means that they have
+//! started. The body of `main` waits for the stop meanwhile.
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 #[canstop::main(grace = "1s")]
 async fn main() {
     let lifecycle = Lifecycle::current();
-    // The work of those that wait for it takes 300 ms from the stop, however late the signal is.
+    // Sessions that wait for the stop take another 300 ms from then, however late the signal is.
     let (stopped, stop) = watch::channel(false);
     match scenario().as_str() {
         "hundred" => hundred(&stop),
@@ -25,7 +25,7 @@ async fn main() {
     let _ = stopped.send(true);
 }
 
-/// They know nothing of the stop: it is the program that waits for them.
+/// They do not listen for the stop; the program waits for them.
 fn hundred(stop: &watch::Receiver<bool>) {
     for number in 0..100 {
         let mut stop = stop.clone();
@@ -47,7 +47,7 @@ async fn never_ends() {
     pending::<()>().await;
 }
 
-/// A session that spawns another one when it is told to stop.
+/// A session that spawns another one when the stop is requested.
 fn nested() {
     spawn_session!(async {
         let lifecycle = Lifecycle::current();
@@ -61,7 +61,7 @@ fn nested() {
     });
 }
 
-/// What `tokio::spawn` starts runs as ever, and nobody waits for it.
+/// A task of a plain `tokio::spawn` runs, and the stop does not wait for it.
 fn raw(mut stop: watch::Receiver<bool>) {
     tokio::spawn(async move {
         println!("{READY}");

@@ -1,5 +1,5 @@
-//! A program whose stop is set in code as its arguments say, `grace` and `drain_delay` in milliseconds or
-//! `-`, and that serves until it is stopped.
+//! A program that serves until it is stopped. Its arguments set `grace` and `drain_delay` in code, in
+//! milliseconds; `-` leaves them unset.
 
 use std::process::ExitCode;
 use std::time::Duration;

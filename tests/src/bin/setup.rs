@@ -1,5 +1,5 @@
-//! A `main` that is still setting up when it ends or is asked to end. Its registered service says
-//! when it runs, which must only be after a set-up that went well.
+//! A `main` that ends, or is stopped, during its set-up. The registered service prints a line when it runs, which
+//! must only happen after a successful set-up.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Drop for Connection {
     }
 }
 
-/// Waits for a database that does not come.
+/// Waits for a database that never answers.
 async fn slow() {
     println!("{READY}");
     let _connection = Connection;
@@ -60,7 +60,7 @@ async fn asks() {
     println!("main has cleaned up");
 }
 
-/// The signal is there before the control thread has read that `main` listens.
+/// The signal arrives before the control thread has read that `main` listens.
 async fn asks_at_the_last_moment() {
     let lifecycle = Lifecycle::current();
     Signal::Terminate.send_to_self();
@@ -76,7 +76,7 @@ async fn starts_a_service() {
     println!("main has set up");
 }
 
-/// The session outlives the signal; so must the body that began it.
+/// The session outlives the signal; so must the body that spawned it.
 async fn starts_a_session() {
     spawn_session!(async {
         let lifecycle = Lifecycle::current();

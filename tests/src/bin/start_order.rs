@@ -1,5 +1,5 @@
-//! Three levels, of which the second never gets ready. The first is there by then, the third must never
-//! run.
+//! Three levels of services. The first one is ready, the second one never becomes ready, so the third one must
+//! never run.
 
 use std::future::pending;
 

@@ -1,5 +1,5 @@
-//! Many sessions that do not end, each from its own place and with something to drop, in a program
-//! that has three seconds to wait for them.
+//! Many sessions that never end, each from its own site and with a value to drop, in a program with a grace of
+//! three seconds.
 
 use std::future::pending;
 
@@ -14,7 +14,7 @@ impl Drop for Held {
     }
 }
 
-/// Spawns one session from each of these places.
+/// Spawns one session from each of these sites.
 macro_rules! endless {
     ($($number:literal)*) => {$(
         spawn_session!(async {

@@ -1,5 +1,4 @@
-//! Programs whose subscriber or whose stderr is stuck, and one where both are well. An endless
-//! session is there to be named.
+//! Programs whose subscriber or stderr is stuck, and one where both work. Each has an endless session to report.
 
 use std::future::pending;
 use std::io;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use canstop::{Lifecycle, spawn_session};
 use canstop_tests::{READY, scenario};
 
-/// What the stuck subscriber and the stuck worker both want.
+/// The lock that the stuck worker holds and the stuck subscriber waits for.
 static LOG: Mutex<()> = Mutex::new(());
 
 struct LockedLog;

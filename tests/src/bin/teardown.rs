@@ -1,4 +1,4 @@
-//! A `main` that waits in `canstop::run()` and tears down after it, whatever was left behind.
+//! A `main` that waits in `canstop::run()` and tears down after it, even if something was abandoned.
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sessions from threads that tokio has not made: refused, and let in by `lifecycle.enter()`.
+//! Sessions from threads outside tokio: refused, and accepted within `lifecycle.enter()`.
 
 use std::thread;
 

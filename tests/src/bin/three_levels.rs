@@ -1,6 +1,6 @@
-//! Three levels: `http` needs `cache`, and that needs `writer`, whose queue is full of rows. A session
-//! of the edge is stuck for ever, as in the worst hour. Of the 3 s the cache and the writer have 0.6 each
-//! for themselves, and the writer needs most of it.
+//! Three levels: `http` depends on `cache`, and that on `writer`, whose queue is full of rows. A session of the
+//! root is stuck forever. Of the 3 s the cache and the writer have 0.6 s reserved each, and the writer needs most
+//! of it.
 
 use std::future::pending;
 use std::time::Duration;
@@ -31,19 +31,19 @@ async fn http(lifecycle: Lifecycle, rows: mpsc::Sender<usize>) {
     }
     println!("{READY}");
     lifecycle.stopping().await;
-    println!("http is told");
+    println!("http is stopping");
 }
 
 #[canstop::service(after(writer))]
 async fn cache(lifecycle: Lifecycle) {
     lifecycle.stopping().await;
-    println!("the cache is told");
+    println!("the cache is stopping");
 }
 
 #[canstop::service(restart = "never")]
 async fn writer(lifecycle: Lifecycle, mut queue: mpsc::Receiver<usize>) {
     lifecycle.stopping().await;
-    println!("the writer is told");
+    println!("the writer is stopping");
     let mut flushed = 0;
     while let Ok(_row) = queue.try_recv() {
         flushed += 1;

@@ -1,5 +1,5 @@
-//! Programs that look at themselves: `canstop::status()` while every worker is blocked, and
-//! `canstop::events()` beside the log.
+//! Programs that watch themselves: with `canstop::status()` while every worker is blocked, and with
+//! `canstop::events()`, compared with the log.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Both workers sleep. A thread of its own asks for the status, prints it and asks for the stop.
+/// Both workers sleep. A separate thread prints the status and requests the stop.
 fn blocked() -> ExitCode {
     App::new().grace(Duration::from_secs(1)).worker_threads(2).run(async {
         let watched = Lifecycle::current();
@@ -59,7 +59,7 @@ impl Write for Log {
     }
 }
 
-/// A thread reads the stream to its end; then it is printed, and the log.
+/// A thread reads the stream to its end; then `main` prints the stream and the log.
 fn events() -> ExitCode {
     let log = Log::default();
     let written = log.clone();
@@ -91,13 +91,13 @@ fn events() -> ExitCode {
     exit
 }
 
-/// Fails once, and ends the program in its second life.
+/// Fails once, and stops the program in its second run.
 fn heals() -> Service<anyhow::Result<()>> {
-    let mut lives = 0;
+    let mut runs = 0;
     let service = Service::new("heals", move |lifecycle: Lifecycle| {
-        lives += 1;
+        runs += 1;
         async move {
-            anyhow::ensure!(lives > 1, "connection refused");
+            anyhow::ensure!(runs > 1, "connection refused");
             lifecycle.shutdown("seen enough");
             Ok(())
         }

@@ -1,10 +1,10 @@
-//! Threads that never come back, on both of tokio's runtimes.
+//! Threads that block forever, on both of tokio's runtimes.
 
 use canstop_tests::{Finished, READY, Signal, place_of, seconds_after};
 
 use crate::{DEADLINE, PROMPTLY, terminate};
 
-/// Makes a test of each of these for each runtime.
+/// Generates a test for each runtime from each of these functions.
 macro_rules! on_each_runtime {
     ($($test:ident)*) => {
         mod multi_thread {$(
@@ -23,17 +23,17 @@ macro_rules! on_each_runtime {
 }
 
 on_each_runtime! {
-    a_blocked_worker_is_named_and_holds_up_no_other
-    blocked_workers_are_named_and_so_is_who_never_got_one
+    a_blocked_worker_is_named_and_delays_no_other
+    blocked_workers_and_queued_sessions_are_named
     a_blocked_main_is_named
     a_blocked_service_is_named
     a_blocking_service_that_ignores_the_stop_is_named
-    blocking_sessions_are_named_whether_they_run_or_wait_for_the_pool
+    running_and_queued_blocking_sessions_are_named
     a_raw_blocking_task_is_not_waited_for
-    a_second_signal_ends_a_program_whose_threads_are_all_blocked
+    a_second_signal_ends_a_fully_blocked_program
 }
 
-/// The row of what holds a thread, since about when it was ready.
+/// Checks the row of a straggler that has blocked a thread since about READY.
 #[track_caller]
 fn blocks(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "blocking a thread for"];
@@ -43,7 +43,7 @@ fn blocks(finished: &Finished, what: &[&str]) {
     assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
 }
 
-/// The row of one that never got a thread, and about as long ago.
+/// Checks the row of a straggler that has been queued since about READY.
 #[track_caller]
 fn queued_since_then(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "queued: no thread was free"];
@@ -53,7 +53,7 @@ fn queued_since_then(finished: &Finished, what: &[&str]) {
     assert!((0.7..1.5).contains(&age), "{row}\n{finished}");
 }
 
-fn a_blocked_worker_is_named_and_holds_up_no_other(flavor: &str) {
+fn a_blocked_worker_is_named_and_delays_no_other(flavor: &str) {
     let finished = terminate(start!("blocked", "one-worker", flavor));
     finished.exited(124).within(DEADLINE);
     let site = place_of("blocked", "spawn_session!(blocks_a_worker())");
@@ -64,7 +64,7 @@ fn a_blocked_worker_is_named_and_holds_up_no_other(flavor: &str) {
     }
 }
 
-fn blocked_workers_are_named_and_so_is_who_never_got_one(flavor: &str) {
+fn blocked_workers_and_queued_sessions_are_named(flavor: &str) {
     let mut probe = start!("blocked", "all-workers", flavor);
     let workers = if flavor == "multi_thread" { 2 } else { 1 };
     for _ in 1..workers {
@@ -95,7 +95,7 @@ fn a_blocking_service_that_ignores_the_stop_is_named(flavor: &str) {
     blocks(&finished, &["service `stuck`", &place_of("blocked", "Service::blocking(")]);
 }
 
-fn blocking_sessions_are_named_whether_they_run_or_wait_for_the_pool(flavor: &str) {
+fn running_and_queued_blocking_sessions_are_named(flavor: &str) {
     let finished = terminate(start!("blocked", "blocking-sessions", flavor));
     finished.exited(124).within(DEADLINE);
     let site = place_of("blocked", "spawn_blocking_session!(block)");
@@ -110,7 +110,7 @@ fn a_raw_blocking_task_is_not_waited_for(flavor: &str) {
     finished.ended_with(&["0 abandoned, exit code 0"]);
 }
 
-fn a_second_signal_ends_a_program_whose_threads_are_all_blocked(flavor: &str) {
+fn a_second_signal_ends_a_fully_blocked_program(flavor: &str) {
     let mut probe = start!("blocked", "all-workers", flavor);
     probe.wait_for_line(READY);
     let finished = crate::signals::twice(probe, [Signal::Interrupt, Signal::Terminate]);

@@ -5,10 +5,10 @@ use canstop_tests::place_of;
 use crate::{DEADLINE, PROMPTLY, terminate};
 
 #[test]
-fn a_session_that_fails_is_reported_with_its_place_and_the_program_goes_on() {
+fn a_failed_session_is_reported_and_survived() {
     let finished = terminate(start!("failing_sessions", "survived"));
     finished.exited(0).within(PROMPTLY);
-    finished.printed("main was told");
+    finished.printed("main is stopping");
 
     let refused = place_of("failing_sessions", "\"refused\"");
     finished.said(&["session `refused` at", &refused, "in failing_sessions::survived", "failed: refused: no route"]);
@@ -22,7 +22,7 @@ fn a_session_that_fails_is_reported_with_its_place_and_the_program_goes_on() {
 }
 
 #[test]
-fn a_destructor_that_panics_when_its_session_is_abandoned_is_reported_too() {
+fn a_panic_in_an_abandoned_sessions_destructor_is_reported() {
     let finished = terminate(start!("failing_sessions", "destructor"));
     finished.exited(124).within(DEADLINE);
     let site = place_of("failing_sessions", "spawn_session!(holds_what_panics())");

@@ -1,27 +1,29 @@
-//! Children: they stop before their parent, and are named by their whole path.
+//! Child services: they stop before their parent, and are named by their full path.
 
 use crate::{DEADLINE, terminate};
 
 #[test]
-fn the_innermost_stops_first() {
+fn the_innermost_child_stops_first() {
     let finished = terminate(start!("families", "polite"));
     finished.exited(0).within(DEADLINE);
-    finished.printed_in_order(&["the drawer is told", "the till is told", "the shop is told"]);
+    finished.printed_in_order(&["the drawer is stopping", "the till is stopping", "the shop is stopping"]);
 }
 
 #[test]
-fn a_stuck_grandchild_is_named_by_its_path_and_leaves_its_family_time() {
+fn a_stuck_grandchild_is_named_and_leaves_time_to_its_parents() {
     let finished = terminate(start!("families", "stuck"));
     finished.exited(124).within(DEADLINE);
-    finished.printed_in_order(&["the till is told", "the shop is told"]);
+    finished.printed_in_order(&["the till is stopping", "the shop is stopping"]);
     finished.said(&["abandoned: service `shop/till/drawer`"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
 #[test]
-fn a_parent_begins_its_new_life_when_its_children_are_gone_and_starts_them_anew() {
+fn a_restarted_parent_waits_for_its_children_and_restarts_them() {
     let finished = start!("families", "restart").finish();
     finished.exited(0);
-    let told = ["the drawer is told", "the till is told", "the shop is told"];
-    finished.printed_in_order(&[&told[..], &["the shop is open again", "restarts of the drawer: 1"], &told].concat());
+    let stopping = ["the drawer is stopping", "the till is stopping", "the shop is stopping"];
+    finished.printed_in_order(
+        &[&stopping[..], &["the shop is open again", "restarts of the drawer: 1"], &stopping].concat(),
+    );
 }

@@ -1,4 +1,4 @@
-//! Probes of real programs: while they start, serve, fail, block and stop.
+//! Health probes of real programs while they start, serve, fail, block and stop.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use canstop_tests::{Audience, Finished, Probe, READY, Signal};
 
 use crate::PROMPTLY;
 
-/// In which a probe is answered, whatever the program does.
+/// The limit for the response to a probe, whatever the program does.
 const SOON: Duration = Duration::from_millis(100);
 
 struct Program {
@@ -30,7 +30,7 @@ impl Program {
 
     #[track_caller]
     fn get(&self, path: &str) -> Answer {
-        // A machine that is busy may take the processor away once, but not each time.
+        // A busy machine may delay one probe, but not every one.
         let mut took = Vec::new();
         while took.len() < 5 {
             let asked = Instant::now();
@@ -62,7 +62,7 @@ fn unready(reason: &str) -> String {
 }
 
 #[test]
-fn a_program_is_alive_before_it_is_ready() {
+fn a_program_is_live_before_it_is_ready() {
     let mut program = Program::start("starts", &[]);
     for path in ["/livez", "/live"] {
         program.answers(path, 200, OK);
@@ -97,7 +97,7 @@ fn readiness_ends_at_once_and_the_drain_delay_is_served() {
 }
 
 #[test]
-fn it_answers_while_every_worker_is_blocked_and_says_when_that_lasts() {
+fn probes_are_answered_while_every_worker_is_blocked() {
     let mut program = Program::start("blocks", &[("CANSTOP_STALL", "1s"), ("CANSTOP_BLOCKED", "300ms")]);
     wait_for_code(program.health, "/readyz", 200);
     program.probe.say("block");
@@ -110,7 +110,7 @@ fn it_answers_while_every_worker_is_blocked_and_says_when_that_lasts() {
     program.answers("/livez", 503, &unready("stalled"));
     program.answers("/readyz", 503, &unready("stalled"));
     program.answers("/startupz", 200, OK);
-    // What kills it for this now would kill its report.
+    // A platform that kills the program for a failed probe now would kill its report.
     program.probe.signal(Signal::Terminate);
     wait_for_code(program.health, "/livez", 200);
     program.answers("/readyz", 503, &unready("stopping"));
@@ -123,7 +123,7 @@ fn it_answers_while_every_worker_is_blocked_and_says_when_that_lasts() {
 }
 
 #[test]
-fn a_quick_restart_is_not_seen_and_a_long_one_is() {
+fn only_a_long_restart_ends_readiness() {
     let mut program = Program::start("fails", &[]);
     wait_for_code(program.health, "/readyz", 200);
     program.probe.say("fail");
@@ -140,7 +140,7 @@ fn a_quick_restart_is_not_seen_and_a_long_one_is() {
 }
 
 #[test]
-fn a_hold_keeps_readiness_back_and_is_not_named() {
+fn a_hold_delays_readiness_and_hides_its_reason() {
     let mut program = Program::start("holds", &[]);
     while program.get("/readyz").body != unready("held") {}
     program.answers("/startupz", 503, &unready("starting"));
@@ -151,7 +151,7 @@ fn a_hold_keeps_readiness_back_and_is_not_named() {
 }
 
 #[test]
-fn it_answers_until_the_process_is_gone() {
+fn probes_are_answered_until_the_process_has_ended() {
     let mut program = Program::start("teardown", &[]);
     wait_for_code(program.health, "/readyz", 200);
     program.probe.signal(Signal::Terminate);
@@ -163,7 +163,7 @@ fn it_answers_until_the_process_is_gone() {
 }
 
 #[test]
-fn a_taken_port_and_a_bad_address_end_the_program_before_it_starts() {
+fn an_unusable_health_address_fails_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (value, why) in [
@@ -177,7 +177,7 @@ fn a_taken_port_and_a_bad_address_end_the_program_before_it_starts() {
 }
 
 #[test]
-fn odd_requests_are_refused_and_name_nothing() {
+fn odd_requests_are_refused_without_details() {
     let program = Program::start("serves", &[]);
     wait_for_code(program.health, "/readyz", 200);
     let long = format!("GET /livez HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(20_000));
@@ -225,7 +225,7 @@ fn the_status_is_text_json_and_a_page_without_script() {
 }
 
 #[test]
-fn a_stop_is_seen_in_the_status_and_blocked_threads_in_the_numbers() {
+fn status_shows_the_stop_and_metrics_show_blocked_threads() {
     let variables =
         [("CANSTOP_STATUS", "on"), ("CANSTOP_METRICS", "on"), ("CANSTOP_BLOCKED", "200ms"), ("CANSTOP_STALL", "1s")];
     let mut program = Program::start("blocks", &variables);
@@ -260,7 +260,7 @@ fn hostile_connections_delay_neither_probes_nor_the_stop() {
     for number in 0..1_000_u32 {
         let Ok(mut stream) = TcpStream::connect(program.health) else { continue };
         let _ = match number % 4 {
-            // Silent, half, huge, and none of HTTP.
+            // A silent client, half a request, a huge one, and one that is not HTTP.
             0 => Ok(()),
             1 => stream.write_all(b"GET /livez HTT"),
             2 => stream.write_all(&[b'x'; 7_000]),
@@ -277,7 +277,7 @@ fn hostile_connections_delay_neither_probes_nor_the_stop() {
     let finished = program.terminate();
     finished.exited(0).within(PROMPTLY);
     finished.ended_with(&["exit code 0"]);
-    // The process is gone, and so are they.
+    // The process has ended, which closed its connections.
     hostile.retain_mut(|stream| {
         stream.read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     });

@@ -1,4 +1,4 @@
-//! Services that need others, and outlive nothing that needs them.
+//! Services with dependencies, which stop after their dependents.
 
 use std::time::Duration;
 
@@ -14,36 +14,36 @@ fn a_dependency_starts_first_and_stops_last() {
     let finished = terminate(start!("levels", "clean"));
     finished.exited(0).within(DEADLINE);
     finished.printed_in_order(&["the writer is ready", "http starts"]);
-    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
-    finished.printed_in_order(&["the request is answered", "the writer is told"]);
+    finished.printed_in_order(&["http is stopping", "the writer is stopping", "the writer has flushed"]);
+    finished.printed_in_order(&["the request is answered", "the writer is stopping"]);
     finished.ended_with(&["1 sessions drained, 0 abandoned, exit code 0"]);
 }
 
 #[test]
-fn a_request_that_never_ends_does_not_eat_the_writers_time() {
+fn an_endless_request_does_not_use_the_writers_time() {
     let finished = terminate(start!("levels", "stuck"));
     finished.exited(124).within(DEADLINE);
-    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
+    finished.printed_in_order(&["http is stopping", "the writer is stopping", "the writer has flushed"]);
     let site = place_of("levels", "spawn_session!(request())");
     finished.said(&["abandoned: session at", &site, "of service `http`", "waiting"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
 #[test]
-fn a_request_that_blocks_a_worker_does_not_eat_the_writers_time_either() {
+fn a_request_that_blocks_a_worker_does_not_use_the_writers_time() {
     let finished = terminate(start!("levels", "blocked"));
     finished.exited(124).within(DEADLINE);
-    finished.printed_in_order(&["http is told", "the writer is told", "the writer has flushed"]);
+    finished.printed_in_order(&["http is stopping", "the writer is stopping", "the writer has flushed"]);
     let site = place_of("levels", "spawn_session!(blocked_request())");
     finished.said(&["abandoned: session at", &site, "of service `http`", "blocking a thread for"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
 #[test]
-fn with_three_levels_and_a_stuck_session_of_the_edge_every_row_is_flushed() {
+fn three_levels_flush_every_row_despite_a_stuck_root_session() {
     let finished = terminate(start!("three_levels"));
     finished.exited(124).within(Duration::from_millis(3_250));
-    finished.printed_in_order(&["http is told", "the cache is told", "the writer is told"]);
+    finished.printed_in_order(&["http is stopping", "the cache is stopping", "the writer is stopping"]);
     finished.printed("the writer has flushed 400 of 400 rows");
     assert_eq!(finished.times_said("abandoned:"), 1, "{finished}");
     finished.said(&["abandoned: session at", &place_of("three_levels", "spawn_session!(stuck())"), "waiting"]);
@@ -51,7 +51,7 @@ fn with_three_levels_and_a_stuck_session_of_the_edge_every_row_is_flushed() {
 }
 
 #[test]
-fn a_start_that_fails_on_the_second_level_stops_the_first_and_never_starts_the_third() {
+fn a_failed_start_stops_the_first_level_and_skips_the_third() {
     let finished = start!("start_order").finish();
     finished.exited(1);
     finished.printed_in_order(&["db runs", "the cache runs", "the cache has stopped", "db has stopped"]);
@@ -62,7 +62,7 @@ fn a_start_that_fails_on_the_second_level_stops_the_first_and_never_starts_the_t
 }
 
 #[test]
-fn a_faulty_plan_is_refused_as_a_whole_with_all_its_faults() {
+fn a_faulty_plan_is_refused_with_all_its_faults() {
     let finished = start!("faulty_plan").finish();
     finished.exited(1);
     finished.never_printed("a service runs");

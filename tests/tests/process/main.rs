@@ -1,5 +1,4 @@
-//! What a process does when it is asked to stop, seen from outside: its exit code, what it says, and
-//! how long it takes.
+//! Stops of real processes, seen from outside: their exit code, their output, and how long they take.
 #![cfg(unix)]
 
 /// Starts a probe by its name, with its arguments.
@@ -38,9 +37,9 @@ use std::time::Duration;
 
 use canstop_tests::{Finished, Probe, READY, Signal};
 
-/// The deadline of a probe with a grace of one second: that, and a quarter.
+/// The deadline of a probe with a grace of one second: a quarter of a second later.
 const DEADLINE: Duration = Duration::from_millis(1_250);
-/// Far less than the grace: nothing was waited for.
+/// Far less than the grace: the stop waited for nothing.
 const PROMPTLY: Duration = Duration::from_millis(500);
 
 /// Waits until a probe is ready, sends it SIGTERM, and waits until it ends.

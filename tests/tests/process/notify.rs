@@ -1,4 +1,4 @@
-//! A process manager's side of the protocol, with a socket of the test's own.
+//! The notification protocol from the process manager's side, with a socket of the test.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use canstop_tests::{Audience, Probe, READY, Signal};
 
-/// A manager that keeps what it is sent.
+/// A process manager that records the messages it receives.
 struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
@@ -31,7 +31,7 @@ impl Manager {
         probe
     }
 
-    /// Reads on until a message has this part, and returns it.
+    /// Reads until a message contains this part, and returns it.
     #[track_caller]
     fn wait_for(&mut self, part: &str) -> String {
         let ends = Instant::now() + Duration::from_secs(15);
@@ -47,7 +47,7 @@ impl Manager {
         panic!("no message has {part:?}: {:?}", self.messages);
     }
 
-    /// Reads everything that is there.
+    /// Reads all pending messages.
     fn read_rest(&mut self) {
         self.socket.set_nonblocking(true).expect("a socket can be non-blocking");
         let mut buffer = [0; 4_096];
@@ -67,14 +67,14 @@ impl Drop for Manager {
     }
 }
 
-/// The microseconds by which a message asks for more time.
+/// The microseconds of a message's request for more time.
 fn extension(message: &str) -> u64 {
     let line = message.lines().find_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC="));
     line.and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("no extension in {message:?}"))
 }
 
 #[test]
-fn a_manager_is_notified_of_the_start_the_readiness_and_the_stop() {
+fn a_manager_is_notified_of_start_readiness_and_stop() {
     let mut manager = Manager::new("stages");
     let mut probe = manager.start("starts", &[]);
     let starting = manager.wait_for("EXTEND_TIMEOUT_USEC");
@@ -94,7 +94,7 @@ fn a_manager_is_notified_of_the_start_the_readiness_and_the_stop() {
 }
 
 #[test]
-fn every_waiting_line_asks_for_the_time_that_is_left() {
+fn every_waiting_line_requests_the_remaining_time() {
     let mut manager = Manager::new("waiting");
     let mut probe = manager.start("slow-stop", &[]);
     manager.wait_for("READY=1");
@@ -109,7 +109,7 @@ fn every_waiting_line_asks_for_the_time_that_is_left() {
 }
 
 #[test]
-fn the_watchdog_is_fed_until_the_data_plane_is_blocked_and_then_names_who_blocks() {
+fn the_watchdog_is_fed_until_the_data_plane_is_blocked() {
     let mut manager = Manager::new("watchdog");
     let mut probe = manager.start("blocks", &[("WATCHDOG_USEC", "900000")]);
     manager.wait_for("READY=1");
@@ -133,7 +133,7 @@ fn the_watchdog_is_fed_until_the_data_plane_is_blocked_and_then_names_who_blocks
 }
 
 #[test]
-fn nobody_is_notified_where_it_is_turned_off_or_meant_for_another() {
+fn no_manager_is_notified_if_off_or_meant_for_another_process() {
     let mut manager = Manager::new("off");
     let mut probe = manager.start("serves", &[("CANSTOP_NOTIFY", "off"), ("WATCHDOG_USEC", "900000")]);
     probe.signal(Signal::Terminate);
@@ -151,7 +151,7 @@ fn nobody_is_notified_where_it_is_turned_off_or_meant_for_another() {
 }
 
 #[test]
-fn a_manager_that_is_not_there_costs_one_line() {
+fn a_missing_manager_causes_one_warning() {
     let variables = [("NOTIFY_SOCKET", "/nowhere/notify")];
     let mut probe = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_seen"), &["serves"], &variables);
     probe.wait_for_line(READY);
@@ -162,7 +162,7 @@ fn a_manager_that_is_not_there_costs_one_line() {
 }
 
 #[test]
-fn the_ready_fd_gets_a_newline_when_all_is_ready() {
+fn the_ready_fd_gets_a_newline_when_all_are_ready() {
     use std::io::Read as _;
     use std::os::fd::AsRawFd as _;
     let (mut ours, theirs) = std::io::pipe().expect("a pipe");
@@ -182,7 +182,7 @@ fn the_ready_fd_gets_a_newline_when_all_is_ready() {
 }
 
 #[test]
-fn a_ready_fd_that_is_not_open_ends_the_program_before_it_starts() {
+fn a_closed_ready_fd_fails_the_start() {
     for (value, why) in
         [("77", "no file descriptor of that number is open"), ("x", "it is not a number"), ("1", "above 2")]
     {

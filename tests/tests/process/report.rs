@@ -7,7 +7,7 @@ use canstop_tests::{place_of, seconds_after};
 use crate::terminate;
 
 #[test]
-fn a_stop_says_every_second_what_it_waits_for_then_names_twenty_and_drops_all() {
+fn a_stop_reports_its_waits_names_twenty_and_drops_all() {
     let finished = terminate(start!("stragglers"));
     finished.exited(124).within(Duration::from_millis(3_250));
 

@@ -1,17 +1,17 @@
-//! Restarts: their pauses, and who is restarted with whom.
+//! Restarts: their pauses, and which services restart together.
 
 use canstop_tests::seconds_after;
 
 use crate::{PROMPTLY, terminate};
 
 #[test]
-fn one_that_fails_every_ten_milliseconds_delays_no_restart_of_another() {
+fn a_flapping_service_delays_no_restart_of_another() {
     let finished = start!("restarts", "flapping").finish();
     finished.exited(0);
     let late = finished.printed_after("late by ");
     let mut late: Vec<u64> = late.map(|late| late.trim_end_matches(" us").parse().expect("a number")).collect();
     assert_eq!(late.len(), 6, "{finished}");
-    // The median: what one busy moment of the machine costs is not what a flapping service costs.
+    // The median, because one busy moment of the machine is not the flapping service's effect.
     late.sort_unstable();
     assert!(late[3] <= 50_000, "{late:?}\n{finished}");
 }
@@ -26,12 +26,12 @@ fn a_stop_does_not_wait_for_a_backoff() {
 }
 
 #[test]
-fn who_is_bound_is_restarted_in_order_and_who_is_only_after_goes_on() {
+fn bound_services_restart_in_order_and_later_ones_keep_running() {
     let finished = start!("restarts", "bound").finish();
     finished.exited(0);
     finished.printed_in_order(&["db starts", "cache starts", "http starts"]);
-    finished.printed_in_order(&["http starts", "cache is told", "db is told", "db starts", "cache starts"]);
+    finished.printed_in_order(&["http starts", "cache is stopping", "db is stopping", "db starts", "cache starts"]);
     finished.printed("the database is ready again, restarts: 1");
-    finished.printed_in_order(&["db starts", "db starts", "http is told", "cache is told", "db is told"]);
+    finished.printed_in_order(&["db starts", "db starts", "http is stopping", "cache is stopping", "db is stopping"]);
     assert_eq!(finished.times_printed("http starts"), 1, "{finished}");
 }

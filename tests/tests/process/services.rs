@@ -1,14 +1,14 @@
-//! Services that stop well, badly or not at all.
+//! Services that stop cleanly, fail, or never stop.
 
 use canstop_tests::{place_of, seconds_after};
 
 use crate::{DEADLINE, PROMPTLY, terminate};
 
 #[test]
-fn a_service_is_told_to_stop_and_does() {
+fn a_service_stops_when_signalled() {
     let finished = terminate(start!("services", "polite"));
     finished.exited(0).within(PROMPTLY);
-    finished.printed("the service was told");
+    finished.printed("the service is stopping");
     finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 0"]);
 }
 
@@ -22,11 +22,11 @@ fn a_service_that_ignores_the_stop_is_named() {
 }
 
 #[test]
-fn a_service_that_fails_too_often_is_the_programs_failure() {
+fn a_service_that_exceeds_its_limit_fails_the_program() {
     let finished = start!("services", "failing").finish();
     finished.exited(1);
     // Two failures are within the limit, and each is followed by a restart.
-    assert_eq!(finished.times_printed("a life of the failing service"), 3, "{finished}");
+    assert_eq!(finished.times_printed("a run of the failing service"), 3, "{finished}");
     assert_eq!(finished.times_said("it is restarted in"), 2, "{finished}");
     finished.said(&["service `failing` failed: cannot reach the database: connection refused"]);
     finished.ended_with(&[
@@ -36,16 +36,16 @@ fn a_service_that_fails_too_often_is_the_programs_failure() {
 }
 
 #[test]
-fn a_service_that_panics_is_restarted_and_its_second_life_hears_the_stop() {
+fn a_panicked_service_restarts_and_its_second_run_is_stopped() {
     let finished = terminate(start!("services", "panicking"));
     finished.exited(0).within(PROMPTLY);
-    let panic = place_of("services", "the first life's fault");
-    finished.said(&["service `panicking` panicked: the first life's fault", &panic, "it is restarted in"]);
-    finished.printed("the second life was told");
+    let panic = place_of("services", "the first run's fault");
+    finished.said(&["service `panicking` panicked: the first run's fault", &panic, "it is restarted in"]);
+    finished.printed("the second run is stopping");
 }
 
 #[test]
-fn a_service_that_errs_while_it_stops_never_gives_0() {
+fn an_error_while_stopping_never_exits_with_0() {
     let finished = terminate(start!("services", "fails-to-flush"));
     finished.exited(1).within(PROMPTLY);
     finished.said(&["service `fails_to_flush` failed: the disk is full"]);
@@ -53,9 +53,9 @@ fn a_service_that_errs_while_it_stops_never_gives_0() {
 }
 
 #[test]
-fn a_shutdown_by_the_program_itself_gives_its_reason() {
+fn a_shutdown_by_the_program_reports_its_reason() {
     let finished = start!("services", "asks-for-the-stop").finish();
     finished.exited(0);
-    finished.printed("the service was told");
+    finished.printed("the service is stopping");
     finished.ended_with(&["maintenance at noon", "0 abandoned, exit code 0"]);
 }

@@ -1,4 +1,4 @@
-//! The environment, code and the platform, in real processes.
+//! Settings from the environment, code and the platform, in real processes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn start(code: [&str; 2], variables: &[(&str, &str)]) -> Probe {
     Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_settings"), &code, variables)
 }
 
-/// One that cannot start.
+/// Runs a program that cannot start.
 fn fails_to_start(code: [&str; 2], variables: &[(&str, &str)]) -> Finished {
     let finished = start(code, variables).finish();
     finished.exited(1);
@@ -50,7 +50,7 @@ fn the_stopping_line_names_each_time_and_its_source() {
 }
 
 #[test]
-fn a_drain_delay_from_the_environment_is_served_for_its_whole_time() {
+fn a_drain_delay_from_the_environment_is_kept() {
     let variables = [("CANSTOP_GRACE", "2s"), ("CANSTOP_DRAIN_DELAY", "400ms")];
     let finished = terminate(start(["-", "-"], &variables));
     finished.exited(0).within(Duration::from_millis(400) + PROMPTLY);
@@ -58,7 +58,7 @@ fn a_drain_delay_from_the_environment_is_served_for_its_whole_time() {
 }
 
 #[test]
-fn a_bad_value_ends_the_program_before_it_starts() {
+fn a_bad_value_fails_the_start() {
     let finished = fails_to_start(["-", "-"], &[("CANSTOP_GRACE", "five")]);
     let why = "canstop: cannot start: CANSTOP_GRACE is \"five\": it does not begin with a number";
     finished.said(&[why]);

@@ -1,11 +1,11 @@
-//! A `main` that is still setting up.
+//! A `main` that is stopped during its set-up.
 
 use crate::{DEADLINE, PROMPTLY, terminate};
 
 const NOTHING_STARTED: &str = "the registered service runs";
 
 #[test]
-fn a_sigterm_from_the_first_line_of_main_on_drops_a_slow_set_up_at_once() {
+fn a_sigterm_drops_a_slow_set_up_at_once() {
     let finished = terminate(start!("setup", "slow"));
     finished.exited(0).within(PROMPTLY);
     finished.printed("the connection is closed").never_printed("set up").never_printed(NOTHING_STARTED);
@@ -13,7 +13,7 @@ fn a_sigterm_from_the_first_line_of_main_on_drops_a_slow_set_up_at_once() {
 }
 
 #[test]
-fn a_main_that_has_asked_for_its_lifecycle_is_told_and_given_time() {
+fn a_main_that_has_its_lifecycle_is_given_the_grace() {
     let finished = terminate(start!("setup", "asks"));
     finished.exited(0).within(DEADLINE);
     finished.printed("main has cleaned up").never_printed(NOTHING_STARTED);
@@ -21,8 +21,8 @@ fn a_main_that_has_asked_for_its_lifecycle_is_told_and_given_time() {
 }
 
 #[test]
-fn a_main_that_asked_just_before_the_signal_has_asked() {
-    // Both reach the control thread at the same moment; each round is another chance to mistake them.
+fn a_main_that_gets_its_lifecycle_just_before_the_signal_counts() {
+    // Both reach the control thread at the same moment; each round is another chance to confuse their order.
     for _ in 0..20 {
         let finished = start!("setup", "asks-at-the-last-moment").finish();
         finished.exited(0);
@@ -31,14 +31,14 @@ fn a_main_that_asked_just_before_the_signal_has_asked() {
 }
 
 #[test]
-fn a_main_that_has_started_a_service_is_given_time_and_the_service_does_not_start() {
+fn a_main_that_started_a_service_is_given_the_grace() {
     let finished = terminate(start!("setup", "starts-a-service"));
     finished.exited(0).within(DEADLINE);
     finished.printed("main has set up").never_printed("the manual service runs").never_printed(NOTHING_STARTED);
 }
 
 #[test]
-fn a_main_that_has_started_a_session_is_given_time_with_it() {
+fn a_main_that_spawned_a_session_is_given_the_grace() {
     let finished = terminate(start!("setup", "starts-a-session"));
     finished.exited(0).within(DEADLINE);
     finished.printed_in_order(&["the session is done", "main has set up"]).never_printed(NOTHING_STARTED);
@@ -46,7 +46,7 @@ fn a_main_that_has_started_a_session_is_given_time_with_it() {
 }
 
 #[test]
-fn a_set_up_that_returns_an_error_shows_it_and_starts_nothing() {
+fn a_set_up_error_is_reported_and_starts_nothing() {
     let finished = start!("setup", "fails").finish();
     finished.exited(1);
     finished.said(&["main failed: no database"]);
@@ -55,7 +55,7 @@ fn a_set_up_that_returns_an_error_shows_it_and_starts_nothing() {
 }
 
 #[test]
-fn a_panic_in_main_is_reported_with_its_place_and_starts_nothing() {
+fn a_panic_in_main_is_reported_and_starts_nothing() {
     let finished = start!("setup", "panics").finish();
     finished.exited(1);
     finished.said(&["main failed: no configuration", &canstop_tests::place_of("setup", "panic!(\"no conf")]);
@@ -64,14 +64,14 @@ fn a_panic_in_main_is_reported_with_its_place_and_starts_nothing() {
 }
 
 #[test]
-fn after_a_good_set_up_the_registered_service_runs_and_the_manual_one_does_not() {
+fn only_the_registered_service_starts_after_set_up() {
     let finished = terminate(start!("setup", "fine"));
     finished.exited(0).within(PROMPTLY);
     finished.printed("the registered service runs").never_printed("the manual service runs");
 }
 
 #[test]
-fn a_program_with_nothing_to_supervise_has_finished_when_main_has() {
+fn a_program_without_services_ends_with_main() {
     let finished = start!("empty").finish();
     finished.exited(0);
     finished.printed("main is done");

@@ -1,4 +1,4 @@
-//! What stands after `canstop::run()` in `main`.
+//! The code after `canstop::run()` in `main`.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn run_returns_a_report_and_the_teardown_after_it_runs() {
 }
 
 #[test]
-fn the_teardown_runs_also_when_something_was_abandoned() {
+fn the_teardown_runs_even_if_something_was_abandoned() {
     let finished = terminate(start!("teardown", "straggler"));
     finished.exited(124).within(DEADLINE);
     finished.printed_in_order(&["clean: false, abandoned: 1, cause: SIGTERM", "torn down"]);
@@ -25,7 +25,7 @@ fn the_teardown_runs_also_when_something_was_abandoned() {
 }
 
 #[test]
-fn a_teardown_that_does_not_end_is_abandoned_at_the_deadline() {
+fn an_endless_teardown_is_abandoned_at_the_deadline() {
     let finished = terminate(start!("teardown", "endless-teardown"));
     finished.exited(124).within(DEADLINE);
     finished.said(&["abandoned: body of main"]);

@@ -1,9 +1,9 @@
-//! What a program sees of itself.
+//! The status and the events of a running program.
 
 use canstop_tests::place_of;
 
 #[test]
-fn the_status_answers_while_every_worker_is_blocked() {
+fn the_status_is_available_while_every_worker_is_blocked() {
     let finished = start!("watchers", "blocked").finish();
     finished.exited(0);
     assert_eq!(finished.printed_after("idle: ").count(), 1, "{finished}");
@@ -13,7 +13,7 @@ fn the_status_answers_while_every_worker_is_blocked() {
 }
 
 #[test]
-fn the_stream_of_events_is_what_the_log_gets() {
+fn the_stream_of_events_equals_the_log() {
     let finished = start!("watchers", "events").finish();
     finished.exited(124);
     let stream: Vec<_> = finished.printed_after("stream ").collect();
