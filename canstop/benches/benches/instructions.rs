@@ -1,7 +1,7 @@
 //! Instructions per session, counted by callgrind, as ratios to `tokio::spawn`.
 //!
-//! `--check` compares canstop's with the committed baseline, `--bless` writes that, `--files` says which
-//! source files the instructions of a session are of, and `--quick` leaves out what is not canstop's.
+//! `--check` compares canstop's ratios with the committed baseline, `--bless` rewrites the baseline, `--files`
+//! prints the instructions of a session by source file, and `--quick` leaves out everything but canstop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use canstop_benches::supervised;
 use canstop_benches::table::Table;
 use canstop_benches::ways;
 
-/// What is made once is made in the few, and so is no part of the difference between few and many.
+/// One-time work happens in the run of few, so the difference between few and many does not contain it.
 const FEW: usize = 5 * BATCH;
 const MANY: usize = 30 * BATCH;
 
@@ -44,7 +44,7 @@ fn report(options: &[String]) -> ExitCode {
     }
     let for_baseline = has("--check") || has("--bless");
     if for_baseline && cfg!(feature = "peers") {
-        eprintln!("the compiler inlines otherwise with the peers: take `--features peers` away");
+        eprintln!("with the peers the compiler inlines differently: leave out `--features peers`");
         return ExitCode::FAILURE;
     }
     let (ways, mut figures) = ways(for_baseline || has("--quick"));
@@ -61,17 +61,17 @@ fn report(options: &[String]) -> ExitCode {
 fn check(figures: &Figures) -> ExitCode {
     const BLESS: &str = "cargo bench -p canstop-benches --bench instructions -- --bless";
     match BASELINE.check(figures) {
-        Ok(better) if better.is_empty() => println!("as in {BASELINE}"),
-        Ok(better) => println!("better than in {BASELINE}; to keep it so, {BLESS}\n{}", better.join("\n")),
+        Ok(better) if better.is_empty() => println!("equal to {BASELINE}"),
+        Ok(better) => println!("better than {BASELINE}; to keep that, run {BLESS}\n{}", better.join("\n")),
         Err(faults) => {
-            eprintln!("not as in {BASELINE}; if it is to be so, {BLESS}\n{faults}");
+            eprintln!("worse than {BASELINE}; if that is intended, run {BLESS}\n{faults}");
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
 }
 
-/// Every way, or only the floor and canstop's own.
+/// Every way, or only the floor and canstop's own ways.
 fn ways(only_own: bool) -> (Table, Figures) {
     let mut table = Table::new([""].into_iter().chain(Shape::ALL.map(Shape::name)).chain(["knows"]));
     let mut figures = Figures::new();
@@ -96,7 +96,7 @@ fn show(ratios: &[f64]) -> Vec<String> {
     ratios.iter().map(|ratio| format!("{ratio:.3}")).collect()
 }
 
-/// A wait for something or for the stop, whichever comes first, beside the wait alone.
+/// A wait for a future or the stop, whichever is first, compared with the wait alone.
 fn races() -> (Table, Figures) {
     let mut table = Table::new([""].into_iter().chain(WAITS.map(|(name, _)| name)));
     let mut figures = Figures::new();
@@ -118,7 +118,7 @@ fn races() -> (Table, Figures) {
     (table, figures)
 }
 
-/// What each took, in the order in which they were run.
+/// The instructions of each, in the order of execution.
 fn instructions_each(part: &[&str]) -> Vec<f64> {
     counts_each(part).into_iter().map(|count| count.values().sum()).collect()
 }
@@ -137,7 +137,7 @@ fn counts_each(part: &[&str]) -> Vec<BTreeMap<String, f64>> {
 
 /// The instructions of a session, and of `tokio::spawn`, by canstop's source files and other crates.
 fn by_file() -> Table {
-    // The first of canstop's own is the floor, the second a plain session.
+    // The first of these ways is the floor, the second one a plain session.
     let [floor, session] = [0, 1].map(|way| counts_each(&["way", ways::all()[way].name]));
     let origins: BTreeSet<_> = session.iter().flatten().map(|(file, _)| origin(file)).collect();
     let mut table = Table::new(["", "empty", "more than the floor", "one yield", "more than the floor"]);
@@ -146,7 +146,7 @@ fn by_file() -> Table {
             counts.iter().filter(|(file, _)| origin(file) == known).map(|(_, count)| count).sum::<f64>()
         };
         let pairs: Vec<_> = session.iter().map(of_known).zip(floor.iter().map(of_known)).collect();
-        // What was done a few times in all is no part of a session.
+        // Work done only a few times in all is not part of a session.
         if pairs.iter().any(|(session, _)| *session >= 0.5) {
             let cells = pairs
                 .iter()
@@ -157,7 +157,7 @@ fn by_file() -> Table {
     table
 }
 
-/// The file, if it is one of canstop's; else the library that it is of, as far as paths say so.
+/// The file, if it is one of canstop's; otherwise its library, as far as the path shows it.
 fn origin(file: &str) -> &str {
     if let Some((_, within)) = file.split_once("canstop/src/") {
         return within;
@@ -168,7 +168,7 @@ fn origin(file: &str) -> &str {
     file.rsplit_once("/src/").and_then(|(before, _)| before.rsplit('/').next()).unwrap_or("libc")
 }
 
-/// Runs what is counted, in the process that valgrind looks at.
+/// Runs the counted code, in the process under valgrind.
 fn measure(part: &[String]) {
     let [kind, name] = part else { panic!("not a kind and a name: {part:?}") };
     supervised::run(Flavor::CurrentThread, async {

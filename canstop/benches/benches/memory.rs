@@ -1,5 +1,4 @@
-//! Heap bytes and allocations per live session, as the program asked for them: what the allocator
-//! rounds up comes on top.
+//! Heap bytes and allocations per live session, as requested from the allocator, which rounds up.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::pending;
@@ -15,19 +14,19 @@ use canstop_benches::{child, supervised};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting { bytes: AtomicUsize::new(0), allocations: AtomicUsize::new(0) };
 
-/// How much of what was allocated has not been freed.
+/// How much allocated memory has not been freed.
 struct Counting {
     bytes: AtomicUsize,
     allocations: AtomicUsize,
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe to write")]
-// SAFETY: everything is left to the system's allocator.
+// SAFETY: all calls go to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.bytes.fetch_add(layout.size(), Ordering::Relaxed);
         self.allocations.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are the system's conditions.
+        // SAFETY: the caller upholds the system allocator's conditions.
         unsafe { System.alloc(layout) }
     }
 
@@ -48,7 +47,7 @@ impl Counting {
 /// What the live sessions do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// They wait for what never comes.
+    /// They wait forever.
     Idle,
     /// They wait for the stop.
     Waiting,
@@ -90,16 +89,16 @@ fn per_session(way: Kind, state: State, count: usize) -> String {
     format!("{bytes:.1} B in {allocations:.2}")
 }
 
-/// One count in a process of its own, where no earlier one has left anything to be used again.
+/// One measurement in a process of its own, in which no earlier one has left memory to reuse.
 fn measure(part: &[String]) {
     let [way, state, count] = part else { panic!("not a way, a state and a count: {part:?}") };
     let state = State::ALL.into_iter().find(|known| known.name() == state).expect("a state of this name");
     let count = count.parse().expect("a count");
-    // On one thread: whoever has arrived has also come to its wait when another runs.
+    // On one thread: a session that has arrived also waits by the time another one runs.
     supervised::run(Flavor::CurrentThread, ways::run(way, Live { state, count }));
 }
 
-/// So many sessions that are alive at the same time.
+/// `count` sessions that are alive at the same time.
 #[derive(Clone, Copy)]
 struct Live {
     state: State,
@@ -126,7 +125,7 @@ impl Job for Live {
         let after = ALLOCATOR.live();
         let [bytes, allocations] = [0, 1].map(|figure| (after[figure] - before[figure]) as f64 / count as f64);
         println!("{bytes} {allocations}");
-        // What waits for ever is not to be waited for.
+        // The sessions wait forever, so the process exits without them.
         std::process::exit(0);
     }
 }

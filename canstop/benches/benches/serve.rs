@@ -1,6 +1,6 @@
-//! One axum application served by canstop, by axum and by plain hyper, and its client in another process:
-//! requests per second and the time in which 99 of 100 are answered, with 1 and with 100 connections, kept
-//! alive and one for each request; and the memory of an idle connection.
+//! One axum application served by canstop, by axum and by plain hyper, with its client in another process:
+//! throughput and 99th percentile of the latency, with 1 and with 100 connections, kept alive and one for each
+//! request; and the memory of an idle connection.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,9 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
-/// Who serves. Ratios are to the first one.
+/// The servers. Ratios are to the first one.
 const SERVERS: [&str; 3] = ["axum::serve", "canstop::http::serve", "hyper alone"];
-/// How many idle connections the memory of one is measured by.
+/// With how many idle connections the memory of one is measured.
 const IDLE: usize = 2_000;
 
 fn main() {
@@ -53,11 +53,11 @@ impl Server {
         let mut child = child::start(&[name]);
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.as_mut().expect("its output is piped"));
-        output.read_line(&mut line).expect("the server says where it listens");
+        output.read_line(&mut line).expect("the server prints its address");
         Self { child, address: line.trim().parse().expect("an address") }
     }
 
-    /// Kilobytes of memory that are in use.
+    /// Kilobytes of resident memory.
     fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
@@ -67,7 +67,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It ends when its input does.
+        // The server ends when its input does.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
@@ -97,7 +97,8 @@ fn throughput(runtime: &Runtime, rounds: usize, time: Duration, connections: usi
     table
 }
 
-/// Requests for so long on every connection: how many a second, and the 99th percentile in microseconds.
+/// Sends requests on every connection for this long. Returns the throughput per second and the 99th percentile of
+/// the latency in microseconds.
 fn load(runtime: &Runtime, address: SocketAddr, time: Duration, connections: usize, keeps: bool) -> [f64; 2] {
     let (took, mut latencies) = runtime.block_on(async {
         let began = Instant::now();
@@ -132,7 +133,7 @@ async fn request_until(address: SocketAddr, end: Instant, keeps: bool) -> Vec<Du
 async fn connect(address: SocketAddr) -> TcpStream {
     let connection = TcpStream::connect(address).await.expect("the server accepts");
     connection.set_nodelay(true).expect("a TCP connection");
-    // Closed at once, or the ports of connections that wait run out.
+    // Reset on close: otherwise connections in TIME_WAIT use up the ports.
     connection.set_zero_linger().expect("a TCP connection");
     connection
 }
@@ -146,7 +147,7 @@ async fn request(connection: &mut TcpStream) {
     }
 }
 
-/// What a connection costs that has had one request and is idle.
+/// The memory of a connection that is idle after one request.
 fn memory(runtime: &Runtime) -> Table {
     let mut table = Table::new(["", "bytes per idle connection", "more than axum"]);
     let mut floor = None;
@@ -170,7 +171,7 @@ fn memory(runtime: &Runtime) -> Table {
 }
 
 fn serve(name: &str) {
-    // Its parent holds the other end, and lets go of it when it ends, however it ends.
+    // The parent holds the other end of the pipe, which is closed when the parent ends, however it ends.
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
@@ -199,7 +200,7 @@ fn serve(name: &str) {
             tokio::spawn(async move {
                 let connection =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
-                // A client that resets is how this one leaves.
+                // The client ends its connections with a reset.
                 let _ = connection.await;
             });
         }

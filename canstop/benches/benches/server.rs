@@ -1,5 +1,5 @@
-//! An HTTP server with a session for each request, and its client in another process: requests per
-//! second, and the time in which 99 of 100 are answered.
+//! An HTTP server with a session for each request, and its client in another process: throughput and 99th
+//! percentile of the latency.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// How many clients wait for an answer at any time.
+/// The number of concurrent clients.
 const CONNECTIONS: usize = 16;
 
 fn main() {
@@ -72,7 +72,8 @@ async fn connect(address: SocketAddr) -> Vec<TcpStream> {
     connections
 }
 
-/// Requests for so long on every connection: how many a second, and the 99th percentile in microseconds.
+/// Sends requests on every connection for this long. Returns the throughput per second and the 99th percentile of
+/// the latency in microseconds.
 fn load(runtime: &Runtime, connections: &mut Vec<TcpStream>, time: Duration) -> [f64; 2] {
     let (took, mut latencies) = runtime.block_on(async {
         let began = Instant::now();
@@ -111,9 +112,9 @@ async fn request_until(mut connection: TcpStream, end: Instant) -> (TcpStream, V
     }
 }
 
-/// The server: every way has a port of its own, and all have one runtime.
+/// The server: every way has its own port, on one runtime.
 fn serve_all() {
-    // Its parent holds the other end, and lets go of it when it ends, however it ends.
+    // The parent holds the other end of the pipe, which is closed when the parent ends, however it ends.
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
@@ -167,7 +168,7 @@ impl Job for Connection {
     }
 }
 
-/// The path without its slash.
+/// Responds with the path without its slash.
 fn answer(head: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(head);
     let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');

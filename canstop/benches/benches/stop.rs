@@ -1,4 +1,4 @@
-//! From the stop request until every waiting session has been told and is gone.
+//! The time from the stop request until every waiting session has been woken and has ended.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ fn table(count: usize, rounds: usize) -> Table {
     table
 }
 
-/// One stop in a process of its own: a program stops once.
+/// Measures one stop, in a process of its own because a program stops once.
 fn measure(part: &[String]) {
     let [way, count] = part else { panic!("not a way and a count: {part:?}") };
     let (requested, when) = mpsc::channel();
@@ -57,10 +57,10 @@ fn measure(part: &[String]) {
     });
 }
 
-/// So many sessions that wait, and then the stop.
+/// `count` sessions that wait, and then the stop.
 struct Stop {
     count: usize,
-    /// When it was requested, and how long the call took.
+    /// When the stop was requested, and how long the call took.
     requested: mpsc::Sender<(Instant, Duration)>,
 }
 
@@ -72,6 +72,6 @@ impl Job for Stop {
         arrived(self.count).await;
         let began = Instant::now();
         way.request_stop();
-        self.requested.send((began, began.elapsed())).expect("somebody measures");
+        self.requested.send((began, began.elapsed())).expect("the measurement waits");
     }
 }

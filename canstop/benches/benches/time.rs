@@ -1,4 +1,4 @@
-//! Time per piece of work that is spawned and ends, as ratios to `tokio::spawn`.
+//! Time per task that is spawned and ends, as ratios to `tokio::spawn`.
 
 use canstop::Flavor;
 use canstop_benches::arguments::{Arguments, read};
@@ -9,7 +9,7 @@ use canstop_benches::table::Table;
 use canstop_benches::ways::{self, Kind};
 use tokio::runtime::Handle;
 
-/// A heavy way does this part of the work, which is enough for a time per piece.
+/// A heavy way runs this fraction of the tasks, which is enough to measure the time per task.
 const HEAVY_PART: usize = 20;
 
 fn main() {
@@ -17,9 +17,9 @@ fn main() {
     let quick = !options.is_empty();
     let many = if quick { 100_000 } else { 1_000_000 };
     let (rounds, long_rounds) = if quick { (21, 3) } else { (201, 11) };
-    let one_thread = StragglerNaming { name: "one thread", spawners: 1, each: 10_000, rounds };
-    let two_workers = StragglerNaming { name: "two workers", ..one_thread };
-    let both_spawn = StragglerNaming { name: "both spawn", spawners: 2, each: many, rounds: long_rounds };
+    let one_thread = Scenario { name: "one thread", spawners: 1, each: 10_000, rounds };
+    let two_workers = Scenario { name: "two workers", ..one_thread };
+    let both_spawn = Scenario { name: "both spawn", spawners: 2, each: many, rounds: long_rounds };
 
     let columns = [
         supervised::run_beside(Flavor::CurrentThread, move |runtime| one_thread.columns(runtime).to_vec()),
@@ -35,9 +35,9 @@ fn main() {
     println!("{table}");
 }
 
-/// By how many the work is spawned, and how much of it, in how many rounds.
+/// How many tasks spawn, how much work each spawns, and in how many rounds.
 #[derive(Clone, Copy)]
-struct StragglerNaming {
+struct Scenario {
     name: &'static str,
     spawners: usize,
     each: usize,
@@ -51,7 +51,7 @@ struct Column {
     cells: Vec<String>,
 }
 
-impl StragglerNaming {
+impl Scenario {
     fn columns(self, runtime: &Handle) -> [Column; 2] {
         Shape::ALL.map(|shape| {
             let contestants = ways::all().into_iter().map(|way| self.contestant(runtime, shape, way));

@@ -1,9 +1,9 @@
-//! What stands on the command line.
+//! The command line.
 
 use std::env;
 use std::process::exit;
 
-/// What a benchmark is asked to do.
+/// What a benchmark is to run.
 #[derive(Debug)]
 pub enum Arguments {
     /// The benchmark itself, with these options.
@@ -12,11 +12,11 @@ pub enum Arguments {
     Part(Vec<String>),
 }
 
-/// What [`child`](crate::child) puts before the arguments of a part.
+/// The argument that [`child`](crate::child) puts before those of a part.
 pub(crate) const PART: &str = "--part";
 
-/// Reads them. MainChannels the process at an option that the benchmark does not have, and where nobody asked
-/// for a benchmark: `cargo test --benches` runs it too.
+/// Reads the arguments. Exits the process if an option is unknown, or if `--bench` is missing: `cargo test
+/// --benches` runs benchmarks too.
 pub fn read(known: &[&str]) -> Arguments {
     let mut given: Vec<_> = env::args().skip(1).collect();
     if given.first().is_some_and(|first| first == PART) {
@@ -25,7 +25,7 @@ pub fn read(known: &[&str]) -> Arguments {
     let before = given.len();
     given.retain(|argument| argument != "--bench");
     if given.len() == before {
-        println!("not measured: `cargo bench` measures, and says so with `--bench`");
+        println!("not measured: run `cargo bench`, which passes `--bench`");
         exit(0);
     }
     if let Some(unknown) = given.iter().find(|option| !known.contains(&option.as_str())) {

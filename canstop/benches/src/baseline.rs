@@ -1,4 +1,4 @@
-//! Figures that are committed, and that a change must not make worse.
+//! Committed figures, which a change must not make worse.
 
 use std::fmt::{self, Write};
 use std::{fs, io};
@@ -6,7 +6,7 @@ use std::{fs, io};
 /// Named ratios.
 pub type Figures = Vec<(String, f64)>;
 
-/// A figure may grow by this part of itself.
+/// By which fraction a figure may grow.
 const TOLERANCE: f64 = 0.02;
 
 const HEADER: &str = "\
@@ -27,12 +27,12 @@ impl fmt::Display for Baseline {
 }
 
 impl Baseline {
-    /// The one at this path.
+    /// The baseline at this path.
     pub const fn at(path: &'static str) -> Self {
         Self { path }
     }
 
-    /// Takes these figures for good.
+    /// Writes these figures as the new baseline.
     ///
     /// # Errors
     ///
@@ -41,12 +41,11 @@ impl Baseline {
         fs::write(self.path, format(figures))
     }
 
-    /// Compares figures with it.
+    /// Compares figures with the baseline, and returns a line for each improvement.
     ///
     /// # Errors
     ///
-    /// In words: which figures got worse or are not in both lists, or why it cannot be read. What got
-    /// better is no error, and is given in words too.
+    /// A line for each figure that got worse or is missing on one side, or why the file cannot be read.
     pub fn check(&self, figures: &Figures) -> Result<Vec<String>, String> {
         let text = fs::read_to_string(self.path).map_err(|error| format!("cannot read {}: {error}", self.path))?;
         let before = parse(&text).map_err(|line| format!("{}: not a figure: {line}", self.path))?;
@@ -62,7 +61,7 @@ fn format(figures: &Figures) -> String {
     })
 }
 
-/// The figures, or the line that is none.
+/// The figures, or the first line that cannot be parsed.
 fn parse(text: &str) -> Result<Figures, String> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let figure = |line: &str| {
@@ -108,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_blessed_is_read_as_it_was() {
+    fn blessed_figures_are_read_back() {
         let blessed = figures(&[("a = b, empty", 1.25), ("c", 0.5)]);
         assert_eq!(parse(&format(&blessed)), Ok(blessed));
         assert_eq!(parse("a = fast"), Err("a = fast".to_owned()));
     }
 
     #[test]
-    fn two_percent_are_borne_and_what_is_beyond_is_named_with_both_figures() {
+    fn a_growth_beyond_two_percent_is_a_fault() {
         let before = figures(&[("empty", 1.0), ("yield", 1.1)]);
         assert_eq!(compare(&before, &figures(&[("empty", 1.0199), ("yield", 1.079)])), Changes::default());
         assert_eq!(
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_only_one_side_has_is_a_fault() {
+    fn a_figure_missing_on_one_side_is_a_fault() {
         let Changes { faults, .. } = compare(&figures(&[("old", 1.0)]), &figures(&[("new", 1.0)]));
         assert_eq!(faults, ["new: 1.0000, and the baseline does not have it", "old: only the baseline has it"]);
     }

@@ -1,5 +1,4 @@
-//! Instructions, counted by valgrind's callgrind: the same number at every run, whatever else the
-//! machine does.
+//! Instructions, counted by valgrind's callgrind: the same number in every run, however busy the machine is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -10,32 +9,32 @@ use std::{env, fs, mem};
 use crate::arguments::PART;
 use crate::child;
 
-/// Is valgrind there?
+/// Returns true if valgrind is installed.
 pub fn is_installed() -> bool {
     let version = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     version.is_ok_and(|status| status.success())
 }
 
-/// Instructions by the source file that they were made of, also where they were inlined elsewhere.
+/// Instructions by the source file of their code, even if it was inlined elsewhere.
 pub type Count = BTreeMap<String, u64>;
 
 /// Where one count ends and the next begins.
 #[inline(never)]
 pub fn mark() {
-    // Not to be merged with another function that does nothing.
+    // Keeps the function from being merged with another empty one.
     black_box(());
 }
 
-/// Runs a part under callgrind. Gives what its main thread did before the first [`mark`], between each
-/// two, and not what came after the last.
+/// Runs a part under callgrind. Returns the main thread's counts before the first [`mark`] and between each two,
+/// but not those after the last one.
 ///
 /// # Panics
 ///
 /// If valgrind is missing, the part fails, or there is no mark in it.
 pub fn count(part: &[&str]) -> Vec<Count> {
     let folder = Folder::new();
-    // Where the heap begins to grow depends on how long the arguments and the environment are, and so,
-    // by some instructions, does what an allocation costs. So both are always the same.
+    // The start of the heap depends on the length of the arguments and the environment, and so, by a few
+    // instructions, does the cost of an allocation. Therefore both are always the same.
     let program = folder.0.join("part");
     fs::copy(child::program(), &program).unwrap_or_else(|error| panic!("cannot write {}: {error}", program.display()));
     child::output(
@@ -51,7 +50,7 @@ pub fn count(part: &[&str]) -> Vec<Count> {
     );
     let dumps = (1..).map(|number| folder.0.join(format!("dump.{number}-01"))).take_while(|dump| dump.exists());
     let counts: Vec<_> = dumps.map(|dump| read(&dump)).collect();
-    // The last dump is made when the process ends.
+    // callgrind writes the last dump when the process ends.
     assert!(counts.len() > 1, "callgrind has not seen a mark in {part:?}");
     counts
 }
@@ -61,8 +60,8 @@ fn read(dump: &Path) -> Count {
     parse(&text).unwrap_or_else(|| panic!("not callgrind's format: {}", dump.display()))
 }
 
-/// Reads callgrind's format: `fl=`, `fi=` and `fe=` say which file the lines after them are of, with the
-/// name where a file is first named and its number later on. None if it is not in that format.
+/// Parses callgrind's format: `fl=`, `fi=` and `fe=` give the file of the lines after them, by name and number
+/// the first time and by number after that. Returns `None` if the text is not in that format.
 fn parse(dump: &str) -> Option<Count> {
     let mut count = Count::new();
     let mut names = HashMap::new();
@@ -94,7 +93,7 @@ fn parse(dump: &str) -> Option<Count> {
     (count.values().sum::<u64>() == total.trim().parse::<u64>().ok()?).then_some(count)
 }
 
-/// A folder for the dumps, gone when this is.
+/// A folder for the dumps, removed when this is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_callee_costs_is_not_counted_twice_and_inlined_code_goes_to_its_own_file() {
+    fn callees_count_once_and_inlined_code_counts_for_its_file() {
         let dump = "fl=(1) a.rs\nfn=(1) outer\n10 5\nfi=(2) b.rs\n+3 7\nfe=(1)\n* 1\ncfi=(3) c.rs\ncfn=(2) inner\n\
                     calls=1 40\n* 100\n\nfl=(3)\nfn=(2)\n40 100\n\ntotals: 113\n";
         let by_file = [("a.rs", 6), ("b.rs", 7), ("c.rs", 100)].map(|(file, cost)| (file.to_owned(), cost));
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_whose_sum_is_another_one_is_not_believed() {
+    fn a_dump_with_a_wrong_total_is_rejected() {
         assert_eq!(parse("fl=(1) a.rs\nfn=(1) outer\n10 5\n\ntotals: 6\n"), None);
         assert_eq!(parse("fl=(1) a.rs\nfn=(1) outer\n10 5\n"), None);
     }

@@ -1,4 +1,4 @@
-//! Parts that need a process of their own.
+//! Parts of a benchmark that run in a process of their own.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::arguments::PART;
 
-/// This program, to be run again for a part.
+/// This program, which runs again for a part.
 pub(crate) fn program() -> PathBuf {
     env::current_exe().expect("this program has a path")
 }
@@ -28,11 +28,11 @@ pub fn start(arguments: &[&str]) -> Child {
     part.spawn().unwrap_or_else(|error| panic!("cannot start {part:?}: {error}"))
 }
 
-/// Runs a part, and gives the figures that it printed.
+/// Runs a part, and returns the figures that it printed.
 ///
 /// # Panics
 ///
-/// If it fails, with what it said, or prints anything else.
+/// If it fails, with its output, or prints anything else.
 pub fn figures<const FIGURES: usize>(arguments: &[&str]) -> [f64; FIGURES] {
     let mut part = command_of_part(arguments);
     let output = output(&mut part);

@@ -1,4 +1,4 @@
-//! What is spawned: work that is over soon, in large numbers.
+//! The spawned work: short tasks in large numbers.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use tokio::task::yield_now;
 
 use crate::ways::{self, Job, Way};
 
-/// How many are spawned before they are let run. What they take, 256 bytes each at most, is less than
-/// glibc gives back to the system when it is free, and asks for again.
+/// How many tasks are spawned before they run. Their memory, at most 256 bytes each, stays below the amount that
+/// glibc returns to the system when it is free, only to request it again.
 pub const BATCH: usize = 200;
 
-/// No way needs more tasks than these for itself and the jobs.
+/// No way needs more tasks than this for itself and the jobs.
 const SCAFFOLDING: usize = 10;
 
 /// What a piece of work does.
@@ -21,7 +21,7 @@ const SCAFFOLDING: usize = 10;
 pub enum Shape {
     /// It returns at once.
     Empty,
-    /// It waits once, for its next turn.
+    /// It yields once.
     OneYield,
 }
 
@@ -29,7 +29,7 @@ impl Shape {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Empty, Self::OneYield];
 
-    /// What it is called in a table.
+    /// Its name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -38,7 +38,7 @@ impl Shape {
     }
 }
 
-/// How much work is spawned, and by how many.
+/// How much work is spawned, and by how many tasks.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// What each piece of work does.
@@ -50,14 +50,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Spawns it all by the way of this name, and gives the time until all of it has ended.
+    /// Spawns all of it by the way of this name, and returns the time until all of it has ended.
     pub async fn run(self, way: &str) -> Duration {
         let (took, answer) = mpsc::channel();
         match self.shape {
             Shape::Empty => ways::run(way, SpawnAndFinish { load: self, work: empty, took }).await,
             Shape::OneYield => ways::run(way, SpawnAndFinish { load: self, work: yield_now, took }).await,
         }
-        answer.recv().expect("the job says how long it took")
+        answer.recv().expect("the job sends its duration")
     }
 }
 
@@ -88,7 +88,7 @@ where
             spawner.await.expect("a spawner does not panic");
         }
         settle(&metrics, SCAFFOLDING).await;
-        took.send(began.elapsed()).expect("somebody waits for the answer");
+        took.send(began.elapsed()).expect("the measurement waits");
     }
 }
 
@@ -118,8 +118,8 @@ where
     }
 }
 
-/// Waits until no more than this many tasks are alive. The runtime counts them anyhow, so to ask it
-/// costs every way the same.
+/// Waits until no more than this many tasks are alive. The runtime counts them anyway, so this costs every way the
+/// same.
 async fn settle(metrics: &RuntimeMetrics, tasks: usize) {
     while metrics.num_alive_tasks() > tasks {
         yield_now().await;

@@ -1,4 +1,4 @@
-//! A wait for something or for the stop, whichever comes first.
+//! A wait for a future or the stop, whichever is first.
 
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -7,27 +7,27 @@ use std::task::Poll;
 use canstop::{Lifecycle, spawn_session};
 use tokio_util::sync::CancellationToken;
 
-/// Ways to wait, and not to sleep through the stop.
+/// Ways to wait that notice the stop, and their floors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Race {
-    /// No race: the floor of those in a task.
+    /// No race: the floor of the ways in a task.
     BareInTask,
     /// Against a token's `cancelled()`.
     Select,
-    /// The same by the token itself.
+    /// The same with the token's own method.
     RunUntilCancelled,
-    /// No race: the floor of those in a session.
+    /// No race: the floor of the ways in a session.
     BareInSession,
-    /// What canstop has for it.
+    /// canstop's way.
     UntilStopping,
 }
 
 impl Race {
-    /// Each floor before those that are compared with it.
+    /// Each floor is before the ways that are compared with it.
     pub const ALL: [Self; 5] =
         [Self::BareInTask, Self::Select, Self::RunUntilCancelled, Self::BareInSession, Self::UntilStopping];
 
-    /// What it is called in a table.
+    /// Its name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Self::BareInTask => "a wait in a task",
@@ -38,12 +38,12 @@ impl Race {
         }
     }
 
-    /// Is it what others are compared with?
+    /// Returns true if others are compared with it.
     pub fn is_floor(self) -> bool {
         matches!(self, Self::BareInTask | Self::BareInSession)
     }
 
-    /// Races so many times, one after the other in one task. Each waits for so many turns of it.
+    /// Races this many times in one task, one after the other. Each wait takes this many turns of the task.
     pub async fn run(self, times: usize, turns: u32) {
         let task = match self {
             Self::BareInTask => tokio::spawn(async move {

@@ -1,27 +1,27 @@
-//! Rounds in which all take turns.
+//! Rounds in which all contestants take turns.
 
 use std::fmt;
 
-/// What measures one way: a sample of so many figures.
+/// A contestant: takes samples, each of `FIGURES` figures, of one way.
 pub struct Contestant<'a, const FIGURES: usize> {
-    /// What it is called in a table.
+    /// Its name in a table.
     pub name: &'static str,
     /// Takes one sample.
     pub sample: Box<dyn FnMut() -> [f64; FIGURES] + 'a>,
 }
 
-/// What came of it: by contestant, by round.
+/// All samples, by contestant and by round.
 pub struct Samples<const FIGURES: usize>(Vec<Vec<[f64; FIGURES]>>);
 
-/// Takes one sample of each in every round. The first to be measured is another one each time, so
-/// that none always runs after the same.
+/// Takes one sample of each contestant in every round. Each round starts with another one, so that none always runs
+/// after the same.
 pub fn interleave<const FIGURES: usize>(
     rounds: usize,
     contestants: &mut [Contestant<'_, FIGURES>],
 ) -> Samples<FIGURES> {
     let count = contestants.len();
     let mut samples = vec![Vec::with_capacity(rounds); count];
-    // The first round is for caches, the allocator and what is made only once.
+    // The first round warms up caches, the allocator and everything that is created once.
     for round in 0..=rounds {
         for turn in 0..count {
             let index = (round + turn) % count;
@@ -47,12 +47,12 @@ impl<const FIGURES: usize> Samples<FIGURES> {
     }
 }
 
-/// The middle of some values, and how far they lie from it.
+/// The median of some values, and their spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Half of the values are below it.
     pub median: f64,
-    /// Half of the values lie in a range of twice this.
+    /// Half the interquartile range.
     pub spread: f64,
 }
 
@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_that_was_slow_for_all_does_not_change_the_ratio() {
+    fn a_round_that_is_slow_for_all_does_not_change_the_ratio() {
         let samples = Samples(vec![vec![[1.0], [10.0], [1.0]], vec![[2.0], [20.0], [2.0]]]);
         assert_eq!(samples.ratio(1, 0), Summary { median: 2.0, spread: 0.0 });
         assert_eq!(samples.median(1, 0), Summary { median: 2.0, spread: 9.0 });
     }
 
     #[test]
-    fn everyone_is_first_in_some_round_and_the_warm_up_is_not_counted() {
+    fn each_is_first_in_some_round_and_the_warm_up_is_dropped() {
         let order = std::cell::RefCell::new(Vec::new());
         let order = &order;
         let mut contestants = ["a", "b", "c"].map(|name| Contestant {

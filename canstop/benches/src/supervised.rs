@@ -1,4 +1,4 @@
-//! A supervisor around what is measured.
+//! Running measured code under a supervisor.
 
 use std::process::ExitCode;
 use std::thread;
@@ -8,21 +8,21 @@ use canstop::{App, Flavor, Lifecycle};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// More than a million of the slowest need.
+/// More than a million tasks of the slowest way need.
 const GRACE: Duration = Duration::from_secs(120);
 
 /// Runs `main` as the body of a program, on one thread or with two workers.
 ///
 /// # Panics
 ///
-/// If it panics, or something is left behind.
+/// If it panics, or something is abandoned.
 pub fn run(flavor: Flavor, main: impl Future<Output = ()>) {
     let app = App::new().grace(GRACE).flavor(flavor);
     let app = if flavor == Flavor::MultiThread { app.worker_threads(2) } else { app };
-    assert_eq!(app.run(main), ExitCode::SUCCESS, "see what the supervisor said");
+    assert_eq!(app.run(main), ExitCode::SUCCESS, "see the supervisor's report");
 }
 
-/// Runs `body` on a thread of its own, which may block on what it spawns on the supervised runtime.
+/// Runs `body` on a separate thread, which may block on work that it spawns on the supervised runtime.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Tables that can be pasted into a Markdown file as they are.
+//! Tables in Markdown.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Table(Vec<Vec<String>>);
 
 impl Table {
-    /// One with these columns.
+    /// A table with these columns.
     pub fn new(header: impl IntoIterator<Item: Into<String>>) -> Self {
         let mut table = Self(Vec::new());
         table.row(header);

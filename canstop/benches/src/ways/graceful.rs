@@ -9,7 +9,7 @@ use super::{Job, Way, arrive};
 #[derive(Clone, Debug)]
 pub(super) struct Graceful {
     guard: ShutdownGuard,
-    /// The signal that it stops at.
+    /// The signal that stops it.
     signal: CancellationToken,
 }
 
@@ -21,7 +21,7 @@ impl Way for Graceful {
         let signal = CancellationToken::new();
         let shutdown = Shutdown::new(signal.clone().cancelled_owned());
         job.run(&mut Self { guard: shutdown.guard(), signal: signal.clone() }).await;
-        // It waits for the signal first, and what is measured without a stop gave none.
+        // It first waits for the signal, which a measurement without a stop has not sent.
         signal.cancel();
         shutdown.shutdown().await;
     }

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Job, Way, arrive};
 
-/// A `JoinSet` for each that spawns: it cannot be shared.
+/// A `JoinSet` for each spawning task, because it cannot be shared.
 #[derive(Debug)]
 pub(super) struct Set {
     set: JoinSet<()>,

@@ -1,4 +1,4 @@
-//! The ways to spawn work that somebody waits for, each as its own documentation would have it.
+//! The ways to spawn work and wait for it, each as its own documentation recommends.
 
 mod plain;
 mod session;
@@ -13,41 +13,41 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One way to spawn work.
 pub trait Way: Send + 'static {
-    /// What it is called in a table.
+    /// Its name in a table.
     const NAME: &'static str;
-    /// What it can tell about the work that it spawned, or tell it.
+    /// What it knows about the spawned work, and what it can do with it.
     const KNOWS: &'static str;
-    /// Is it too slow, or too large, to be measured with a million of anything?
+    /// True if it is too slow, or too large, to be measured with a million tasks.
     const HEAVY: bool = false;
 
-    /// Sets the way up, runs a job with it, and returns when all is gone that was spawned.
+    /// Sets the way up, runs a job with it, and returns when all spawned work has ended.
     fn run<J: Job>(job: J) -> impl Future<Output = ()> + Send;
 
-    /// Spawns a piece of work that is over soon.
+    /// Spawns a short task.
     fn spawn<F>(&mut self, work: F)
     where
         F: Future<Output = ()> + Send + 'static;
 
-    /// Spawns work that spawns by itself.
+    /// Spawns work that itself spawns.
     fn spawn_job<J: Job>(&mut self, job: J);
 
-    /// Takes back what it holds of the work that has ended.
+    /// Frees what it holds for work that has ended.
     fn reap(&mut self) {}
 
     /// Spawns work that [arrives](arrive) and then waits for the stop.
     fn spawn_waiting(&mut self);
 
-    /// Tells all that was spawned to stop.
+    /// Requests the stop of all spawned work.
     fn request_stop(&mut self);
 }
 
-/// Work that spawns by a way that it is given.
+/// Work that spawns by a given way.
 pub trait Job: Send + 'static {
     /// Does the work.
     fn run<W: Way>(self, way: &mut W) -> impl Future<Output = ()> + Send;
 }
 
-/// A way, as tables show it.
+/// The properties of a way that tables show.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// Its [`Way::NAME`].
@@ -56,13 +56,13 @@ pub struct Kind {
     pub knows: &'static str,
     /// Its [`Way::HEAVY`].
     pub is_heavy: bool,
-    /// Is it the floor, or one of canstop's own?
+    /// True for the floor and for canstop's own ways.
     pub is_own: bool,
 }
 
 macro_rules! ways {
     ($($(#[$attribute:meta])* $way:ty, is_own: $is_own:literal;)*) => {
-        /// Every way, `tokio::spawn` first: it is the floor.
+        /// Every way. The first one, `tokio::spawn`, is the floor.
         pub fn all() -> Vec<Kind> {
             vec![$($(#[$attribute])* {
                 let (name, knows, is_heavy) = (<$way>::NAME, <$way>::KNOWS, <$way>::HEAVY);
@@ -78,7 +78,7 @@ macro_rules! ways {
         pub async fn run<J: Job>(name: &str, job: J) {
             match name {
                 $($(#[$attribute])* <$way>::NAME => <$way>::run(job).await,)*
-                _ => panic!("no way is called {name}"),
+                _ => panic!("there is no way {name}"),
             }
         }
     };
@@ -99,12 +99,12 @@ ways! {
 
 static ARRIVED: AtomicUsize = AtomicUsize::new(0);
 
-/// Says that one more piece of work has begun to run. It costs that work no byte.
+/// Counts one more task that has started to run. It adds no byte to the task.
 pub fn arrive() {
     ARRIVED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Waits until this many pieces of work have arrived, and forgets them.
+/// Waits until this many tasks have arrived, and resets the count.
 pub async fn arrived(count: usize) {
     while ARRIVED.load(Ordering::Relaxed) < count {
         tokio::task::yield_now().await;

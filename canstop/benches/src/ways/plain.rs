@@ -5,11 +5,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Job, Way, arrive};
 
-/// `tokio::spawn`. It is told by a token, and waited for by its handles.
+/// `tokio::spawn`, with a token for the stop, and handles to wait for the tasks.
 #[derive(Debug)]
 pub(super) struct Plain {
     token: CancellationToken,
-    /// Of what waits for the stop, and nothing else: an idle task would be waited for by none.
+    /// Only of tasks that wait for the stop: a plain `tokio::spawn` waits for no others.
     waiting: Vec<JoinHandle<()>>,
 }
 

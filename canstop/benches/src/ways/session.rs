@@ -14,7 +14,8 @@ pub(super) struct Session {
 
 impl Way for Session {
     const NAME: &'static str = "`spawn_session!`";
-    const KNOWS: &'static str = "site, owner, count, age, error, panic, waiting or blocking; can be told and given up";
+    const KNOWS: &'static str =
+        "site, owner, count, age, error, panic, waiting or blocking; can be stopped and abandoned";
 
     async fn run<J: Job>(job: J) {
         let mut way = Self::default();
@@ -48,7 +49,7 @@ impl Way for Session {
 }
 
 impl Session {
-    /// A program stops once, so what is measured without a stop leaves the supervisor as it is.
+    /// A program stops once, so measurements without a stop leave the supervisor running.
     async fn drained(self) {
         if self.stop_requested {
             let report = canstop::run().await;
@@ -57,13 +58,13 @@ impl Session {
     }
 }
 
-/// `spawn_session!` around `run_until_stopping`: work that ends where it stands when the stop comes.
+/// `spawn_session!` around `run_until_stopping`: work that ends at once when the stop is requested.
 #[derive(Debug, Default)]
 pub(super) struct RacingSession(Session);
 
 impl Way for RacingSession {
     const NAME: &'static str = "`spawn_session!` and `run_until_stopping`";
-    const KNOWS: &'static str = "the same, and ends when told";
+    const KNOWS: &'static str = "the same, and ends at the stop";
 
     async fn run<J: Job>(job: J) {
         let mut way = Self::default();

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(60);
 
 impl Way for Subsystem {
     const NAME: &'static str = "tokio-graceful-shutdown";
-    const KNOWS: &'static str = "a name, error, panic; can be told and given up";
+    const KNOWS: &'static str = "a name, error, panic; can be stopped and abandoned";
     const HEAVY: bool = true;
 
     async fn run<J: Job>(job: J) {

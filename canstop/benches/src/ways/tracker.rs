@@ -5,7 +5,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Job, Way, arrive};
 
-/// `TaskTracker`, which counts, and a token of which those who wait for the stop hold a clone.
+/// `TaskTracker`, which counts, and a token. Each task that waits for the stop holds a clone of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tracker {
     tracker: TaskTracker,
@@ -55,13 +55,13 @@ impl Tracker {
     }
 }
 
-/// `TaskTracker`, and a child token in each task, against which it races its work.
+/// `TaskTracker`, and a child token in each task, which the task races with its work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TrackerAndChildToken(Tracker);
 
 impl Way for TrackerAndChildToken {
     const NAME: &'static str = "`TaskTracker` and child token";
-    const KNOWS: &'static str = "a count; ends when told";
+    const KNOWS: &'static str = "a count; ends at the stop";
 
     async fn run<J: Job>(job: J) {
         let mut way = Self::default();
@@ -76,7 +76,7 @@ impl Way for TrackerAndChildToken {
     {
         let token = self.0.token.child_token();
         self.0.tracker.spawn(async move {
-            // Biased is the cheaper one: without it, chance decides whom to ask first.
+            // `biased` is cheaper: it draws no random number to choose the branch that is polled first.
             tokio::select! {
                 biased;
                 () = work => {}
