@@ -65,10 +65,9 @@ impl EventLoop {
         }
     }
 
-    /// Answers probes until the process is gone, once all else is done.
+    /// Answers probes until the process is gone, or runs another program, once all else is done.
     pub(super) async fn answer_to_the_end(&mut self) {
-        while self.operations.is_probed() {
-            let question = self.operations.next_question().await;
+        while let Some(question) = self.operations.question_while_served().await {
             self.answer(question);
         }
     }

@@ -118,19 +118,15 @@ impl Operations {
 
     /// The next question of a probe. Cancel safe.
     pub(super) async fn next_question(&mut self) -> Question {
-        let question = match &mut self.questions {
-            Some(questions) => questions.recv().await,
-            None => None,
-        };
-        match question {
+        match self.question_while_served().await {
             Some(question) => question,
             None => std::future::pending().await,
         }
     }
 
-    /// Whether probes are answered.
-    pub(super) fn is_probed(&self) -> bool {
-        self.questions.is_some()
+    /// The same, or none if probes are not answered, or not by this program any more.
+    pub(super) async fn question_while_served(&mut self) -> Option<Question> {
+        self.questions.as_mut()?.recv().await
     }
 }
 

@@ -55,6 +55,10 @@ struct Queue {
     added_observers: Vec<Observer>,
     /// The thread is reporting an event, which may take for ever.
     is_reporting: bool,
+    /// No event comes any more: the thread ends when it has done what is queued.
+    is_closed: bool,
+    /// The thread has ended.
+    has_ended: bool,
 }
 
 impl Queue {
@@ -88,7 +92,8 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The report thread: a job and an event in turn, so that neither keeps the other waiting.
+    /// The report thread: a job and an event in turn, so that neither keeps the other waiting. It ends once
+    /// its queue is closed and empty.
     fn work(&self) {
         let mut quiet = Quiet::default();
         let mut subscriber = Subscriber::default();
@@ -103,6 +108,11 @@ impl Shared {
                         queue.is_reporting = event.is_some();
                         break (job, event);
                     }
+                    if queue.is_closed {
+                        queue.has_ended = true;
+                        drop(queue);
+                        return self.drop_observers();
+                    }
                     queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
             };
@@ -113,6 +123,15 @@ impl Shared {
             if let Some(job) = job {
                 let _ = catch(job);
             }
+        }
+    }
+
+    /// What callbacks own is the user's, too.
+    fn drop_observers(&self) {
+        let added = std::mem::take(&mut self.lock().added_observers);
+        let observers = std::mem::take(&mut *self.observers.lock().unwrap_or_else(PoisonError::into_inner));
+        for observer in observers.into_iter().chain(added) {
+            let _ = catch(|| drop(observer));
         }
     }
 
@@ -246,14 +265,26 @@ impl Reporter {
     }
 }
 
+/// The control plane has ended, and with it the report thread.
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.thread.0.lock().is_closed = true;
+        self.thread.0.changed.notify_all();
+    }
+}
+
 impl ReportThread {
-    /// Runs a job there.
+    /// Runs a job there. After the end of the thread, and so of the control plane, whoever asks is not the
+    /// control thread, and runs it itself.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        if self.0.inline {
+        let mut queue = self.0.lock();
+        if self.0.inline || queue.has_ended {
+            drop(queue);
             let _ = catch(job);
             return;
         }
-        self.0.lock().jobs.push_back(Box::new(job));
+        queue.jobs.push_back(Box::new(job));
+        drop(queue);
         self.0.changed.notify_all();
     }
 
