@@ -8,4 +8,4 @@ mod panics;
 mod error;
 
 pub(crate) use error::{debug_text, display_text, with_sources};
-pub(crate) use panics::{catch, current_panic, install_hook, install_hook_again};
+pub(crate) use panics::{catch, current_panic, install_hook, install_hook_again, install_hook_for_sessions};

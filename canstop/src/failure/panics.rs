@@ -46,6 +46,13 @@ pub(crate) fn install_hook_again() {
     INSTALLED.call_once(wrap_hook);
 }
 
+/// Does it again when the first session is spawned, which may be long before the set-up is over. What unwinds
+/// a session is known by its note only.
+pub(crate) fn install_hook_for_sessions() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(wrap_hook);
+}
+
 fn wrap_hook() {
     // Both panic on a thread that is panicking.
     if std::thread::panicking() {

@@ -18,6 +18,7 @@ use super::session_state::Mark;
 use super::site::Site;
 use super::slots;
 use super::static_ref::StaticRef;
+use crate::failure::install_hook_for_sessions;
 
 /// The part of a thread that others can see. It outlives the thread, and then serves the next one.
 ///
@@ -180,6 +181,7 @@ fn take_thread() -> &'static Thread {
 
 #[cold]
 fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
+    install_hook_for_sessions();
     let index = site.index_or_assign();
     let thread = this_thread();
     let key = CounterKey { site: index, scope: ptr::from_ref(scope).addr(), kind };

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         "fails-to-display" => app.run(fails(|| Unprintable)),
         "circle" => app.run(fails(|| Circle)),
         "own-hook" => app.run(own_hook()),
+        "own-hook-early" => app.run(own_hook_early()),
         "observed" => app.run(observed()),
         "watching-session" => app.run(watching_session()),
         "watching-service" => app.service(watching_service().cancel()).run(async {}),
@@ -147,6 +148,13 @@ async fn own_hook() {
     let _ = spawn_session!(async { panic!("the session's words") }).await;
     lifecycle.shutdown("enough");
     let _ = run.await;
+}
+
+/// The session ends long before the set-up does.
+async fn own_hook_early() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let _ = spawn_session!(async { panic!("the session's words") }).await;
+    canstop::run().await;
 }
 
 async fn faulty() {

@@ -59,6 +59,19 @@ fn a_panic_hook_of_the_programs_own_does_not_hide_the_message() {
 }
 
 #[test]
+fn a_session_under_a_hook_from_before_run_keeps_its_message() {
+    let finished = start!("reporting", "own-hook-early").finish();
+    finished.exited(0);
+    finished.said(&["session at", "panicked: the session's words"]);
+}
+
+#[test]
+fn an_error_of_main_is_told_once() {
+    let finished = start!("setup", "fails").finish();
+    assert_eq!(finished.times_said("canstop: main failed: no database"), 1, "{finished}");
+}
+
+#[test]
 fn a_callback_sees_everything_up_to_the_last_line_and_one_that_panics_is_dropped() {
     let finished = start!("reporting", "observed").finish();
     finished.exited(0);
