@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -136,11 +136,15 @@ async fn live_on_own_thread<R: ServiceOutput>(
     let run = move || {
         let lifecycle = Lifecycle::new(scope, run);
         let _guard = lifecycle.enter();
-        // A life that panicked leaves its body poisoned and otherwise as any caught panic does.
-        let mut body = body.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let reason = reason_of(scope.body().run(|| body(lifecycle.clone())));
-        drop(body);
-        let _ = ended.send(reason);
+        // What it returns is shown and dropped as the body, and so is its state if this run is the last to
+        // hold it: all of that before the end is reported.
+        let reason = scope.body().run(|| {
+            // A run that panicked leaves its body poisoned and otherwise as any caught panic does.
+            let returned = (body.lock().unwrap_or_else(PoisonError::into_inner))(lifecycle.clone());
+            reason_of(Ok(returned))
+        });
+        let dropped = scope.body().run(|| drop(body));
+        let _ = ended.send(reason.and_then(|reason| dropped.map(|()| reason)).unwrap_or_else(|panic| panic));
     };
     match std::thread::Builder::new().name(scope.name.clone()).spawn(run) {
         Ok(_) => end.await.unwrap_or(ExitReason::Dropped),
