@@ -151,7 +151,7 @@ impl EventLoop {
             }
             let supervisor = self.supervisor;
             let counts = self.state.watches_sessions();
-            let due = self.wake_at().min(self.next_tick);
+            let due = self.wake_at().min(self.next_tick).max(Instant::now());
             let turn = tokio::select! {
                 biased;
                 delivery = next_signal() => Turn::Signal(delivery),
@@ -208,8 +208,8 @@ impl EventLoop {
         asked.map_or(now + recount, |asked| asked.min(now + recount))
     }
 
-    /// If this thread did not run between `due` and now, nor did anything else: that span costs nobody their
-    /// time. A test's clock may be moved by hours at once, which is not that.
+    /// If this thread waited until `due` and did not run since, nor did anything else: that span costs nobody
+    /// their time. A test's clock may be moved by hours at once, which is not that.
     fn forgive_frozen_time(&mut self, due: Instant) {
         if self.guard.is_some()
             && let Some(span) = frozen_span(due, Instant::now())

@@ -19,7 +19,7 @@ use super::exit::{end_at_once, write_to_stderr};
 use super::exit_watch::{End, ExitWatch};
 use super::frozen::frozen_span;
 use super::signals::{Delivery, Waiter};
-use crate::machine::{Allowance, Exit};
+use crate::machine::{Allowance, Exit, Report};
 
 static GUARD: ExitGuard = ExitGuard { watch: Mutex::new(ExitWatch::new()), waiter: Mutex::new(Start::Never) };
 
@@ -112,9 +112,16 @@ impl ExitGuard {
         Waiter::nudge();
     }
 
+    /// The report is complete. If the process must end before it is written, the guard writes it.
+    pub(super) fn keep_report(&self, report: Report) {
+        self.watch().report = Some(report);
+    }
+
     /// The last line was emitted: from here on nobody else listens, and a signal ends the process.
     pub(super) fn end_program(&self) {
-        self.watch().listener = None;
+        let mut watch = self.watch();
+        watch.listener = None;
+        watch.report = None;
     }
 
     fn watch(&self) -> MutexGuard<'_, ExitWatch> {
@@ -130,7 +137,13 @@ impl ExitGuard {
             let frozen = limit.and_then(|limit| frozen_span(later(began, limit), now));
             let end = self.watch().look(now, frozen, Waiter::take());
             if let Some(End { exit, why }) = end {
-                write_to_stderr(format!("canstop: {why}, exit code {}\n", exit.code()).as_bytes());
+                let text = match self.watch().report.take() {
+                    Some(report) => format!("{why}\n{}", Report { exit, ..report }),
+                    None => format!("{why}, exit code {}", exit.code()),
+                };
+                for line in text.lines() {
+                    write_to_stderr(format!("canstop: {line}\n").as_bytes());
+                }
                 end_at_once(exit);
             }
         }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::clock::later;
 use super::signals::Delivery;
-use crate::machine::{Allowance, Exit, Signal};
+use crate::machine::{Allowance, Exit, Report, Signal};
 
 /// What the exit itself may take beyond the grace.
 const EXIT_LIMIT: Duration = Duration::from_millis(250);
@@ -33,6 +33,8 @@ pub(super) struct ExitWatch {
     first_signal: Option<Instant>,
     /// A second signal that the control plane has not read, and until when it may.
     pub(super) unanswered: Option<(Signal, Instant)>,
+    /// The report, from when it is complete until it is written.
+    pub(super) report: Option<Report>,
 }
 
 /// The process ends now.
@@ -53,6 +55,7 @@ impl ExitWatch {
             exit: Exit::Clean,
             first_signal: None,
             unanswered: None,
+            report: None,
         }
     }
 

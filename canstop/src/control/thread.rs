@@ -139,12 +139,16 @@ fn control(
     if let Err(panic) = ran {
         end_after_panic(&event_loop, &panic, guard);
     }
+    // What abandoned services and late messages own is the user's.
+    let EventLoop { supervisor, services, .. } = event_loop;
+    supervisor.run_off_control(move || drop((services, inbox)));
 }
 
 /// Everything is decided. The data plane drops what it holds, the last line is emitted, the main thread
 /// returns the code; if any of them hangs, this thread ends the process.
 async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox, guard: &'static ExitGuard) {
     let exit = event_loop.state.exit();
+    guard.keep_report(event_loop.report());
     drop(event_loop.main.finished.take());
     event_loop.await_runtime_shutdown(inbox, DATA_PLANE_GONE_LIMIT).await;
     let is_written = event_loop.report_end(false, REPORT_LIMIT);
@@ -185,4 +189,47 @@ fn end_after_panic(event_loop: &EventLoop, panic: &str, guard: &'static ExitGuar
         format!("canstop: the program cannot be stopped in order and ends now, exit code {}\n", exit.code()).as_bytes(),
     );
     end_at_once(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process::Command;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::machine::{Allowance, RunId, ServiceId, StopSources};
+    use crate::session::Message;
+
+    /// A message that no program can send: it is about a service that does not exist.
+    #[test]
+    #[ignore = "it ends its process, so the next test runs it in one of its own"]
+    fn the_control_thread_panics() {
+        let allowance = Allowance { grace: Duration::from_secs(60), drain_delay: Duration::ZERO };
+        let settings = Settings { allowance, sources: StopSources::default(), seed: 0 };
+        let control = launch(settings, Outside::default()).unwrap();
+        let (asked_in, _) = oneshot::channel();
+        control.supervisor.send(Message::Restart { id: ServiceId(7), before: RunId::default(), asked_in });
+        let _ = control.exit.recv();
+        thread::sleep(Duration::MAX);
+    }
+
+    #[test]
+    fn a_panic_on_the_control_thread_ends_the_process_with_a_report() {
+        let ended = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "control::thread::tests::the_control_thread_panics", "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        // The body of `main` never ended.
+        assert_eq!(ended.status.code(), Some(Exit::Abandoned.code().into()), "{stderr}");
+        for line in [
+            "canstop: the control thread panicked, which is a fault of canstop: index out of bounds",
+            "canstop: abandoned: the body of main",
+            "canstop: the program cannot be stopped in order and ends now, exit code 124",
+        ] {
+            assert!(stderr.contains(line), "{stderr}");
+        }
+    }
 }
