@@ -1,11 +1,14 @@
 //! Programs that try what a control plane must survive. The first argument says which. All have a grace of
 //! one second unless they say otherwise.
 
+use std::error::Error;
+use std::fmt::{self, Display};
 use std::fs;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -45,7 +48,32 @@ fn main() -> ExitCode {
             println!("{READY}");
             pending::<()>().await;
         }),
-        "frozen" => app.service(server()).run(async {
+        "error-drops-slowly" => app.service(returns_error(drop_slowly)).run(async {}),
+        "error-panics" => app.service(returns_error(panic_in_error)).run(async {}),
+        "blocking-error-panics" => app.service(blocks_and_returns_error(panic_in_error)).run(async {}),
+        "blocking-state-is-slow" => app.service(blocks_with_state(drop_slowly)).run(async {}),
+        "blocking-state-blocks" => app.service(blocks_with_state(block_for_ever)).run(async {}),
+        "error-of-main-drops-slowly" => app.run(async {
+            spawn_session!(sleep(Duration::from_millis(500)));
+            Err::<(), _>(Troubled(OnDrop(drop_slowly as fn())))
+        }),
+        "job" => app.run(async {
+            println!("{READY}");
+            pending::<()>().await;
+        }),
+        "drains" => serve_on(app, Duration::from_secs(60)).run(async {}),
+        "drains-and-hangs" => serve_on(app, Duration::from_secs(60)).service(deaf("deaf".to_owned())).run(async {}),
+        "exit-handler-hangs" => {
+            hang_at_exit();
+            app.service(server()).run(async {})
+        }
+        "many" => (0..MANY).fold(app, |app, number| app.service(deaf(format!("deaf {number}")))).run(async {
+            while BEGUN.load(Ordering::Relaxed) < MANY {
+                sleep(Duration::from_millis(1)).await;
+            }
+            println!("{READY}");
+        }),
+        "frozen" => app.grace(Duration::from_secs(2)).service(server()).run(async {
             spawn_session!(async {
                 println!("{READY}");
                 Lifecycle::current().stopping().await;
@@ -59,10 +87,40 @@ fn main() -> ExitCode {
     }
 }
 
+/// Serves through a drain delay that no test waits out.
+fn serve_on(app: App, drain_delay: Duration) -> App {
+    app.grace(drain_delay + Duration::from_secs(10)).drain_delay(drain_delay).service(server())
+}
+
+const MANY: u32 = 1_000;
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+
+/// Never stops.
+fn deaf(name: String) -> Service<()> {
+    let deaf = Service::new("deaf", |_: Lifecycle| async {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        pending::<()>().await;
+    });
+    deaf.name(name)
+}
+
+#[expect(unsafe_code, reason = "atexit(3) has no wrapper in std")]
+fn hang_at_exit() {
+    extern "C" fn hang() {
+        block_for_ever();
+    }
+    // SAFETY: the handler never returns and touches nothing.
+    assert_eq!(unsafe { libc::atexit(hang) }, 0);
+}
+
 fn block_for_ever() {
     loop {
         thread::park();
     }
+}
+
+fn panic_in_error() {
+    panic!("the error's destructor");
 }
 
 fn drop_slowly() {
@@ -104,6 +162,53 @@ fn with_state(drop_it: fn()) -> Service<()> {
             drop(state);
         }
     })
+}
+
+/// An error whose destructor is user code like any other.
+struct Troubled<F: FnMut()>(OnDrop<F>);
+
+impl<F: FnMut()> Display for Troubled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("trouble")
+    }
+}
+
+impl<F: FnMut()> fmt::Debug for Troubled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Troubled")
+    }
+}
+
+impl<F: FnMut()> Error for Troubled<F> {}
+
+fn returns_error(drop_it: fn()) -> Service<Result<(), Troubled<fn()>>> {
+    Service::new("troubled", move |lifecycle: Lifecycle| async move {
+        println!("{READY}");
+        lifecycle.stopping().await;
+        Err(Troubled(OnDrop(drop_it)))
+    })
+}
+
+fn blocks_and_returns_error(drop_it: fn()) -> Service<Result<(), Troubled<fn()>>> {
+    Service::blocking("troubled", move |lifecycle: Lifecycle| {
+        wait_for_stop(&lifecycle);
+        Err(Troubled(OnDrop(drop_it)))
+    })
+}
+
+fn blocks_with_state(drop_it: fn()) -> Service<()> {
+    let state = OnDrop(drop_it);
+    Service::blocking("keeper", move |lifecycle: Lifecycle| {
+        let _state = &state;
+        wait_for_stop(&lifecycle);
+    })
+}
+
+fn wait_for_stop(lifecycle: &Lifecycle) {
+    println!("{READY}");
+    while !lifecycle.is_stopping() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A cancelled run whose destructors take a while.

@@ -106,8 +106,8 @@ fn running_and_queued_blocking_sessions_are_named(flavor: &str) {
 
 fn a_raw_blocking_task_is_not_waited_for(flavor: &str) {
     let finished = terminate(start!("blocked", "raw-blocking", flavor));
-    finished.exited(0).within(PROMPTLY);
-    finished.ended_with(&["0 abandoned, exit code 0"]);
+    finished.exited(143).within(PROMPTLY);
+    finished.ended_with(&["0 abandoned, exit code 143"]);
 }
 
 fn a_second_signal_ends_a_fully_blocked_program(flavor: &str) {

@@ -1,7 +1,7 @@
 //! The control plane under what a program or its parent does to it.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use canstop_tests::{Finished, Probe, READY, Signal};
 
@@ -183,9 +183,151 @@ fn a_main_that_panics_when_dropped_has_failed() {
 }
 
 #[test]
+fn a_service_whose_state_does_not_drop_is_named() {
+    let finished = terminate(start!("control", "state-blocks"));
+    finished.exited(124).within(DEADLINE);
+    finished.said(&["abandoned: service `keeper`", "blocking a thread"]);
+}
+
+#[test]
+fn a_state_that_panics_when_dropped_is_its_services_failure() {
+    let finished = terminate(start!("control", "state-panics"));
+    finished.exited(1).within(PROMPTLY);
+    finished.said(&["`keeper`", "the state"]);
+}
+
+#[test]
+fn a_state_that_drops_slowly_is_waited_for() {
+    let finished = terminate(start!("control", "state-is-slow"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed("dropped");
+}
+
+#[test]
+fn a_program_that_was_frozen_gets_its_time_back() {
+    let mut probe = start!("control", "frozen");
+    probe.wait_for_line(READY);
+    probe.signal(Signal::Terminate);
+    sleep(Duration::from_millis(100));
+    probe.signal(Signal::Stop);
+    sleep(Duration::from_secs(3));
+    probe.signal(Signal::Continue);
+    let finished = probe.finish();
+    finished.exited(0);
+    finished.printed("the session is done");
+}
+
+#[test]
+fn runs_in_a_row_leave_no_descriptor_and_no_thread() {
+    let finished = start!("control", "again-and-again").finish();
+    finished.exited(0);
+    finished.printed("0 more descriptors").printed("few threads: true");
+}
+
+#[test]
+fn a_services_error_that_drops_slowly_is_waited_for() {
+    let finished = terminate(start!("control", "error-drops-slowly"));
+    finished.exited(1).within(DEADLINE);
+    finished.printed("dropped");
+    finished.said(&["service `troubled` failed: trouble"]);
+}
+
+#[test]
+fn a_services_error_that_panics_when_dropped_is_its_failure() {
+    for scenario in ["error-panics", "blocking-error-panics"] {
+        let finished = terminate(start!("control", scenario));
+        finished.exited(1).within(PROMPTLY);
+        finished.said(&["service `troubled` panicked: the error's destructor"]);
+    }
+}
+
+#[test]
+fn a_blocking_services_state_that_drops_slowly_is_waited_for() {
+    let finished = terminate(start!("control", "blocking-state-is-slow"));
+    finished.exited(0).within(DEADLINE);
+    finished.printed("dropped");
+}
+
+#[test]
+fn a_blocking_services_state_that_does_not_drop_is_named() {
+    let finished = terminate(start!("control", "blocking-state-blocks"));
+    finished.exited(124).within(DEADLINE);
+    finished.said(&["abandoned: service `keeper`", "blocking a thread"]);
+}
+
+#[test]
+fn an_error_of_main_that_drops_slowly_is_waited_for() {
+    let finished = start!("control", "error-of-main-drops-slowly").finish();
+    finished.exited(1);
+    finished.printed("dropped");
+    finished.ended_with(&["1 sessions drained, 0 abandoned, exit code 1"]);
+}
+
+#[test]
+fn an_interrupted_job_exits_by_its_signal() {
+    for (signal, code) in [(Signal::Hangup, 129), (Signal::Interrupt, 130), (Signal::Terminate, 143)] {
+        let mut probe = start!("control", "job");
+        probe.wait_for_line(READY);
+        probe.signal(signal);
+        probe.finish().exited(code).within(PROMPTLY);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_drain_delay_and_nothing_else() {
+    let mut probe = start!("control", "drains");
+    probe.wait_for_line(READY);
+    let finished = twice(probe, [Signal::Terminate, Signal::Terminate]);
+    finished.exited(0).within(PROMPTLY + Duration::from_millis(200));
+    finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 0"]);
+}
+
+#[test]
+fn a_third_signal_after_a_drain_delay_forces_the_exit() {
+    let mut probe = start!("control", "drains-and-hangs");
+    probe.wait_for_line(READY);
+    for _ in 0..2 {
+        probe.signal(Signal::Terminate);
+        sleep(Duration::from_millis(200));
+    }
+    probe.signal(Signal::Interrupt);
+    let finished = probe.finish();
+    finished.exited(130).within(AT_ONCE + Duration::from_millis(200));
+    finished.said(&["abandoned: service `deaf`"]);
+}
+
+/// By a terminal of its own, which turns the key into a signal.
+#[test]
+fn ctrl_c_in_a_terminal_skips_the_drain_delay() {
+    let command = format!("{} drains", env!("CARGO_BIN_EXE_control"));
+    let mut probe = Probe::start("script", &["--quiet", "--return", "--flush", "--command", &command, "/dev/null"]);
+    probe.wait_for_start(READY);
+    let pressed = Instant::now();
+    probe.say("\u{3}");
+    let finished = probe.finish();
+    finished.exited(0);
+    assert!(pressed.elapsed() < DEADLINE, "{finished}");
+    assert!(finished.stdout.iter().any(|line| line.contains("stopping (SIGINT)")), "{finished}");
+}
+
+#[test]
+fn an_exit_handler_that_hangs_is_held_to_the_deadline() {
+    let finished = terminate(start!("control", "exit-handler-hangs"));
+    finished.exited(124).within(DEADLINE + Duration::from_millis(50));
+    finished.said(&["something still runs after the last line", "exit code 124"]);
+}
+
+#[test]
+fn a_thousand_services_that_do_not_stop_keep_the_deadline() {
+    let finished = terminate(start!("control", "many"));
+    finished.exited(124).within(DEADLINE + Duration::from_millis(50));
+    finished.ended_with(&["1000 abandoned, exit code 124"]);
+}
+
+#[test]
 fn a_fork_that_returns_from_main_ends_with_a_sentence() {
     let finished = terminate(start!("foreign", "fork-returns"));
-    finished.exited(0);
+    finished.exited(143);
     finished.printed("the fork exited with 1");
     finished.said(&["was forked from a supervised one", "Call `exec` after `fork`"]);
 }
@@ -193,7 +335,7 @@ fn a_fork_that_returns_from_main_ends_with_a_sentence() {
 #[test]
 fn a_fork_that_calls_run_ends_with_a_sentence() {
     let finished = terminate(start!("foreign", "fork-starts"));
-    finished.exited(0);
+    finished.exited(143);
     finished.printed("the fork exited with 1");
     finished.said(&["was forked from a supervised one"]);
 }
@@ -201,9 +343,19 @@ fn a_fork_that_calls_run_ends_with_a_sentence() {
 #[test]
 fn a_signal_ends_a_fork_as_if_it_had_no_handler() {
     let finished = terminate(start!("foreign", "fork-is-signalled"));
-    finished.exited(0);
+    finished.exited(143);
     finished.printed("the fork was ended by signal 15");
     finished.said(&["was forked from a program under supervision"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_sandbox_that_forbids_membarrier_later_leaves_a_program_that_stops() {
+    let finished = terminate(start!("foreign", "forbids-membarrier"));
+    // It has no service: it is a job that is interrupted.
+    finished.exited(143).within(PROMPTLY);
+    finished.printed("refused: true");
+    finished.ended_with(&["100 sessions drained, 0 abandoned, exit code 143"]);
 }
 
 #[test]
@@ -212,7 +364,7 @@ fn a_replaced_signal_handler_is_reported_once() {
     probe.wait_for_line(READY);
     sleep(Duration::from_millis(2_300));
     let finished = terminate_now(probe);
-    finished.exited(0);
+    finished.exited(143);
     assert_eq!(finished.times_said("the handler of SIGINT was replaced"), 1, "{finished}");
 }
 

@@ -1,4 +1,7 @@
-//! Sessions that are in flight when the stop comes.
+//! Sessions that are in flight when the stop comes. The probes have no services: they are jobs, and when a signal
+//! interrupts them they exit by it.
+
+use std::time::Duration;
 
 use canstop_tests::{place_of, seconds_after};
 
@@ -7,11 +10,11 @@ use crate::{DEADLINE, PROMPTLY, terminate};
 #[test]
 fn a_hundred_sessions_in_flight_at_sigterm_all_finish() {
     let finished = terminate(start!("sessions", "hundred"));
-    finished.exited(0).within(DEADLINE);
+    finished.exited(143).within(DEADLINE);
     for number in 0..100 {
         finished.printed(&format!("session {number} is done"));
     }
-    finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 0"]);
+    finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 143"]);
 }
 
 #[test]
@@ -29,17 +32,17 @@ fn an_endless_session_is_named_with_its_place_its_function_and_its_age() {
 #[test]
 fn a_session_that_is_spawned_during_the_stop_is_waited_for_like_its_parent() {
     let finished = terminate(start!("sessions", "nested"));
-    finished.exited(0).within(DEADLINE);
+    finished.exited(143).within(DEADLINE);
     finished.printed("the outer session is done").printed("the inner session is done");
-    finished.ended_with(&["2 sessions drained, 0 abandoned, exit code 0"]);
+    finished.ended_with(&["2 sessions drained, 0 abandoned, exit code 143"]);
 }
 
 #[test]
 fn a_hundred_thousand_sessions_that_wait_for_the_stop_all_finish() {
     // Whether all hear the stop is asked, not how fast a debug build on a busy machine is.
     let finished = terminate(start!("crowd", "10000", "100000"));
-    finished.exited(0);
-    finished.ended_with(&["100000 sessions drained, 0 abandoned, exit code 0"]);
+    finished.exited(143);
+    finished.ended_with(&["100000 sessions drained, 0 abandoned, exit code 143"]);
 }
 
 #[test]
@@ -53,9 +56,16 @@ fn no_session_is_both_drained_and_abandoned() {
 }
 
 #[test]
+fn a_last_line_comes_before_the_exit_however_many_sessions_are_left() {
+    let finished = terminate(start!("crowd", "60", "100000"));
+    finished.within(Duration::from_millis(60 + 250 + 50));
+    finished.ended_with(&["(SIGTERM)", "exit code "]);
+}
+
+#[test]
 fn a_raw_task_runs_as_ever_and_is_lost_at_the_stop() {
     let finished = terminate(start!("sessions", "raw"));
-    finished.exited(0).within(PROMPTLY);
+    finished.exited(143).within(PROMPTLY);
     finished.never_printed("the raw task is done");
-    finished.ended_with(&["0 sessions drained, 0 abandoned, exit code 0"]);
+    finished.ended_with(&["0 sessions drained, 0 abandoned, exit code 143"]);
 }

@@ -7,7 +7,7 @@ use crate::{DEADLINE, PROMPTLY, terminate};
 #[test]
 fn a_failed_session_is_reported_and_survived() {
     let finished = terminate(start!("failing_sessions", "survived"));
-    finished.exited(0).within(PROMPTLY);
+    finished.exited(143).within(PROMPTLY);
     finished.printed("main is stopping");
 
     let refused = place_of("failing_sessions", "\"refused\"");
@@ -18,7 +18,7 @@ fn a_failed_session_is_reported_and_survived() {
 
     let blocking = place_of("failing_sessions", "spawn_blocking_session!(");
     finished.said(&["session at", &blocking, "failed: an error occurred when formatting an argument"]);
-    finished.ended_with(&["0 abandoned, exit code 0"]);
+    finished.ended_with(&["0 abandoned, exit code 143"]);
 }
 
 #[test]

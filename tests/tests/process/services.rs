@@ -30,7 +30,7 @@ fn a_service_that_exceeds_its_limit_fails_the_program() {
     assert_eq!(finished.times_said("it is restarted in"), 2, "{finished}");
     finished.said(&["service `failing` failed: cannot reach the database: connection refused"]);
     finished.ended_with(&[
-        "(service failed: `failing`: cannot reach the database: connection refused)",
+        "(service failed: `failing`: failed 3 times in 30s, more than its limit of 2; last error: cannot reach the",
         "0 abandoned, exit code 1",
     ]);
 }

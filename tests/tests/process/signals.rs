@@ -73,7 +73,7 @@ fn two_sigterms_thirty_milliseconds_apart_are_one() {
         (apart < Duration::from_millis(60)).then_some(finished)
     });
     let finished = finished.expect("a machine that can pause for 30 ms");
-    finished.exited(0).within(DEADLINE);
+    finished.exited(143).within(DEADLINE);
     finished.said(&["SIGTERM while stopping"]);
-    finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 0"]);
+    finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 143"]);
 }

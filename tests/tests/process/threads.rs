@@ -16,5 +16,6 @@ fn a_thread_that_enters_the_lifecycle_can_spawn_sessions() {
     let finished = start!("threads", "guest").finish();
     finished.exited(0);
     finished.printed("the thread has spawned a session").printed("a session from a foreign thread");
-    finished.ended_with(&["(finished)", "0 abandoned, exit code 0"]);
+    // It is a job, and ends well.
+    assert!(finished.stderr.is_empty(), "{finished}");
 }
