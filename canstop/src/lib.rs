@@ -146,7 +146,7 @@ pub use canstop_macros::{main, service};
 pub use crate::app::{App, Flavor};
 pub use crate::lifecycle::flush;
 pub use crate::lifecycle::{
-    Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep,
+    Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep, set_grace,
 };
 pub use crate::listen::{Address, ListenAddress, Listener, Peer, Stream, listen};
 pub use crate::machine::{

@@ -39,7 +39,7 @@ pub async fn plain(lifecycle: Lifecycle) {
 }
 
 /// State, a pattern and an error of its own.
-#[canstop::service(after(plain), grace = "1s")]
+#[canstop::service(after(plain, "of_a_function"), grace = "1s")]
 pub async fn writer(lifecycle: Lifecycle, pool: Pool, (from, to): (u32, u32)) -> Result<(), Broken> {
     lifecycle.ready();
     lifecycle.stopping().await;
@@ -69,6 +69,16 @@ pub async fn of_a_function(lifecycle: Lifecycle, call: impl Fn() + Clone + Send 
     lifecycle.stopping().await;
     call();
 }
+
+/// A runtime of its own, and options that are expressions.
+#[canstop::service(own_runtime, grace = GRACE, limit = (2, Duration::from_secs(9)), name = NAME.to_owned())]
+pub async fn apart(lifecycle: Lifecycle, pool: Pool) {
+    lifecycle.stopping().await;
+    println!("{pool:?}");
+}
+
+const GRACE: Duration = Duration::from_secs(1);
+const NAME: &str = "apart";
 
 /// Raw identifiers.
 #[canstop::service(manual)]

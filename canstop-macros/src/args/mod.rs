@@ -14,7 +14,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::Path;
 
 pub(crate) use entry::Entry;
-pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Positive, Setting, SomeFunctions};
+pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Needs, Positive, Setting};
 pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start, Switch};
 
 use crate::diag::Errors;
@@ -110,12 +110,13 @@ options! {
     "start" start: Setting<Start>, [Service], r#""fail" or "retry""#, r#"start = "retry""#;
     "ready" ready: Setting<Ready>, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
     "clock" clock: Setting<Clock>, [Test], r#""paused" or "real""#, r#"clock = "real""#;
-    "after" after: SomeFunctions, [Service], "a list of services", "after(writer)";
-    "bound_to" bound_to: SomeFunctions, [Service], "a list of services", "bound_to(database)";
+    "after" after: Needs, [Service], "a list of services", "after(writer)";
+    "bound_to" bound_to: Needs, [Service], "a list of services", "bound_to(database)";
     "manual" manual: Flag, [Service], "no value", "manual";
     "optional" optional: Flag, [Service], "no value", "optional";
     "cancel" cancel: Flag, [Service], "no value", "cancel";
     "blocking" blocking: Flag, [Service], "no value", "blocking";
+    "own_runtime" own_runtime: Flag, [Service], "no value", "own_runtime";
     "allow" allow: Allowances, [Service], "`raw_spawn` or `blocking_call`", "allow(raw_spawn)";
     "crate" krate: Path, [Main Service Test], "a path without quotes", "crate = ::canstop";
 }

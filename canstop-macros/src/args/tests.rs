@@ -1,6 +1,6 @@
 //! The option reader, through the table.
 
-use super::{Location, Options, Ready, Restart, Row, TABLE};
+use super::{Location, Options, Ready, Restart, Row, TABLE, names};
 use crate::diag::Errors;
 use crate::testing::{faults, mutations, tokens};
 
@@ -33,13 +33,13 @@ fn the_options_of_the_design_are_read() {
         health = "127.0.0.1:9000", status = true, metrics = OFF, stall = "30s", blocked = "1s", crate = ::my::canstop,"#;
     assert_eq!(read(main, Location::Main).1, Vec::<String>::new());
     let service = r#"name = "web", restart = "on-failure", backoff = "100ms..10s", limit = "5 in 30s", grace = "2s",
-        start_timeout = "30s", ready = "started", after(db, a::b::<u8, u8>), manual, optional, cancel, blocking,
+        start_timeout = "30s", ready = "started", after(db, a::b::<u8, u8>, "cache"), manual, optional, cancel, blocking,
         allow(raw_spawn, blocking_call), crate = canstop"#;
     let (options, faults) = read(service, Location::Service);
     assert_eq!(faults, Vec::<String>::new());
     assert!(options.restart.is_some_and(|given| given.value.written() == Some(&Restart::OnFailure)));
     assert!(options.ready.is_some_and(|given| given.value.written() == Some(&Ready::Started)));
-    assert_eq!(options.after.map(|given| given.value.0.len()), Some(2));
+    assert_eq!(options.after.map(|given| given.value.0.len()), Some(3));
     let limit = options.limit.expect("a limit").value;
     let limit = limit.written().expect("written");
     assert_eq!((limit.failures, limit.window.as_secs()), (5, 30));
@@ -101,7 +101,8 @@ fn each_ill_typed_value_gets_its_mend() {
         ("after()", "names nothing"),
         ("after(a, a)", "names `a` twice"),
         ("after(a())", "without calling it"),
-        ("after(\"a\")", "without quotes"),
+        ("after(\"\")", "a name is empty"),
+        ("after(\"a\", \"a\")", "twice"),
         ("after(a,, b)", "expected a name before this comma"),
         ("allow(raw_spwan)", "did you mean `raw_spawn`?"),
         ("allow()", "names nothing"),
@@ -127,6 +128,7 @@ fn each_ill_typed_value_gets_its_mend() {
         ("worker_threads = 4 services(a)", "expected a comma before this"),
         ("flavor = \"multi-thread\"", "did you mean \"multi_thread\"?"),
         ("services(a, a)", "names `a` twice"),
+        ("services(\"a\")", "without quotes"),
         ("link(my-lib)", "write `link(my_lib)`"),
         ("link(a::b)", "write `link(my_lib)`"),
         ("link()", "names nothing"),
@@ -167,23 +169,72 @@ fn no_arguments_however_odd_make_the_reader_panic() {
     }
 }
 
+/// The documented options of one macro: the table in its docs.
+fn documented(place: Location) -> Option<&'static str> {
+    let docs = match place {
+        Location::Main => include_str!("../../docs/main.md"),
+        Location::Service => include_str!("../../docs/service.md"),
+        Location::Test => include_str!("../../docs/test.md"),
+        Location::Session | Location::BlockingSession => return None,
+    };
+    let table = &docs[docs.find("| Option |")?..];
+    Some(&table[..table.find("\n\n").map_or(table.len(), |end| end + 1)])
+}
+
+/// The names in a table's first column, each as often as it has rows.
+fn rows(table: &str) -> impl Iterator<Item = &str> {
+    table.lines().filter_map(|line| {
+        let cell = line.strip_prefix("| `")?;
+        cell.split(|next: char| !next.is_alphanumeric() && next != '_').next()
+    })
+}
+
 #[test]
-fn every_option_is_documented_where_it_may_be_written_and_fuzzed() {
-    let dictionary = include_str!("../../fuzz/tokens.dict");
-    for (Row { name, .. }, places) in TABLE {
-        assert!(dictionary.lines().any(|line| line == format!("\"{name}\"")), "`{name}` is not in tokens.dict");
-        for place in *places {
-            let docs = match place {
-                Location::Main => include_str!("../../docs/main.md"),
-                Location::Service => include_str!("../../docs/service.md"),
-                Location::Test => include_str!("../../docs/test.md"),
-                Location::Session | Location::BlockingSession => continue,
-            };
-            let is_row = |line: &str| {
-                let cell = line.strip_prefix("| `").and_then(|cell| cell.strip_prefix(*name));
-                cell.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
-            };
-            assert!(docs.lines().any(is_row), "{place:?} does not document `{name}`");
+fn the_docs_of_a_macro_list_its_options_and_no_other() {
+    for place in [Location::Main, Location::Service, Location::Test] {
+        let table = documented(place).expect("a table");
+        for name in names(place) {
+            assert!(rows(table).any(|row| row == name), "{place:?} does not document `{name}`");
+        }
+        for row in rows(table) {
+            assert!(names(place).any(|name| name == row), "{place:?} documents `{row}`, which it does not take");
         }
     }
+}
+
+#[test]
+fn the_fuzzer_knows_every_option() {
+    let dictionary = include_str!("../../fuzz/tokens.dict");
+    for (Row { name, .. }, _) in TABLE {
+        assert!(dictionary.lines().any(|line| line == format!("\"{name}\"")), "`{name}` is not in tokens.dict");
+    }
+}
+
+/// `docs/options.md` is made of the tables in the attributes' docs and of what the table says of sessions.
+/// With `CANSTOP_WRITE_DOCS` set, this test writes it.
+#[test]
+fn the_page_of_all_options_is_up_to_date() {
+    const INTRODUCTION: &str = "# Options\n\n\
+        Every option of every macro, and what to write without the macro. A duration is a number and a unit: \
+        `\"250ms\"`,\n`\"1.5s\"`, `\"2m\"`, `\"1h\"`. An option that takes a value also takes an expression of its type, \
+        as in\n`grace = config().grace`.\n";
+    let mut page = INTRODUCTION.to_owned();
+    for place in [Location::Main, Location::Service, Location::Test] {
+        let (spelled, table) = (place.spelled(), documented(place).expect("a table"));
+        page += &format!("\n## `{spelled}`\n\n{table}");
+    }
+    for place in [Location::Session, Location::BlockingSession] {
+        page += &format!("\n## `{}`\n\n| Option | Takes |\n|---|---|\n", place.spelled());
+        for (Row { takes, form, .. }, _) in TABLE.iter().filter(|(_, places)| places.contains(&place)) {
+            page += &format!("| `{form}` | {takes} |\n");
+        }
+    }
+    // What follows the attribute's own page there.
+    let page = page.replace("](#warnings)", "](https://docs.rs/canstop/latest/canstop/lints/index.html)");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/options.md");
+    if std::env::var_os("CANSTOP_WRITE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("the page can be written");
+    }
+    let written = std::fs::read_to_string(path).expect("docs/options.md is there");
+    assert!(written == page, "docs/options.md is out of date: run this test with CANSTOP_WRITE_DOCS=1");
 }

@@ -228,34 +228,67 @@ impl Value for Path {
     }
 }
 
-/// Functions by their paths, each once. Whether the list may be empty is the option's affair.
+/// Functions by their paths, each once. There may be none.
 pub(crate) struct Functions(pub(crate) Vec<Path>);
 
 impl Value for Functions {
     fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
-        let paths = distinct(entry, row, |written| {
-            syn::parse2::<Path>(written.clone()).map_err(|_| {
-                let mend = match written.clone().into_iter().next() {
-                    Some(TokenTree::Ident(_)) => "name the function without calling it",
-                    Some(TokenTree::Literal(_)) => "name the function without quotes",
-                    _ => "name the function",
-                };
-                let (name, form) = (row.name, row.form);
-                syn::Error::new_spanned(written, format!("`{name}` takes paths: {mend}, as in `{form}`"))
-            })
-        })?;
-        Ok(Self(paths))
+        distinct(entry, row, |written| function(written, row)).map(Self)
     }
 }
 
-/// Functions, at least one.
-pub(crate) struct SomeFunctions(pub(crate) Vec<Path>);
+/// Services that this one needs, at least one.
+pub(crate) struct Needs(pub(crate) Vec<Need>);
 
-impl Value for SomeFunctions {
-    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
-        let Functions(paths) = Functions::read(entry, row)?;
-        not_empty(entry, row, paths).map(Self)
+/// A service, as another one's attribute names it.
+pub(crate) enum Need {
+    /// By its function.
+    Function(Path),
+    /// By its name, where the function cannot stand for it: one that takes `impl Trait` is many functions.
+    Name(LitStr),
+}
+
+impl Need {
+    /// Whether it is the service of this function and name.
+    pub(crate) fn is(&self, ident: &Ident, name: &str) -> bool {
+        match self {
+            Self::Function(path) => path.is_ident(ident),
+            Self::Name(written) => written.value() == name,
+        }
     }
+}
+
+impl ToTokens for Need {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Function(path) => path.to_tokens(tokens),
+            Self::Name(name) => name.to_tokens(tokens),
+        }
+    }
+}
+
+impl Value for Needs {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let needs = distinct(entry, row, |written| match syn::parse2::<LitStr>(written.clone()) {
+            Ok(name) if name.value().trim().is_empty() => Err(refused(&name, row, "a name is empty")),
+            Ok(name) => Ok(Need::Name(name)),
+            Err(_) => function(written, row).map(Need::Function),
+        })?;
+        not_empty(entry, row, needs).map(Self)
+    }
+}
+
+/// A function by its path.
+fn function(written: &TokenStream, row: &Row) -> syn::Result<Path> {
+    syn::parse2::<Path>(written.clone()).map_err(|_| {
+        let mend = match written.clone().into_iter().next() {
+            Some(TokenTree::Ident(_)) => "name the function without calling it",
+            Some(TokenTree::Literal(_)) => "name the function without quotes",
+            _ => "name the function",
+        };
+        let (name, form) = (row.name, row.form);
+        syn::Error::new_spanned(written, format!("`{name}` takes paths: {mend}, as in `{form}`"))
+    })
 }
 
 /// Crates by their names, at least one.

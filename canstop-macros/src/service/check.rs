@@ -33,13 +33,14 @@ pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
     let parameters = Parameters::of(function, options, errors);
     let output = Output::of(function, errors);
     kind(options, function, &output, errors);
-    conflicts(options, function, errors);
+    let name = match &options.name {
+        Some(Given { value: Setting::Written(name), .. }) => name.0.clone(),
+        _ => function.sig.ident.unraw().to_string(),
+    };
+    conflicts(options, function, &name, errors);
     let generic = function.sig.generics.params.iter().any(is_type_or_const);
     Plan {
-        name: match &options.name {
-            Some(Given { value: Setting::Written(name), .. }) => name.0.clone(),
-            _ => function.sig.ident.unraw().to_string(),
-        },
+        name,
         registered: parameters.state.is_empty() && !generic && options.manual.is_none(),
         named: !generic && parameters.state.iter().all(|state| state.is_named()),
         findings: lint::find(function.body.stream(), watched(options)),
@@ -91,12 +92,19 @@ fn kind(options: &Options, function: &Function, output: &Output, errors: &mut Er
 }
 
 /// Options that contradict each other or the function.
-fn conflicts(options: &Options, function: &Function, errors: &mut Errors) {
+fn conflicts(options: &Options, function: &Function, name: &str, errors: &mut Errors) {
     if let (Some(cancel), Some(_)) = (&options.cancel, &options.blocking) {
         errors.at(
             &cancel.key,
             "`cancel` drops a service at its next `.await`, and a `blocking` one has none: \
              remove `cancel`, take `lifecycle: Lifecycle` and ask `lifecycle.is_stopping()`",
+        );
+    }
+    if let (Some(own_runtime), Some(_)) = (&options.own_runtime, &options.blocking) {
+        errors.at(
+            &own_runtime.key,
+            "a `blocking` service has a thread of its own and awaits nothing there: remove `own_runtime`, or \
+             `blocking` and write `async fn`",
         );
     }
     if options.restarts_never() {
@@ -113,14 +121,14 @@ fn conflicts(options: &Options, function: &Function, errors: &mut Errors) {
              write `after(..)` instead, or remove `restart`",
         );
     }
-    for path in options.after.iter().flat_map(|given| &given.value.0) {
-        if path.is_ident(&function.sig.ident) {
-            errors.at(path, "a service cannot come after itself: remove it from `after`");
+    for need in options.after.iter().flat_map(|given| &given.value.0) {
+        if need.is(&function.sig.ident, name) {
+            errors.at(need, "a service cannot come after itself: remove it from `after`");
         }
     }
-    for path in options.bound_to.iter().flat_map(|given| &given.value.0) {
-        if path.is_ident(&function.sig.ident) {
-            errors.at(path, "a service is not bound to itself: remove it from `bound_to`");
+    for need in options.bound_to.iter().flat_map(|given| &given.value.0) {
+        if need.is(&function.sig.ident, name) {
+            errors.at(need, "a service is not bound to itself: remove it from `bound_to`");
         }
     }
 }

@@ -233,17 +233,20 @@ fn described(plan: &Plan, service: TokenStream) -> TokenStream {
         let ready = ready.expression(|ready| ready.path(&krate.item("Ready")));
         calls.extend(quote!(.ready(#ready)));
     }
-    for path in options.after.iter().flat_map(|given| &given.value.0) {
-        calls.extend(quote!(.after(#path)));
+    for need in options.after.iter().flat_map(|given| &given.value.0) {
+        calls.extend(quote!(.after(#need)));
     }
-    for path in options.bound_to.iter().flat_map(|given| &given.value.0) {
-        calls.extend(quote!(.bound_to(#path)));
+    for need in options.bound_to.iter().flat_map(|given| &given.value.0) {
+        calls.extend(quote!(.bound_to(#need)));
     }
     if options.optional.is_some() {
         calls.extend(quote!(.optional()));
     }
     if options.cancel.is_some() {
         calls.extend(quote!(.cancel()));
+    }
+    if options.own_runtime.is_some() {
+        calls.extend(quote!(.own_runtime()));
     }
     if parted.is_empty() { quote!(#service #calls) } else { quote!({ #parted #service #calls }) }
 }

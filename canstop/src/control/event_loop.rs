@@ -136,7 +136,7 @@ impl EventLoop {
 
     /// This one runs a program: the guard holds the process to its deadline.
     pub(super) fn guarded_by(self, guard: &'static ExitGuard) -> Self {
-        Self { guard: Some(guard), ..self }
+        Self { guard: Some(guard), services: self.services.with_own_runtimes(), ..self }
     }
 
     /// Runs until the machine has finished. `next_signal` is asked for one signal at a time, and the future

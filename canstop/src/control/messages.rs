@@ -62,7 +62,9 @@ impl EventLoop {
     fn read_at(&mut self, now: Time, message: Message) {
         match message {
             Message::Input(input) => {
-                if let (Input::SetGrace(grace), Some(guard), None) = (&input, self.guard, self.state.stop_requested()) {
+                if let (Input::SetGrace(grace), Some(guard)) = (&input, self.guard)
+                    && self.state.takes_grace()
+                {
                     guard.set_grace(*grace);
                 }
                 self.step_at(now, input);

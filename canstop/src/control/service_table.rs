@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use super::own_runtime::OwnRuntime;
 use crate::machine::{ExitReason, Input, Owner, RunId, ServiceId, State};
 use crate::session::{
     Body, Factory, Known, NewService, Scope, ServiceSnapshot, SnapshotSender, Supervisor, reason_of_dropped,
@@ -20,25 +21,45 @@ pub(super) struct ServiceSlot {
     /// Until the service is over for good.
     factory: Option<Arc<Mutex<Factory>>>,
     snapshot: SnapshotSender,
-    /// The present life, and when it began.
-    run: Option<(RunId, Instant, AbortHandle)>,
+    own_runtime: bool,
+    /// The current run, and when it began.
+    run: Option<(RunId, Instant, Running)>,
+}
+
+/// Where a run goes on.
+enum Running {
+    /// On the data plane.
+    Task(AbortHandle),
+    /// On a runtime of its own. `None` once nothing of the service is left.
+    OwnRuntime(Option<OwnRuntime>),
+}
+
+impl Running {
+    /// Drops the run's future at its next `.await`.
+    fn abort(&self) {
+        match self {
+            Self::Task(task) => task.abort(),
+            Self::OwnRuntime(own) => own.iter().for_each(OwnRuntime::abort),
+        }
+    }
 }
 
 impl ServiceSlot {
-    /// Drops what was kept for the next run, since there is none. That is the user's code: it runs on the data
-    /// plane as the service's body, and the service has stopped only when it has returned.
+    /// Drops what was kept for the next run, since there is none. That is the user's code: it runs on the
+    /// service's runtime as its body, and the service has stopped only when it has returned.
     fn drop_state(&mut self, id: ServiceId, run: RunId) {
         let supervisor = self.scope.supervisor;
         let (Some(data_plane), Some(factory)) = (supervisor.data_plane(), self.factory.take()) else {
             return supervisor.event(Input::StateDropped { id, run, panic: None });
         };
-        data_plane.spawn(drop_as_body(DroppedState {
-            scope: self.scope,
-            id,
-            run,
-            factory: Some(factory),
-            panic: None,
-        }));
+        let state = DroppedState { scope: self.scope, id, run, factory: Some(factory), panic: None };
+        let state = match &self.run {
+            Some((_, _, Running::OwnRuntime(Some(own)))) => own.drop_state(state).err(),
+            _ => Some(state),
+        };
+        if let Some(state) = state {
+            data_plane.spawn(drop_as_body(state));
+        }
     }
 }
 
@@ -48,7 +69,7 @@ async fn drop_as_body(mut state: DroppedState) {
 
 /// The state of a service that has run for the last time. Its end is reported, however it comes about: also
 /// when the data plane shuts down before it gets to this task.
-struct DroppedState {
+pub(super) struct DroppedState {
     scope: &'static Scope,
     id: ServiceId,
     run: RunId,
@@ -57,7 +78,7 @@ struct DroppedState {
 }
 
 impl DroppedState {
-    fn drop_now(&mut self) {
+    pub(super) fn drop_now(&mut self) {
         if let Some(factory) = self.factory.take()
             && let Err(panic) = self.scope.body().run(|| drop(factory))
         {
@@ -76,16 +97,24 @@ impl Drop for DroppedState {
 
 /// All services, by their ids.
 #[derive(Default)]
-pub(super) struct ServiceTable(Vec<ServiceSlot>);
+pub(super) struct ServiceTable {
+    slots: Vec<ServiceSlot>,
+    /// Services may have runtimes of their own. In a test they share its runtime and its clock.
+    own_runtimes: bool,
+}
 
 impl ServiceTable {
+    pub(super) fn with_own_runtimes(self) -> Self {
+        Self { own_runtimes: true, ..self }
+    }
+
     /// Takes a service in under its number, which may have been another's that is gone.
     pub(super) fn add(&mut self, supervisor: &'static Supervisor, id: ServiceId, new: NewService) {
-        let NewService { spec, factory, snapshot, .. } = new;
+        let NewService { spec, factory, own_runtime, snapshot, .. } = new;
         let (name, location) = (spec.name.clone(), spec.location);
         let parent = spec.parent.map(|parent| parent.id);
         supervisor.introduce(id, Known { name, location, parent, snapshot: snapshot.subscribe() });
-        let gone = self.0.get(id.0).map(|gone| gone.scope);
+        let gone = self.slots.get(id.0).map(|gone| gone.scope);
         let scope = match gone {
             Some(gone) if gone.location == spec.location && !gone.is_spent() => gone,
             _ => {
@@ -93,20 +122,22 @@ impl ServiceTable {
                 supervisor.new_scope(Owner::Service(id), &spec.name, spec.location, RunId::default())
             }
         };
-        let slot = ServiceSlot { scope, factory: Some(Arc::new(Mutex::new(factory))), snapshot, run: None };
-        match self.0.get_mut(id.0) {
+        let own_runtime = own_runtime && self.own_runtimes;
+        let factory = Some(Arc::new(Mutex::new(factory)));
+        let slot = ServiceSlot { scope, factory, snapshot, own_runtime, run: None };
+        match self.slots.get_mut(id.0) {
             Some(gone) => *gone = slot,
-            None => self.0.push(slot),
+            None => self.slots.push(slot),
         }
     }
 
     pub(super) fn scope(&self, ServiceId(id): ServiceId) -> &'static Scope {
-        self.0[id].scope
+        self.slots[id].scope
     }
 
-    /// Begins a life on the data plane.
+    /// Begins a run on the data plane, or on a new runtime of its own.
     pub(super) fn begin(&mut self, id: ServiceId, run: RunId) {
-        let slot = &mut self.0[id.0];
+        let slot = &mut self.slots[id.0];
         let (Some(data_plane), Some(factory)) = (slot.scope.supervisor.data_plane(), &slot.factory) else {
             return;
         };
@@ -116,30 +147,35 @@ impl ServiceTable {
             slot.scope = supervisor.new_scope(*owner, name, *location, run);
         }
         slot.scope.begin(run);
-        let task = data_plane.spawn(supervise_run(slot.scope, id, run, Arc::clone(factory)));
-        slot.run = Some((run, Instant::now(), task.abort_handle()));
+        let supervised = Run::new(slot.scope, id, run, Arc::clone(factory));
+        let running = if slot.own_runtime {
+            Running::OwnRuntime(Some(OwnRuntime::start(slot.scope, supervised)))
+        } else {
+            Running::Task(data_plane.spawn(supervised.execute()).abort_handle())
+        };
+        slot.run = Some((run, Instant::now(), running));
     }
 
     pub(super) fn drop_state(&mut self, id: ServiceId, run: RunId) {
-        self.0[id.0].drop_state(id, run);
+        self.slots[id.0].drop_state(id, run);
     }
 
     /// Drops a run's future at its next `.await`.
     pub(super) fn abort(&self, ServiceId(id): ServiceId, of: RunId) {
-        if let Some((run, _, task)) = &self.0[id].run
+        if let Some((run, _, running)) = &self.slots[id].run
             && *run == of
         {
-            task.abort();
+            running.abort();
         }
     }
 
     /// Drops a `cancel` service's run at its next `.await`; but if it waits for events, then only when it
     /// has read those that have come, so that it sees the stop request.
     pub(super) fn cancel(&self, ServiceId(id): ServiceId, of: RunId) {
-        let ServiceSlot { scope, run, .. } = &self.0[id];
-        let Some((_, _, task)) = run.as_ref().filter(|(run, ..)| *run == of) else { return };
-        match (scope.supervisor.unread(scope), scope.supervisor.data_plane()) {
-            (Some(read), Some(data_plane)) => {
+        let ServiceSlot { scope, run, .. } = &self.slots[id];
+        let Some((_, _, running)) = run.as_ref().filter(|(run, ..)| *run == of) else { return };
+        match (running, scope.supervisor.unread(scope), scope.supervisor.data_plane()) {
+            (Running::Task(task), Some(read), Some(data_plane)) => {
                 let task = task.clone();
                 data_plane.spawn(async move {
                     // It may wait for something else by now.
@@ -147,20 +183,26 @@ impl ServiceTable {
                     task.abort();
                 });
             }
-            _ => task.abort(),
+            _ => running.abort(),
         }
     }
 
     pub(super) fn run_began(&self, ServiceId(id): ServiceId, of: RunId) -> Option<(&'static Scope, Instant)> {
-        let ServiceSlot { scope, run, .. } = &self.0[id];
+        let ServiceSlot { scope, run, .. } = &self.slots[id];
         run.as_ref().filter(|(run, ..)| *run == of).map(|&(_, began, _)| (*scope, began))
     }
 
     /// Publishes the services' states to their handles.
     pub(super) fn publish(&mut self, state: &State) {
-        for (id, (slot, service)) in self.0.iter_mut().zip(state.services()).enumerate() {
+        for (id, (slot, service)) in self.slots.iter_mut().zip(state.services()).enumerate() {
             let id = ServiceId(id);
             let (state, drained) = (service.state(), state.is_drained(id));
+            if drained
+                && service.is_over()
+                && let Some((_, _, Running::OwnRuntime(own))) = &mut slot.run
+            {
+                *own = None;
+            }
             slot.snapshot.send_if_modified(|known| {
                 let same_run = known.id == Some(id) && known.run == service.run;
                 if same_run && known.state == state && known.drained == drained {
@@ -185,34 +227,41 @@ impl ServiceTable {
     }
 }
 
-/// One life, from the factory to its end, which is always reported: also of one that is dropped before
-/// it was ever polled.
-fn supervise_run(
-    scope: &'static Scope,
-    id: ServiceId,
-    run: RunId,
+/// One run, from the factory to its end, which is always reported: also of one that is dropped before it was
+/// ever polled.
+pub(super) struct Run {
+    end: End,
     factory: Arc<Mutex<Factory>>,
-) -> impl Future<Output = ()> + Send {
-    let end = End { scope, id, run, reason: None };
-    run_to(end, factory)
 }
 
-async fn run_to(mut end: End, factory: Arc<Mutex<Factory>>) {
-    let (scope, run) = (end.scope, end.run);
-    // The factory runs the user's code too: it clones the state.
-    let body = scope.body();
-    let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(scope, run);
-    let reason = match body.run(make) {
-        Ok(run) => match Body::new(body, run).await {
-            Ok(reason) => reason,
+impl Run {
+    fn new(scope: &'static Scope, id: ServiceId, run: RunId, factory: Arc<Mutex<Factory>>) -> Self {
+        Self { end: End { scope, id, run, reason: None }, factory }
+    }
+
+    pub(super) async fn execute(self) {
+        let Self { mut end, factory } = self;
+        let (scope, run) = (end.scope, end.run);
+        // The factory runs the user's code too: it clones the state.
+        let body = scope.body();
+        let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(scope, run);
+        let reason = match body.run(make) {
+            Ok(run) => match Body::new(body, run).await {
+                Ok(reason) => reason,
+                Err(panic) => panic,
+            },
             Err(panic) => panic,
-        },
-        Err(panic) => panic,
-    };
-    end.reason = Some(reason);
+        };
+        end.reason = Some(reason);
+    }
+
+    /// It cannot begin.
+    pub(super) fn fail(mut self, error: String) {
+        self.end.reason = Some(ExitReason::Failed(error));
+    }
 }
 
-/// Reports the end of a life when it is dropped, however that comes about.
+/// Reports the end of a run when it is dropped, however that comes about.
 struct End {
     scope: &'static Scope,
     id: ServiceId,

@@ -7,6 +7,7 @@ mod ready_hold;
 mod handle;
 mod keep;
 mod flush;
+mod set_grace;
 mod within;
 
 pub use draining::Draining;
@@ -15,5 +16,6 @@ pub use flush::flush;
 pub use handle::{Lifecycle, OutsideSupervisor};
 pub use keep::keep;
 pub use ready_hold::ReadyHold;
+pub use set_grace::set_grace;
 pub use stopping::{RunUntilStopping, Stopping};
 pub use within::SessionWithin;

@@ -221,11 +221,20 @@ impl State {
         }
     }
 
-    /// Before a stop only: what a stop was allowed it keeps.
+    /// Whether code may set the grace: before a stop, which keeps what it was allowed, and unless an environment
+    /// variable did, which is the word of whoever runs the program.
+    pub(crate) fn takes_grace(&self) -> bool {
+        self.stop.is_none() && !matches!(self.sources.grace, SettingSource::Environment(_))
+    }
+
     fn set_grace(&mut self, grace: Duration) {
-        if self.stop.is_none() {
+        if self.takes_grace() {
             self.allowance.grace = grace;
             self.sources.grace = SettingSource::Code;
+            // A platform's delay was chosen for its own grace. With a shorter one it keeps its share.
+            if matches!(self.sources.drain_delay, SettingSource::Platform(_)) {
+                self.allowance.drain_delay = self.allowance.drain_delay.min(grace / 5);
+            }
         }
     }
 

@@ -40,6 +40,7 @@ type BlockingBody<R> = Box<dyn FnMut(Lifecycle) -> R + Send>;
 pub struct Service<R> {
     spec: ServiceSpec,
     body: Body<R>,
+    own_runtime: bool,
     /// Knows that the outcome is one, so that nobody else needs to.
     erase: fn(Body<R>) -> Factory,
 }
@@ -158,7 +159,7 @@ impl<R> Service<R> {
         if !restartable {
             spec.restart.restart = Restart::Never;
         }
-        Self { spec, body, erase }
+        Self { spec, body, own_runtime: false, erase }
     }
 
     /// Notes which function made it.
@@ -187,7 +188,9 @@ impl<R> Service<R> {
 
     /// Forgets what the body returns, so that services of different kinds can stand in one list.
     pub fn into_any(self) -> AnyService {
-        AnyService { spec: self.spec, factory: (self.erase)(self.body) }
+        // One that blocks has its thread already, and awaits nothing.
+        let own_runtime = self.own_runtime && matches!(self.body, Body::Async(_));
+        AnyService { spec: self.spec, factory: (self.erase)(self.body), own_runtime }
     }
 
     /// Gives it another name: two services of one program must not share one.
@@ -249,8 +252,15 @@ impl<R> Service<R> {
         self
     }
 
-    /// Starts it only when `dependency` is ready, and stops it before. Say it once for each.
-    pub fn after<Marker>(mut self, dependency: impl Dependency<Marker>) -> Self {
+    /// Starts it only when `dependency` is ready, and stops it before. Call it once for each.
+    ///
+    /// A service function names its service, and so does the name. A function that takes `impl Trait` or has type
+    /// parameters is many functions, so its service is named by its name: `after("database")`. The compiler asks
+    /// for type annotations otherwise (E0283).
+    pub fn after<Marker>(
+        mut self,
+        dependency: impl Dependency<Marker>, // if its function takes `impl Trait`, its name: `after("database")`
+    ) -> Self {
         self.spec.after.push(dependency.reference().0);
         self
     }
@@ -261,7 +271,10 @@ impl<R> Service<R> {
     ///
     /// Services that are bound to each other both ways are a group that restarts as one. A group has no
     /// order among itself but what `after` says.
-    pub fn bound_to<Marker>(mut self, dependency: impl Dependency<Marker>) -> Self {
+    pub fn bound_to<Marker>(
+        mut self,
+        dependency: impl Dependency<Marker>, // if its function takes `impl Trait`, its name: `bound_to("database")`
+    ) -> Self {
         self.spec.bound_to.push(dependency.reference().0);
         self
     }
@@ -277,6 +290,40 @@ impl<R> Service<R> {
         self.spec.cancel = true;
         self
     }
+
+    /// Gives it a thread and a small tokio runtime of its own, for state that must be flushed at a stop
+    /// whatever else the program does: it hears the stop and has its time also while every worker of the
+    /// program's runtime is blocked.
+    ///
+    /// Each run has a new runtime, of the single-threaded kind. The run, its sessions and the tasks that it
+    /// spawns are polled there, so code that blocks in one of them holds up the others; its blocking work has
+    /// threads apart. Sessions that outlive the run keep the runtime, plain tasks do not. If the thread or the
+    /// runtime cannot be had, that is the service's failure.
+    ///
+    /// What it awaits must not need the program's runtime in turn: a channel does not, but an answer from
+    /// another service, or a socket that was registered there, waits for a worker. A blocking service has a
+    /// thread already, and stays as it is. In a [test](crate::testing) it shares the test's runtime and clock.
+    ///
+    /// ```
+    /// use canstop::{Lifecycle, Service};
+    /// use tokio::sync::mpsc;
+    ///
+    /// fn writer(mut lines: mpsc::Receiver<String>) -> Service<()> {
+    ///     Service::once("writer", |lifecycle: Lifecycle| async move {
+    ///         let mut buffer = Vec::new();
+    ///         while let Some(Some(line)) = lifecycle.run_until_stopping(lines.recv()).await {
+    ///             buffer.push(line);
+    ///         }
+    ///         println!("{buffer:?}");
+    ///     })
+    ///     .own_runtime()
+    /// }
+    /// # drop(writer);
+    /// ```
+    pub fn own_runtime(mut self) -> Self {
+        self.own_runtime = true;
+        self
+    }
 }
 
 impl<R> fmt::Debug for Service<R> {
@@ -290,6 +337,7 @@ impl<R> fmt::Debug for Service<R> {
 pub struct AnyService {
     pub(crate) spec: ServiceSpec,
     pub(crate) factory: Factory,
+    pub(crate) own_runtime: bool,
 }
 
 impl AnyService {

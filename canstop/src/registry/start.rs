@@ -23,7 +23,7 @@ pub fn start<R>(service: Service<R>) -> ServiceHandle {
 
 /// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
-    let AnyService { spec, factory } = service;
+    let AnyService { spec, factory, own_runtime } = service;
     let sender = SnapshotSender::new(supervisor);
     let snapshot = sender.subscribe();
     let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
@@ -31,7 +31,7 @@ pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by
         // By a word of its own: a signal that overtakes the service itself must not drop a `main` that serves.
         supervisor.main_listens();
     }
-    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, snapshot: sender, by_user }));
+    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, own_runtime, snapshot: sender, by_user }));
     ServiceHandle { supervisor, name, location, restartable, snapshot }
 }
 

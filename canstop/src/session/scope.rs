@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::BodyName;
 use super::counter::{Counter, Kind};
 use super::site::Site;
-use super::supervisor::{Supervisor, root_of_current_runtime};
+use super::supervisor::{AttachedRuntime, Supervisor, scope_of_current_runtime};
 use super::tally::Tally;
 use super::thread::{self, Belonging, replace_belonging};
 use crate::machine::{Location, Owner, RunId};
@@ -259,7 +259,7 @@ impl Scope {
     }
 
     /// Returns true while it, or a group under it, has a session that has not ended.
-    pub(super) fn has_sessions(&self) -> bool {
+    pub(crate) fn has_sessions(&self) -> bool {
         self.has_any(|_| true)
     }
 
@@ -322,7 +322,7 @@ impl fmt::Debug for Scope {
 pub(crate) fn current_scope() -> Option<&'static Scope> {
     match thread::current() {
         Some(counter) => Some(counter.home),
-        None => root_of_current_runtime(),
+        None => scope_of_current_runtime(),
     }
 }
 
@@ -368,6 +368,23 @@ impl Scope {
     /// On the thread that drives the data plane.
     pub(crate) fn enter_data_plane(&'static self) -> EnteredScope {
         self.enter_on(self.supervisor.data_plane())
+    }
+
+    /// On the thread that drives the service's own runtime.
+    pub(crate) fn enter_runtime(&'static self, own: Arc<Handle>) -> EnteredScope {
+        self.enter_on(Some(own))
+    }
+
+    /// Makes the service's own runtime known as its, for threads that enter it by its handle.
+    pub(crate) fn attach_runtime(&'static self, own: &Handle) -> AttachedRuntime {
+        AttachedRuntime::new(own, self)
+    }
+
+    /// Makes this the scope of whatever this thread, which is one of the service's own runtime's, runs from now
+    /// on.
+    pub(crate) fn adopt_thread_of_own_runtime(&'static self) {
+        let own = Some(Arc::new(Handle::current()));
+        replace_belonging(Belonging { current: Some(self.body().0), data_plane: own });
     }
 
     fn enter_on(&'static self, data_plane: Option<Arc<Handle>>) -> EnteredScope {

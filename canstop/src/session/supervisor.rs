@@ -56,6 +56,8 @@ pub(crate) enum Message {
 pub(crate) struct NewService {
     pub(crate) spec: Box<ServiceSpec>,
     pub(crate) factory: Factory,
+    /// Its runs have a thread and a runtime of their own.
+    pub(crate) own_runtime: bool,
     /// Where its handle looks.
     pub(crate) snapshot: SnapshotSender,
     /// `main`, or code that it began, gave it over; registered services come by themselves.
@@ -432,7 +434,7 @@ impl Supervisor {
     pub(crate) fn attach_data_plane(&'static self, handle: &runtime::Handle) -> Option<Arc<runtime::Handle>> {
         let mut data_plane = self.lock_data_plane();
         if matches!(*data_plane, DataPlane::Awaited) {
-            lock_attached().push((handle.id(), self));
+            lock_attached().push((handle.id(), self.root()));
             *data_plane = DataPlane::Attached(Arc::new(handle.clone()));
         }
         data_plane.handle()
@@ -453,7 +455,7 @@ impl Supervisor {
     /// Gives the handle of a runtime back that was shut down. It keeps the runtime's descriptors open.
     pub(crate) fn detach_data_plane(&self) {
         let before = std::mem::replace(&mut *self.lock_data_plane(), DataPlane::Detached);
-        lock_attached().retain(|(_, supervisor)| !ptr::eq(*supervisor, self));
+        lock_attached().retain(|(_, scope)| !(ptr::eq(scope.supervisor, self) && scope.owner == Owner::Root));
         drop(before);
     }
 
@@ -466,18 +468,36 @@ impl Supervisor {
     }
 }
 
-/// The runtimes that are data planes, for threads that entered one by its handle.
-static ATTACHED: Mutex<Vec<(runtime::Id, &'static Supervisor)>> = Mutex::new(Vec::new());
+/// Runtimes and the scopes that they belong to, for threads that entered one by its handle: the data plane
+/// to the root, a service's own to the service.
+static ATTACHED: Mutex<Vec<(runtime::Id, &'static Scope)>> = Mutex::new(Vec::new());
 
-fn lock_attached() -> std::sync::MutexGuard<'static, Vec<(runtime::Id, &'static Supervisor)>> {
-    ATTACHED.lock().expect("nothing panics while it holds the list of data planes")
+fn lock_attached() -> std::sync::MutexGuard<'static, Vec<(runtime::Id, &'static Scope)>> {
+    ATTACHED.lock().expect("nothing panics while it holds the list of runtimes")
 }
 
-/// The edge of the supervisor whose runtime this thread is in. Slower than the thread's own scope,
-/// and asked for only where that is not set.
+/// While it lives, a runtime belongs to a service.
+#[derive(Debug)]
+pub(crate) struct AttachedRuntime(runtime::Id);
+
+impl AttachedRuntime {
+    pub(super) fn new(handle: &runtime::Handle, scope: &'static Scope) -> Self {
+        lock_attached().push((handle.id(), scope));
+        Self(handle.id())
+    }
+}
+
+impl Drop for AttachedRuntime {
+    fn drop(&mut self) {
+        lock_attached().retain(|(id, _)| *id != self.0);
+    }
+}
+
+/// The scope of the runtime that this thread is in. Slower than the thread's own scope, and asked for only
+/// where that is not set.
 #[cold]
-pub(super) fn root_of_current_runtime() -> Option<&'static Scope> {
+pub(super) fn scope_of_current_runtime() -> Option<&'static Scope> {
     let runtime = runtime::Handle::try_current().ok()?.id();
     let attached = lock_attached();
-    attached.iter().find(|(id, _)| *id == runtime).map(|(_, supervisor)| supervisor.root())
+    attached.iter().find(|(id, _)| *id == runtime).map(|&(_, scope)| scope)
 }

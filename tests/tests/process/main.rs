@@ -22,6 +22,7 @@ mod linking;
 #[cfg(target_os = "linux")]
 mod notify;
 mod outputs;
+mod own_runtime;
 mod report;
 mod reporting;
 mod restarts;

@@ -6,7 +6,7 @@ use canstop_tests::{Audience, Finished, Probe};
 
 use crate::{PROMPTLY, terminate};
 
-fn start(code: [&str; 2], variables: &[(&str, &str)]) -> Probe {
+fn start<const ARGUMENTS: usize>(code: [&str; ARGUMENTS], variables: &[(&str, &str)]) -> Probe {
     Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_settings"), &code, variables)
 }
 
@@ -41,6 +41,25 @@ fn the_stopping_line_names_each_time_and_its_source() {
             "stopping (SIGTERM), within 100 ms (code), drain delay 20 ms (ECS)",
         ),
         (["-", "-"], &[("NOMAD_ALLOC_ID", "x"), ("CANSTOP_PLATFORM", "none")], "within 5 s (default)"),
+    ] {
+        let finished = terminate(start(code, variables));
+        finished.exited(0).within(PROMPTLY);
+        let said = finished.said(&["stopping (SIGTERM)"]);
+        assert!(said.ends_with(line), "{said:?} does not end with {line:?}");
+    }
+}
+
+#[test]
+fn main_sets_the_grace_unless_the_environment_does() {
+    for (code, variables, line) in [
+        (["-", "-", "700"], &[][..], "stopping (SIGTERM), within 700 ms (code)"),
+        (["1500", "-", "700"], &[], "stopping (SIGTERM), within 700 ms (code)"),
+        (["1500", "-", "700"], &[("CANSTOP_GRACE", "2s")], "stopping (SIGTERM), within 2 s (CANSTOP_GRACE)"),
+        (
+            ["-", "-", "100"],
+            &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")],
+            "stopping (SIGTERM), within 100 ms (code), drain delay 20 ms (Kubernetes)",
+        ),
     ] {
         let finished = terminate(start(code, variables));
         finished.exited(0).within(PROMPTLY);

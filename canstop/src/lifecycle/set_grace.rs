@@ -1,0 +1,33 @@
+//! Setting the grace at run time.
+
+use std::time::Duration;
+
+use crate::machine::Input;
+use crate::session::expect_scope;
+
+/// Sets the total time from a stop request to the exit, for a program that knows it only once `main` runs, as
+/// from a file. Call it before [`run`](crate::run()).
+///
+/// It replaces the `grace` of [`main`](macro@crate::main) and [`App`](crate::App). The variable
+/// `CANSTOP_GRACE` still beats it, and a stop that was requested before keeps the grace that it had. The drain
+/// delay is part of the grace: a platform's is shortened to a fifth of it if need be, any other must be shorter.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn read_config() -> Result<u64, std::io::Error> { Ok(5) }
+/// #[canstop::main]
+/// async fn main() -> anyhow::Result<()> {
+///     canstop::set_grace(Duration::from_secs(read_config()?));
+///     Ok(())
+/// }
+/// ```
+///
+/// # Panics
+///
+/// If the grace is zero, or outside a supervisor.
+#[track_caller]
+pub fn set_grace(grace: Duration) {
+    assert!(!grace.is_zero(), "a grace of zero leaves no time to stop; give it for example 5 seconds");
+    expect_scope("`canstop::set_grace`").supervisor.event(Input::SetGrace(grace));
+}
