@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event_loop::EventLoop;
-use crate::machine::{Event, Input, Owner, Phase, Time};
+use crate::machine::{Event, Input, Owner, Phase, ServiceId, Time};
 use crate::session::{Inbox, Message, NewService, SessionFailure, Site};
 
 impl EventLoop {
@@ -85,6 +85,17 @@ impl EventLoop {
                     let _ = asked_in.send(run);
                 });
                 self.step_at(now, Input::RestartService { id, before });
+            }
+            Message::Wait { waiter, wait, location, for_itself } => {
+                let waits_for_itself = self.state.waits_for_itself(waiter, wait);
+                if waits_for_itself {
+                    let name = |id: ServiceId| self.state.services()[id.0].spec.name.clone();
+                    let (service, waiter) = (name(wait.id), name(waiter));
+                    self.emit(Event::WaitsForItself { service, waiter, location }, false);
+                }
+                self.supervisor.run_off_control(move || {
+                    let _ = for_itself.send(waits_for_itself);
+                });
             }
             Message::Emit(event) => self.emit(event, false),
             Message::DataPlaneGone => self.data_plane_gone = true,

@@ -33,6 +33,17 @@ pub enum Event {
         /// Where `ready()` was called.
         location: Location,
     },
+    /// Code awaits [`ServiceHandle::stop`](crate::ServiceHandle::stop) or `restart()` of a service that ends
+    /// only when this code has: it is that service's own, a child's, or that of a service that needs it. The
+    /// request holds, and the future completes at once.
+    WaitsForItself {
+        /// The service that is to stop.
+        service: String,
+        /// The service that waits.
+        waiter: String,
+        /// Where it waits.
+        location: Location,
+    },
     /// A stop was requested of a service, for good or for its next run.
     ServiceStopping {
         /// The service's name; a child's begins with its parent's.
@@ -226,6 +237,7 @@ impl Event {
             Event::ServiceStarted { service, .. }
             | Event::ServiceReady { service }
             | Event::ReadyIgnored { service, .. }
+            | Event::WaitsForItself { service, .. }
             | Event::ServiceStopping { service }
             | Event::ServiceEnded { service, .. }
             | Event::StatePanicked { service, .. }
@@ -242,6 +254,7 @@ impl Event {
             Event::ServiceStarted { .. } => "service_started",
             Event::ServiceReady { .. } => "service_ready",
             Event::ReadyIgnored { .. } => "ready_ignored",
+            Event::WaitsForItself { .. } => "waits_for_itself",
             Event::ServiceStopping { .. } => "service_stopping",
             Event::ServiceEnded { .. } => "service_ended",
             Event::StatePanicked { .. } => "state_panicked",

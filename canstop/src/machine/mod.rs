@@ -60,6 +60,7 @@ pub(crate) use input::Input;
 pub(crate) use notify::{Feed, NotifyPlan, status as notify_status};
 pub(crate) use phase::Phase;
 pub(crate) use readiness::{Answer, Probe, Unready, judge};
+pub(crate) use requests::Wait;
 pub(crate) use restart::Limit;
 pub(crate) use service::Stage;
 pub(crate) use source::StopSources;

@@ -4,7 +4,16 @@ use super::id::{RunId, ServiceId};
 use super::service::{Request, Service, Stage};
 use super::spec::Parent;
 use super::state::State;
+use super::stop_order::reachable;
 use super::time::Time;
+
+/// A service whose end or restart is waited for. `before` as in [`Input::StopService`](super::input::Input).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) id: ServiceId,
+    pub(crate) before: RunId,
+    pub(crate) restart: bool,
+}
 
 impl State {
     /// Somebody wants a service to stop. That those that need it stop with it, and before it, is found
@@ -28,6 +37,23 @@ impl State {
             Stage::BackingOff { .. } => self.service_mut(id).stage = Stage::BackingOff { until: now },
             Stage::Planned | Stage::Over(_) => {}
         }
+    }
+
+    /// Returns true if a service that waits until another one has stopped, or has restarted, waits for itself:
+    /// if its own end comes first. It may be that one itself, a child of it, or one that needs it.
+    pub(crate) fn waits_for_itself(&self, waiter: ServiceId, waits_for: Wait) -> bool {
+        let Wait { id, before, restart } = waits_for;
+        if !self.is_still(id, before) {
+            return false;
+        }
+        let mut ends_first = if restart {
+            self.plan.restarts_with(id)
+        } else {
+            reachable(id, |at| self.plan.stop_order().stops_after(at))
+        };
+        ends_first.push(id);
+        let parent = |&id: &ServiceId| self.services.get(id.0)?.spec.parent.map(|parent| parent.id);
+        std::iter::successors(Some(waiter), parent).any(|id| ends_first.contains(&id))
     }
 
     /// Is the service of this number still the one that was meant?

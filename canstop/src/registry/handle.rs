@@ -6,9 +6,9 @@ use std::fmt;
 
 use tokio::sync::oneshot;
 
-use crate::machine::{Input, Location, ServiceOutcome, ServiceState};
+use crate::machine::{Input, Location, Owner, ServiceOutcome, ServiceState, Wait};
 use crate::observe::{ServiceStatus, status_of};
-use crate::session::{Message, ServiceSnapshot, SnapshotReceiver, Supervisor};
+use crate::session::{Message, ServiceSnapshot, SnapshotReceiver, Supervisor, current_scope};
 
 /// A service that was started. Dropping it changes nothing; a clone is the same service.
 #[derive(Clone)]
@@ -37,25 +37,41 @@ impl ServiceHandle {
         outcome
     }
 
-    /// Stops the service, and waits until it is over, with its sessions and its children. Those that
-    /// need it, and its children, stop before it.
+    /// Stops the service, and waits until it is over, with its sessions and its children. Services that need
+    /// it, and its children, stop before it.
+    ///
+    /// Code that must end first cannot wait: that of the service itself, of its sessions, of its children, and of
+    /// services that need it. There the stop is requested, the future completes at once with
+    /// [`ServiceOutcome::Stopped`], and an event warns of it.
     ///
     /// # Cancel safety
     ///
     /// Once polled, the service stops whether this is awaited to its end or not.
-    pub async fn stop(&self) -> ServiceOutcome {
-        if let Ok((id, before)) = self.wait_for(|snapshot| Some((snapshot.id?, snapshot.before))).await {
-            self.supervisor.event(Input::StopService { id, before });
+    #[track_caller]
+    pub fn stop(&self) -> impl Future<Output = ServiceOutcome> + Send + '_ {
+        let location = caller();
+        async move {
+            if let Ok((id, before)) = self.wait_for(|snapshot| Some((snapshot.id?, snapshot.before))).await {
+                let waits_for_itself = self.waits_for_itself(Wait { id, before, restart: false }, location);
+                self.supervisor.event(Input::StopService { id, before });
+                if waits_for_itself.await {
+                    return ServiceOutcome::Stopped;
+                }
+            }
+            self.wait().await
         }
-        self.wait().await
     }
 
-    /// Lets the service begin a new life, and waits until that is ready.
+    /// Lets the service begin a new run, and waits until that is ready.
     ///
-    /// It is told to stop, after its children and after those that are bound to it; when it has, and
-    /// its sessions are over, it starts again, without a pause, and then those that are bound to it do.
-    /// Those that only name it in `after` go on meanwhile. What has not stopped in the service's grace
-    /// is left behind, as in any stop. One that backs off begins at once.
+    /// Its stop is requested after that of its children and of services that are bound to it. When it has
+    /// stopped, and its sessions are over, it starts again, without a pause, and then those that are bound to it
+    /// do. Services that only name it in `after` go on meanwhile. What has not stopped in the service's grace is
+    /// abandoned, as in any stop. A service that waits for a restart anyway begins at once.
+    ///
+    /// Code that must end first cannot wait: that of the service itself, of its sessions, of its children, and of
+    /// services that are bound to it. There the restart is requested, the future completes at once, and an event
+    /// warns of it.
     ///
     /// # Errors
     ///
@@ -64,23 +80,51 @@ impl ServiceHandle {
     /// # Cancel safety
     ///
     /// Once polled, the service is restarted whether this is awaited to its end or not.
-    pub async fn restart(&self) -> Result<(), RestartError> {
-        let error = |kind| RestartError { service: self.name.clone(), kind };
-        if !self.restartable {
-            return Err(error(RestartErrorKind::MadeOnce));
+    #[track_caller]
+    pub fn restart(&self) -> impl Future<Output = Result<(), RestartError>> + Send + '_ {
+        let location = caller();
+        async move {
+            let error = |kind| RestartError { service: self.name.clone(), kind };
+            if !self.restartable {
+                return Err(error(RestartErrorKind::MadeOnce));
+            }
+            let over = |outcome| error(RestartErrorKind::Over(outcome));
+            let known = |snapshot: &ServiceSnapshot| Some((snapshot.id?, snapshot.before));
+            let (id, before) = self.wait_for(known).await.map_err(over)?;
+            let waits_for_itself = self.waits_for_itself(Wait { id, before, restart: true }, location);
+            // The snapshot may be a moment old: the control plane knows which run is to end.
+            let (asked_in, run) = oneshot::channel();
+            self.supervisor.send(Message::Restart { id, before, asked_in });
+            if waits_for_itself.await {
+                return Ok(());
+            }
+            let run = run.await;
+            let begun_anew = |snapshot: &ServiceSnapshot| {
+                let is_new = run.as_ref().is_ok_and(|run| snapshot.run > *run);
+                (is_new && snapshot.state == ServiceState::Ready).then_some(())
+            };
+            self.wait_for(begun_anew).await.map_err(over)
         }
-        let over = |outcome| error(RestartErrorKind::Over(outcome));
-        let known = |snapshot: &ServiceSnapshot| Some((snapshot.id?, snapshot.before));
-        let (id, before) = self.wait_for(known).await.map_err(over)?;
-        // What stands here may be a moment old: the control plane knows which life is to end.
-        let (asked_in, run) = oneshot::channel();
-        self.supervisor.send(Message::Restart { id, before, asked_in });
-        let run = run.await;
-        let begun_anew = |snapshot: &ServiceSnapshot| {
-            let is_new = run.as_ref().is_ok_and(|run| snapshot.run > *run);
-            (is_new && snapshot.state == ServiceState::Ready).then_some(())
+    }
+
+    /// Whether the code that calls this would wait for its own end. The question is asked at once, and so
+    /// answered before any request that follows.
+    fn waits_for_itself(&self, wait: Wait, location: Location) -> impl Future<Output = bool> + Send + use<> {
+        let waiter = match current_scope().map(|scope| scope.home().owner) {
+            Some(Owner::Service(waiter)) => Some(waiter),
+            _ => None,
         };
-        self.wait_for(begun_anew).await.map_err(over)
+        let answer = waiter.map(|waiter| {
+            let (for_itself, answer) = oneshot::channel();
+            self.supervisor.send(Message::Wait { waiter, wait, location, for_itself });
+            answer
+        });
+        async move {
+            match answer {
+                Some(answer) => answer.await.unwrap_or(false),
+                None => false,
+            }
+        }
     }
 
     /// How the service stands at this moment. It asks nobody, so it answers also while every worker is
@@ -105,6 +149,12 @@ impl ServiceHandle {
             })
         })
     }
+}
+
+#[track_caller]
+fn caller() -> Location {
+    let caller = std::panic::Location::caller();
+    Location { file: caller.file(), line: caller.line() }
 }
 
 impl fmt::Debug for ServiceHandle {

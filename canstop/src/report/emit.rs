@@ -58,7 +58,10 @@ impl Event {
             Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
             Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
             Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
-            Event::DuplicateSignal { .. } | Event::ReadyIgnored { .. } | Event::ListenerWarning { .. } => Level::WARN,
+            Event::DuplicateSignal { .. }
+            | Event::ReadyIgnored { .. }
+            | Event::WaitsForItself { .. }
+            | Event::ListenerWarning { .. } => Level::WARN,
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
             Event::ThreadBlocked { .. } | Event::NotifyFailed { .. } => Level::WARN,
             Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
@@ -93,6 +96,7 @@ impl Event {
                 event!(service,)
             }
             Event::ReadyIgnored { service, location } => event!(service, site = %location,),
+            Event::WaitsForItself { service, waiter, location } => event!(service, waiter, site = %location,),
             Event::StatePanicked { service, error } => event!(service, error,),
             Event::ServiceRefused { service, fault } => event!(service, fault,),
             Event::ServiceEnded { service, reason, restart_in } => {
@@ -215,6 +219,11 @@ mod tests {
             Event::ServiceStarted { service: service(), run: 1 },
             Event::ServiceReady { service: service() },
             Event::ReadyIgnored { service: service(), location: Location { file: "main.rs", line: 1 } },
+            Event::WaitsForItself {
+                service: service(),
+                waiter: service(),
+                location: Location { file: "main.rs", line: 1 },
+            },
             Event::ServiceStopping { service: service() },
             Event::ServiceEnded { service: service(), reason: failed.clone(), restart_in: Some(ms(5)) },
             Event::StatePanicked { service: service(), error: "disk full".to_owned() },

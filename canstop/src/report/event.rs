@@ -19,6 +19,15 @@ impl fmt::Display for Event {
                 "`ready()` at {location} changes nothing: service `{service}` was ready as soon as it started; give it \
                  `ready = \"notify\"`, or take the call away"
             ),
+            Event::WaitsForItself { service, waiter, location } => {
+                write!(f, "service `{waiter}` waits at {location} ")?;
+                if service == waiter {
+                    f.write_str("for its own end")?;
+                } else {
+                    write!(f, "for the end of service `{service}`, which waits for its own")?;
+                }
+                f.write_str("; the request holds, and the wait is over at once")
+            }
             Event::ServiceStopping { service } => write!(f, "stopping service `{service}`"),
             Event::ServiceEnded { service, reason, restart_in } => {
                 write!(f, "service `{service}` {reason}")?;

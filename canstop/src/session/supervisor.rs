@@ -25,6 +25,7 @@ use super::snapshot_cell::{SnapshotReceiver, SnapshotSender};
 use super::waiting::Waking;
 use crate::machine::{
     Event, ExitReason, Input, Location, Owner, Report, RunId, ServiceId, ServiceOutcome, ServiceSpec, ServiceState,
+    Wait,
 };
 
 /// One life of a service: the future of its body.
@@ -44,6 +45,9 @@ pub(crate) enum Message {
     /// A service is to begin a new life, and who asks wants to know in which it was. `before` as in
     /// [`Input::RestartService`].
     Restart { id: ServiceId, before: RunId, asked_in: oneshot::Sender<RunId> },
+    /// A service wants to wait for the end or the restart of another one; the answer is whether it would wait
+    /// for itself, and is reported if so.
+    Wait { waiter: ServiceId, wait: Wait, location: Location, for_itself: oneshot::Sender<bool> },
     /// Something to report that needs no decision.
     Emit(Event),
     /// The data plane is gone: every future is dropped or abandoned.
