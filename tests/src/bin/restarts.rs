@@ -37,8 +37,8 @@ async fn main() -> anyhow::Result<()> {
 #[canstop::service(manual, backoff = "10ms..10ms", limit = "1000000 in 1s")]
 async fn flapping(lifecycle: Lifecycle) -> anyhow::Result<()> {
     match lifecycle.run_until_stopping(sleep(Duration::from_millis(10))).await {
-        Some(()) => anyhow::bail!("connection refused"),
-        None => Ok(()),
+        Some(()) if !lifecycle.is_stopping() => anyhow::bail!("connection refused"),
+        _ => Ok(()),
     }
 }
 
