@@ -21,20 +21,20 @@ use crate::registry::{
 use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
-/// Which of tokio's runtimes the data plane is.
+/// The tokio runtime of the data plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flavor {
-    /// Worker threads, as many as the machine has cores unless said otherwise.
+    /// A thread pool, by default with one worker for each core.
     #[default]
     MultiThread,
-    /// Everything on the main thread.
+    /// All tasks on the main thread.
     CurrentThread,
 }
 
 type ConfigureRuntime = Box<dyn FnOnce(&mut Builder)>;
 
-/// A program under supervision, by hand.
+/// A supervised program, without `#[canstop::main]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,65 +72,65 @@ impl App {
         }
     }
 
-    /// The total time from a stop request to the exit. The variable `CANSTOP_GRACE` beats it; where both
-    /// are silent it is what the platform allows, or else five seconds.
+    /// The total time from a stop request to the exit. The variable `CANSTOP_GRACE` overrides it. If neither is set,
+    /// it is the time that the platform allows, or else five seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = Some(grace);
         self
     }
 
-    /// How much of the grace everything goes on serving and accepting, so that load balancers can
-    /// look away. The variable `CANSTOP_DRAIN_DELAY` beats it; where both are silent it is what the platform
-    /// needs, or else none.
+    /// The first part of the grace, in which the program still accepts and serves while load balancers take it out
+    /// of rotation. The variable `CANSTOP_DRAIN_DELAY` overrides it. If neither is set, it is the time that the
+    /// platform needs, or else none.
     pub fn drain_delay(mut self, drain_delay: Duration) -> Self {
         self.settings.drain_delay = Some(drain_delay);
         self
     }
 
-    /// Answers probes on this address, such as `"127.0.0.1:9000"`: `/livez`, `/readyz` and `/startupz`, from
-    /// canstop's own thread, so that they are answered while every worker is blocked. The variable
-    /// `CANSTOP_HEALTH` beats it, and turns it off with `off`.
+    /// Answers probes on this address, such as `"127.0.0.1:9000"`: `/livez`, `/readyz` and `/startupz`. It answers
+    /// on canstop's own thread, even while every worker is blocked. The variable `CANSTOP_HEALTH` overrides it, and
+    /// turns it off with `off`.
     pub fn health(mut self, address: impl ToString) -> Self {
         self.settings.health = Some(address.to_string());
         self
     }
 
     /// Serves the tree of services and sessions on `/status` beside the probes: as text, as JSON, and as a page
-    /// for browsers. It has names and errors in it. The variable `CANSTOP_STATUS` (`on`, `off`) beats it.
+    /// for browsers. It shows names and errors. The variable `CANSTOP_STATUS` (`on`, `off`) overrides it.
     pub fn status(mut self, status: bool) -> Self {
         self.settings.status = Some(status);
         self
     }
 
-    /// Serves [`metrics`](crate::metrics()) on `/metrics` beside the probes, as Prometheus reads them. The
-    /// variable `CANSTOP_METRICS` (`on`, `off`) beats it.
+    /// Serves [`metrics`](crate::metrics()) on `/metrics` beside the probes, in Prometheus' text format. The
+    /// variable `CANSTOP_METRICS` (`on`, `off`) overrides it.
     pub fn metrics(mut self, metrics: bool) -> Self {
         self.settings.metrics = Some(metrics);
         self
     }
 
-    /// How long the runtime may take up no work before `/livez` fails; 30 seconds unless said otherwise. The
-    /// variable `CANSTOP_STALL` beats it.
+    /// How long the runtime may run no new work before `/livez` fails; 30 seconds by default. The variable
+    /// `CANSTOP_STALL` overrides it.
     pub fn stall(mut self, stall: Duration) -> Self {
         self.settings.stall = Some(stall);
         self
     }
 
-    /// From when on a service or session that holds a thread in one poll is reported while the program runs,
-    /// as [`Event::ThreadBlocked`](crate::Event::ThreadBlocked); one second unless said otherwise. The variable
-    /// `CANSTOP_BLOCKED` beats it.
+    /// How long a service or session may hold a thread in one poll before it is reported as
+    /// [`Event::ThreadBlocked`](crate::Event::ThreadBlocked); one second by default. The variable `CANSTOP_BLOCKED`
+    /// overrides it.
     pub fn blocked(mut self, blocked: Duration) -> Self {
         self.settings.blocked = Some(blocked);
         self
     }
 
-    /// Which of tokio's runtimes to run on.
+    /// The tokio runtime to run on.
     pub fn flavor(mut self, flavor: Flavor) -> Self {
         self.flavor = flavor;
         self
     }
 
-    /// How many worker threads the multi-threaded runtime has; as many as cores unless said otherwise.
+    /// The number of worker threads of the multi-threaded runtime; by default one for each core.
     ///
     /// # Panics
     ///
@@ -142,15 +142,15 @@ impl App {
         self
     }
 
-    /// Starts the services that a crate has registered: those that need nothing but their lifecycle.
-    /// Give `module_path!()` for your own, and a library's name, as it stands in `use`, for its own.
+    /// Starts the services that a crate has registered: those whose only parameter is their lifecycle. Pass
+    /// `module_path!()` for your own crate, and the name used in paths for a library.
     pub fn link(mut self, krate: &'static str) -> Self {
         self.linked.push(Linked::Crate(krate));
         self
     }
 
-    /// Starts the services that this target of a package has registered, and not those of a library of the
-    /// same name.
+    /// Starts the services that this target of a package has registered, but not those of a library with the same
+    /// name.
     #[doc(hidden)]
     pub fn link_own(mut self, module: &'static str, binary: Option<&'static str>) -> Self {
         self.linked.push(Linked::Target { module, binary });
@@ -163,21 +163,20 @@ impl App {
         self
     }
 
-    /// Sets anything else that tokio's builder has. It is called last, so that it has its way. If
-    /// it sets `on_thread_start`, its own is called and the data plane's threads are recognised by
-    /// their runtime, which is a little slower for each session they spawn.
+    /// Sets any other option of tokio's builder. The closure is called last, so its settings win. If it sets
+    /// `on_thread_start`, canstop recognises the data plane's threads by their runtime instead, which makes each
+    /// spawn of a session a little slower.
     pub fn configure_runtime(mut self, configure: impl FnOnce(&mut Builder) + 'static) -> Self {
         self.configure_runtime.push(Box::new(configure));
         self
     }
 
-    /// Runs `main` and the services, until a stop was requested and all is drained or the grace is
-    /// over. The future need not be `Send`: it stays on this thread.
+    /// Runs `main` and the services until a stop was requested and everything has drained, or the grace is over. The
+    /// future need not be `Send`: it stays on this thread.
     ///
-    /// Return the code from `main`. If this thread cannot return by the deadline, the process exits
-    /// with it all the same.
+    /// Return the code from `main`. If this thread cannot return by the deadline, the process exits with that code.
     ///
-    /// A program has one of these. It may run several in a row, for what that is worth.
+    /// A program normally calls this once. Several calls one after the other are possible.
     pub fn run<F, Kind>(self, main: F) -> ExitCode
     where
         F: Future,
@@ -227,7 +226,7 @@ impl App {
             Flavor::MultiThread => self.worker_threads.unwrap_or_else(cores),
             Flavor::CurrentThread => 0,
         };
-        // tokio panics if it gets no thread, and does with fewer workers if it gets some.
+        // tokio panics if it cannot spawn its first thread, and silently has fewer workers if it cannot spawn all.
         spare_threads(workers + 1)?;
         let runtime = catch(|| builder.build()).map_err(io::Error::other)??;
         supervisor.attach_data_plane(runtime.handle());
@@ -255,7 +254,7 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Checks that the system has so many threads left, by having them all at once for a moment.
+/// Checks that the system can spawn this many threads, by holding all of them for a moment.
 fn spare_threads(count: usize) -> io::Result<()> {
     let hold = RwLock::new(());
     thread::scope(|scope| {
@@ -268,7 +267,7 @@ fn spare_threads(count: usize) -> io::Result<()> {
     .map_err(|error| io::Error::new(error.kind(), format!("the system has no threads left for the runtime: {error}")))
 }
 
-/// The main thread: the body of `main`, then whatever the data plane needs it for, then the code.
+/// The main thread: runs the body of `main`, then the data plane until it has finished, and returns the code.
 ///
 /// A body that waits at its end is dropped last, so that its locals outlive the report.
 fn drive<F, Kind>(runtime: Runtime, control: ControlPlane, main: F) -> Exit
@@ -284,7 +283,7 @@ where
         runtime.block_on(async {
             let reason = run_body(supervisor, body.as_mut(), drop_main.cancelled()).await;
             supervisor.event(Input::MainEnded(reason));
-            // Nothing is ever sent: the other end is dropped when all is decided.
+            // Nothing is ever sent: the control plane drops the sender when the stop has finished.
             let _ = finished.await;
         });
     }
@@ -293,7 +292,7 @@ where
     supervisor.send(Message::DataPlaneGone);
     // The control thread answers within its limits, or ends the process itself.
     let exit = exit.recv().unwrap_or(Exit::Failed);
-    // What is dropped here may ask for a runtime.
+    // Destructors that run here may use the runtime.
     let _runtime = handle.enter();
     match catch(|| body.set(None)) {
         Ok(()) => exit,
@@ -316,7 +315,7 @@ where
         let mut body = slot.as_mut().as_pin_mut().expect("it is taken only below");
         tokio::select! {
             biased;
-            // No line of it runs any more once it is to be dropped.
+            // Once the body is to be dropped, it is not polled again.
             () = drop_main => ExitReason::Dropped,
             returned = poll_fn(|context| poll_to_end(supervisor, body.as_mut(), context)) => match returned {
                 None => return ExitReason::Done,
@@ -325,7 +324,7 @@ where
             },
         }
     };
-    // Its destructors are its code too: they have its time, and their panic is its own.
+    // The body's destructors run within its time, and their panic counts as its own.
     name.run(|| slot.set(None)).map_or_else(|panic| panic, |()| reason)
 }
 

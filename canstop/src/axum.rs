@@ -1,4 +1,4 @@
-//! Serving a router of axum's (feature `axum`).
+//! Serving an axum router (feature `axum`).
 
 use std::io;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use axum::response::Response;
 
 use crate::http::{Accept, NamedRequest, Server};
 
-/// Serves a router as [`http::serve`](crate::http::serve) does, and names each request in reports by the
-/// template of its route: `GET /orders/{id}`, and not a row for each order.
+/// Serves a router as [`http::serve`](crate::http::serve) does. Reports name each request by the template of its
+/// route, `GET /orders/{id}`, so there is not a row for each order.
 ///
 /// ```no_run
 /// use axum::Router;
@@ -41,7 +41,7 @@ where
     serve_with(Server::new(), listener, router)
 }
 
-/// As [`serve`], by a server whose settings are not the defaults.
+/// As [`serve`], with a configured server.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ where
     server.named_by_route().serve(listener, router.layer(from_fn(name_request)))
 }
 
-/// Within the router, where the route is known.
+/// A middleware within the router, where the route is known.
 async fn name_request(request: Request, next: Next) -> Response {
     let extensions = request.extensions();
     if let (Some(route), Some(named)) = (extensions.get::<MatchedPath>(), extensions.get::<NamedRequest>()) {

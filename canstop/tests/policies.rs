@@ -1,4 +1,4 @@
-//! The policies of services, tested as a user would test them: on a paused clock, by what happens.
+//! The policies of services, tested as a user would: on a paused clock, by their events and reports.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn polite(lifecycle: Lifecycle) {
     lifecycle.stopping().await;
 }
 
-/// Fails as often as it is told to, and is well from then on.
+/// Fails this many times, then runs until the stop.
 #[canstop::service(backoff = "100ms..10s", limit = "5 in 30s")]
 async fn failing(lifecycle: Lifecycle, failures: Arc<AtomicU32>) -> anyhow::Result<()> {
     let left = failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
@@ -34,17 +34,17 @@ fn failures(count: u32) -> Arc<AtomicU32> {
     Arc::new(AtomicU32::new(count))
 }
 
-/// A polite service of another name.
+/// A polite service with this name.
 fn named(name: &str) -> Service<()> {
     polite().name(name)
 }
 
-/// What a service went through, in words.
+/// The events of a service, as text.
 fn story(events: &[Event], service: &str) -> Vec<String> {
     events.iter().filter(|event| event.to_string().contains(&format!("`{service}`"))).map(Event::to_string).collect()
 }
 
-/// The order in which services went through something.
+/// The services in the order of their events of one kind.
 fn order(events: &[Event], kind: &str) -> Vec<String> {
     let service = |event: &Event| match event {
         Event::ServiceReady { service }
@@ -56,7 +56,7 @@ fn order(events: &[Event], kind: &str) -> Vec<String> {
 }
 
 #[canstop::test]
-async fn a_service_that_fails_three_times_heals(mut sup: Supervisor) {
+async fn a_service_recovers_after_three_failures(mut sup: Supervisor) {
     let handle = sup.start(failing(failures(3)));
     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
     sup.wait_for(|event| matches!(event, Event::ServiceStarted { run: 4, .. })).await;
@@ -91,7 +91,7 @@ fn the_same_seed_gives_the_same_pauses() {
 }
 
 #[canstop::test]
-async fn one_failure_more_than_the_limit_is_the_programs(mut sup: Supervisor) {
+async fn a_failure_beyond_the_limit_fails_the_program(mut sup: Supervisor) {
     let other = sup.start(named("other"));
     sup.start(failing(failures(u32::MAX)).limit(2, ms(60_000)));
     let report = sup.wait().await;
@@ -113,15 +113,15 @@ async fn a_stop_does_not_wait_for_a_backoff(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn a_failure_is_judged_by_who_was_told_and_not_by_its_type(mut sup: Supervisor) {
-    // Somebody else's cancellation, while it was to run, is a failure like any other.
+async fn an_error_before_the_stop_is_a_failure_whatever_its_type(mut sup: Supervisor) {
+    // The error of a foreign cancellation, before a stop was requested, is a failure as any other.
     let cancelled = || async { Err::<(), _>(std::io::Error::other("cancelled")) };
     sup.start(Service::new("worker", move |_| cancelled()).restart(Restart::Never));
     assert_eq!(sup.wait().await.exit, Exit::Failed);
 }
 
 #[canstop::test]
-async fn dependencies_start_first_and_stop_last_and_branches_stop_side_by_side(mut sup: Supervisor) {
+async fn dependencies_start_first_and_stop_last(mut sup: Supervisor) {
     sup.start(named("http").after("cache").after("writer"));
     sup.start(named("cache").after("db"));
     sup.start(named("writer").after("db"));
@@ -133,7 +133,7 @@ async fn dependencies_start_first_and_stop_last_and_branches_stop_side_by_side(m
 }
 
 #[canstop::test]
-async fn who_is_not_ready_in_time_is_named_and_what_started_is_stopped(mut sup: Supervisor) {
+async fn a_service_not_ready_in_time_fails_the_start(mut sup: Supervisor) {
     let db = sup.start(named("db"));
     sup.start(named("cache").after("db").ready(canstop::Ready::Notify).start_timeout(ms(2_000)));
     let http = sup.start(named("http").after("cache"));
@@ -145,7 +145,7 @@ async fn who_is_not_ready_in_time_is_named_and_what_started_is_stopped(mut sup: 
 }
 
 #[canstop::test(grace = "3s")]
-async fn a_stuck_request_does_not_eat_the_writers_time(mut sup: Supervisor) {
+async fn a_stuck_request_does_not_use_the_writers_time(mut sup: Supervisor) {
     let flushed = Arc::new(AtomicU32::new(0));
     let rows = Arc::clone(&flushed);
     sup.start(Service::new("writer", move |lifecycle: Lifecycle| {
@@ -172,7 +172,7 @@ async fn a_stuck_request_does_not_eat_the_writers_time(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn a_dependency_with_a_session_always_in_flight_does_not_hold_up_the_drain(mut sup: Supervisor) {
+async fn a_dependencys_sessions_do_not_delay_the_front(mut sup: Supervisor) {
     sup.start(Service::new("writer", |lifecycle: Lifecycle| async move {
         while !lifecycle.is_stopping() {
             let _ = spawn_session!(tokio::time::sleep(ms(50))).await;
@@ -186,7 +186,7 @@ async fn a_dependency_with_a_session_always_in_flight_does_not_hold_up_the_drain
 }
 
 #[canstop::test]
-async fn one_that_flaps_delays_no_other(mut sup: Supervisor) {
+async fn a_flapping_service_delays_no_other(mut sup: Supervisor) {
     sup.start(failing(failures(u32::MAX)).name("flaps").backoff(ms(10), ms(10)).limit(u32::MAX, ms(1_000)));
     sup.start(failing(failures(1)).name("other").backoff(ms(500), ms(500)));
     let restarted = |event: &Event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "other");
@@ -197,7 +197,7 @@ async fn one_that_flaps_delays_no_other(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn a_child_stops_before_its_parent_and_each_life_starts_its_own(mut sup: Supervisor) {
+async fn children_stop_before_their_parent_and_restart_with_it(mut sup: Supervisor) {
     let parent = sup.start(Service::new("shop", |lifecycle: Lifecycle| async move {
         lifecycle.start(named("db"));
         lifecycle.start(named("till").after("db"));
@@ -218,10 +218,10 @@ async fn a_child_stops_before_its_parent_and_each_life_starts_its_own(mut sup: S
 }
 
 #[canstop::test]
-async fn a_parent_that_fails_takes_its_children_with_it(mut sup: Supervisor) {
-    let lives = failures(1);
+async fn a_failed_parent_stops_its_children(mut sup: Supervisor) {
+    let failures_left = failures(1);
     sup.start(Service::new("shop", move |lifecycle: Lifecycle| {
-        let lives = Arc::clone(&lives);
+        let failures_left = Arc::clone(&failures_left);
         async move {
             let till = lifecycle.start(Service::new("till", |lifecycle: Lifecycle| async move {
                 lifecycle.stopping().await;
@@ -230,7 +230,7 @@ async fn a_parent_that_fails_takes_its_children_with_it(mut sup: Supervisor) {
             while till.status().state != ServiceState::Ready {
                 tokio::task::yield_now().await;
             }
-            match lives.swap(0, Ordering::Relaxed) {
+            match failures_left.swap(0, Ordering::Relaxed) {
                 0 => lifecycle.stopping().await,
                 _ => anyhow::bail!("the roof is leaking"),
             }
@@ -241,13 +241,13 @@ async fn a_parent_that_fails_takes_its_children_with_it(mut sup: Supervisor) {
     let kinds: Vec<_> = sup.events().iter().map(|event| format!("{} {event}", event.kind())).collect();
     let at =
         |what: &str| kinds.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {kinds:#?}"));
-    // Its pause is shorter than the child's end, and it waits for that.
+    // The parent's pause is shorter than the child's stop, and the restart waits for the child.
     assert!(at("service_ended service `shop/till`") < at("service `shop` restarted"), "{kinds:#?}");
     assert_eq!(sup.stop().await.exit, Exit::Clean);
 }
 
 #[canstop::test]
-async fn a_stuck_child_does_not_outlive_its_parents_slot(mut sup: Supervisor) {
+async fn a_stuck_child_does_not_exceed_its_parents_time(mut sup: Supervisor) {
     sup.start(Service::new("shop", |lifecycle: Lifecycle| async move {
         lifecycle.start(Service::new("till", |_| pending::<()>()));
         lifecycle.stopping().await;
@@ -261,7 +261,7 @@ async fn a_stuck_child_does_not_outlive_its_parents_slot(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn who_is_bound_is_restarted_in_order_and_who_is_only_after_goes_on(mut sup: Supervisor) {
+async fn bound_services_restart_in_order_and_others_keep_running(mut sup: Supervisor) {
     let db = sup.start(named("db"));
     sup.start(named("cache").bound_to("db"));
     sup.start(named("http").bound_to("cache"));
@@ -277,7 +277,7 @@ async fn who_is_bound_is_restarted_in_order_and_who_is_only_after_goes_on(mut su
 }
 
 #[canstop::test]
-async fn services_that_are_bound_both_ways_restart_as_one(mut sup: Supervisor) {
+async fn services_bound_to_each_other_restart_together(mut sup: Supervisor) {
     sup.start(failing(failures(1)).name("leader").bound_to("follower").backoff(ms(500), ms(500)));
     let follower = sup.start(named("follower").bound_to("leader"));
     sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "leader")).await;
@@ -287,7 +287,7 @@ async fn services_that_are_bound_both_ways_restart_as_one(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn stopping_a_dependency_stops_its_dependents_first_and_its_sessions_with_it(mut sup: Supervisor) {
+async fn stopping_a_dependency_stops_its_dependents_first(mut sup: Supervisor) {
     let db = sup.start(Service::new("db", |lifecycle: Lifecycle| async move {
         spawn_session!(async { Lifecycle::current().stopping().await });
         lifecycle.stopping().await;
@@ -299,7 +299,7 @@ async fn stopping_a_dependency_stops_its_dependents_first_and_its_sessions_with_
     assert_eq!(http.status().state, ServiceState::Over(ServiceOutcome::Stopped));
     assert_eq!(order(sup.events(), "service_stopping"), ["http", "db"]);
     assert_eq!(sup.status().sessions.len(), 0);
-    // The name is free again.
+    // The name can be used again.
     let db = sup.start(named("db"));
     sup.advance(ms(1)).await;
     assert_eq!(db.status().state, ServiceState::Ready);
@@ -307,11 +307,11 @@ async fn stopping_a_dependency_stops_its_dependents_first_and_its_sessions_with_
 }
 
 #[canstop::test]
-async fn a_new_life_does_not_wait_for_one_that_is_stuck_and_its_sessions_are_its_own(mut sup: Supervisor) {
+async fn a_restart_does_not_wait_for_a_stuck_run(mut sup: Supervisor) {
     let db = sup.start(
         Service::new("db", |lifecycle: Lifecycle| async move {
             spawn_session!("query", pending::<()>());
-            // The second life stops as it should.
+            // The second run stops as it should.
             if lifecycle.token().is_cancelled() {
                 return;
             }
@@ -325,16 +325,16 @@ async fn a_new_life_does_not_wait_for_one_that_is_stuck_and_its_sessions_are_its
     assert_eq!(status.sessions.iter().map(|sessions| sessions.count).sum::<u64>(), 1, "{status}");
     let report = sup.stop().await;
     assert_eq!(report.exit, Exit::Abandoned);
-    // A service and a session of each life.
+    // The service and one session of each run.
     assert_eq!(report.abandoned(), 4, "{report}");
 }
 
 #[canstop::test]
-async fn a_service_that_was_made_once_says_that_it_cannot_be_restarted(mut sup: Supervisor) {
+async fn restarting_a_service_made_once_is_an_error(mut sup: Supervisor) {
     let once = sup.start(Service::once("once", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
     sup.advance(ms(1)).await;
     let error = once.restart().await.unwrap_err().to_string();
     assert!(error.contains("`once` was made to run once"), "{error}");
     let _ = sup.stop().await;
-    assert_eq!(sup.start(polite()).wait().await, ServiceOutcome::NeverStarted, "nobody is left to start it");
+    assert_eq!(sup.start(polite()).wait().await, ServiceOutcome::NeverStarted, "the program has ended");
 }

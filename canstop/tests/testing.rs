@@ -1,4 +1,4 @@
-//! What `#[canstop::test]` and `canstop::testing` promise of themselves.
+//! The promises of `#[canstop::test]` and `canstop::testing`.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn a_leaked_session_fails_its_test(mut sup: Supervisor) {
 
 #[canstop::test]
 #[should_panic(expected = "sessions outlive the test")]
-async fn so_does_one_that_is_spawned_after_the_stop(mut sup: Supervisor) {
+async fn a_session_leaked_after_the_stop_fails_its_test(mut sup: Supervisor) {
     let _ = sup.stop().await;
     spawn_session!(pending::<()>());
 }
@@ -45,14 +45,14 @@ async fn a_test_may_fail_with_an_error_and_take_no_supervisor() -> anyhow::Resul
     Ok(())
 }
 
-/// Hears nothing, and is dropped instead.
+/// Does not listen for the stop; `cancel` drops it.
 #[canstop::service(manual, cancel)]
 async fn deaf() {
     pending().await
 }
 
 #[canstop::test]
-async fn one_that_is_dropped_before_it_ever_ran_is_over_at_once(mut sup: Supervisor) {
+async fn a_service_cancelled_before_its_first_poll_stops_at_once(mut sup: Supervisor) {
     sup.start(deaf());
     let report = sup.stop().await;
     assert_eq!((report.exit, report.duration), (Exit::Clean, Duration::ZERO), "{report}");
@@ -90,7 +90,7 @@ async fn a_started_service_is_polled_before_a_signal(mut sup: Supervisor) {
     sup.start(Service::new("http", move |lifecycle: Lifecycle| {
         let body = Arc::clone(&body);
         async move {
-            // The signal must not be here yet.
+            // The signal must not have taken effect yet.
             body.store(!lifecycle.is_stopping(), Ordering::Relaxed);
             lifecycle.stopping().await;
         }
@@ -105,7 +105,7 @@ async fn a_started_service_is_polled_before_a_signal(mut sup: Supervisor) {
 async fn a_whole_chain_is_ready_before_a_stop(mut sup: Supervisor) {
     let ready = |name: &'static str| {
         Service::new(name, |lifecycle: Lifecycle| async move {
-            // Steps that need a socket, the blocking pool and another poll.
+            // Readiness needs a socket, the blocking pool and another poll.
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
             let client = tokio::net::TcpStream::connect(listener.local_addr()?);
             let (accepted, connected) = tokio::join!(listener.accept(), client);
@@ -127,7 +127,7 @@ async fn a_whole_chain_is_ready_before_a_stop(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn a_service_that_heals_is_waited_for(mut sup: Supervisor) {
+async fn a_signal_waits_for_a_recovering_service(mut sup: Supervisor) {
     let runs = Arc::new(AtomicU32::new(0));
     let handle = sup.start(Service::new("flaky", move |lifecycle: Lifecycle| {
         let run = runs.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +142,7 @@ async fn a_service_that_heals_is_waited_for(mut sup: Supervisor) {
 }
 
 #[canstop::test]
-async fn a_service_that_never_heals_does_not_hold_a_stop_up_for_ever(mut sup: Supervisor) {
+async fn a_service_that_never_recovers_does_not_block_a_stop(mut sup: Supervisor) {
     let broken = Service::new("broken", |_| async { anyhow::Result::<()>::Err(anyhow::anyhow!("as ever")) });
     sup.start(broken.limit(u32::MAX, ms(1_000)));
     assert_eq!(sup.stop().await.exit, Exit::Clean);
@@ -262,7 +262,7 @@ fn a_real_clock_works_with_threads_that_block() {
             .ready(Ready::Notify),
         );
         sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
-        // The body itself blocks its thread, as a client without async does.
+        // The body blocks its own thread, as a client without async does.
         let mut client = std::net::TcpStream::connect(bound.recv().unwrap()).unwrap();
         std::io::Write::write_all(&mut client, b"hello").unwrap();
         let mut answer = [0; 5];
@@ -314,16 +314,16 @@ fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Tests run side by side in this process, so others may hold descriptors at each look. Of a leak, hundreds stay.
+/// Tests run in parallel in this process, so others may hold descriptors at each count. A leak leaves hundreds.
 #[cfg(target_os = "linux")]
 #[test]
-fn every_supervisor_gives_its_descriptors_and_threads_back() {
+fn every_supervisor_releases_its_descriptors_and_threads() {
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let one = |clock| {
         let report = Harness::new().clock(clock).run(async |mut sup| {
             sup.start(Service::new("idle", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
             tokio::task::spawn_blocking(|| {}).await.unwrap();
-            // A thread of the test's own that enters the supervisor, and leaves it late.
+            // A thread of the test that enters the supervisor, and leaves it late.
             let lifecycle = sup.lifecycle();
             std::thread::spawn(move || drop(lifecycle.enter())).join().unwrap();
             sup.stop().await
@@ -342,10 +342,10 @@ fn every_supervisor_gives_its_descriptors_and_threads_back() {
     assert!(after.0 < before.0 + 100 && after.1 < before.1 + 100, "{before:?} became {after:?}");
 }
 
-/// Descriptors of a failed test come back too.
+/// A failed test releases its descriptors too.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_failed_test_gives_its_descriptors_back() {
+fn a_failed_test_releases_its_descriptors() {
     let before = open_descriptors();
     for _ in 0..200 {
         failure(|| Harness::new().run(async |_| panic!("on purpose")));
@@ -354,10 +354,10 @@ fn a_failed_test_gives_its_descriptors_back() {
     assert!(after < before + 100, "{before} became {after}");
 }
 
-/// The test to run is this one, in a process of its own: it fails by ending that process.
+/// Runs this same test in another process, which it fails by ending that process.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_body_that_blocks_its_thread_ends_the_test_process_with_a_message() {
+fn a_body_that_blocks_its_thread_ends_the_test_process() {
     const CHILD: &str = "CANSTOP_TEST_BLOCKS_ITS_THREAD";
     let name = "a_body_that_blocks_its_thread_ends_the_test_process_with_a_message";
     if std::env::var_os(CHILD).is_some() {

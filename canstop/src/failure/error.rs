@@ -6,10 +6,10 @@ use std::fmt::{self, Debug, Display, Write};
 use super::panics::catch;
 use super::text::Bounded;
 
-/// As many sources of an error as are reported. A circle of them ends here.
+/// How many sources of an error are reported. A circular chain ends here.
 const SOURCES: usize = 32;
 
-/// An error and what it came from, in one line.
+/// An error and its sources, in one line.
 pub(crate) fn with_sources(error: &(impl Error + ?Sized)) -> String {
     let mut text = Bounded::default();
     write(&mut text, "Display", |text| write!(text, "{error}"));
@@ -36,14 +36,14 @@ pub(crate) fn with_sources(error: &(impl Error + ?Sized)) -> String {
     text.into_text()
 }
 
-/// An error that is no [`Error`]: `anyhow` shows its sources so.
+/// Formats an error that is no [`Error`]. `anyhow` shows its sources in this format.
 pub(crate) fn display_text(error: &impl Display) -> String {
     let mut text = Bounded::default();
     write(&mut text, "Display", |text| write!(text, "{error:#}"));
     text.into_text()
 }
 
-/// An error that has no `Display`.
+/// Formats an error without a `Display`.
 pub(crate) fn debug_text(error: &impl Debug) -> String {
     let mut text = Bounded::default();
     write(&mut text, "Debug", |text| write!(text, "{error:?}"));
@@ -54,11 +54,11 @@ fn source_of<'a>(error: &'a (impl Error + ?Sized)) -> Result<Option<&'a (dyn Err
     catch(|| error.source())
 }
 
-/// Runs user code that writes itself, and writes what came of it where that failed.
+/// Runs a formatting function of user code. If it fails or panics, writes that instead.
 fn write(text: &mut Bounded, by: &str, user: impl FnOnce(&mut Bounded) -> fmt::Result) {
     let failed = match catch(|| user(text)) {
         Ok(Ok(())) => return,
-        // An error that comes from the limit is none of its own.
+        // An error from the length limit is not a failure of the user's code.
         Ok(Err(fmt::Error)) => format!("(its {by} failed)"),
         Err(panic) => format!("(its {by} panicked: {panic})"),
     };
@@ -120,7 +120,7 @@ mod tests {
     impl Error for Endless {}
 
     #[test]
-    fn a_display_that_fails_is_reported_as_that() {
+    fn a_failing_display_is_reported() {
         assert_eq!(with_sources(&Fails), "(its Display failed)");
         assert_eq!(display_text(&Fails), "(its Display failed)");
     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_whose_code_panics_is_reported_as_that() {
+    fn a_panicking_error_is_reported() {
         let text = with_sources(&Panics);
         assert!(text.starts_with("(its Display panicked: no words for it"), "{text}");
         assert!(text.contains("(its source() panicked: no source either"), "{text}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_end_is_cut() {
+    fn an_endless_text_is_cut() {
         let text = with_sources(&Endless);
         assert!(text.len() < 9_000 && text.ends_with("(cut)"), "{} bytes", text.len());
     }

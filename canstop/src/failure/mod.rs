@@ -1,7 +1,7 @@
-//! What user code fails with, as text: errors and panics.
+//! Failures of user code as text: errors and panics.
 //!
-//! All of it may misbehave. A `Display` may fail, panic or write without end, a chain of sources may be
-//! a circle, and a panic's payload may panic when it is dropped.
+//! User code may misbehave here too: a `Display` may fail, panic or write without end, a chain of sources may be
+//! circular, and a panic's payload may panic when it is dropped.
 
 mod text;
 mod panics;

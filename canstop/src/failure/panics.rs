@@ -1,8 +1,8 @@
-//! What a panic said, and where it happened.
+//! The message of a panic, and its place.
 //!
-//! The message is in the payload. The place is known to the panic hook only, so [`install_hook`] notes it
-//! there, for the thread. A note is used for a payload that it fits: a payload that went on by
-//! `resume_unwind` ran no hook, and must not be reported with the place of an older panic.
+//! The message is in the payload. Only the panic hook knows the place, so [`install_hook`] records it for the
+//! thread. A record is used only for a payload that matches it: a payload of `resume_unwind` has run no hook, and
+//! must not be reported with the place of an older panic.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -11,7 +11,7 @@ use std::sync::Once;
 
 use super::text::bounded;
 
-/// One panic, as the hook saw it.
+/// One panic, as the hook recorded it.
 struct Note {
     payload: TypeId,
     text: String,
@@ -29,18 +29,18 @@ impl Note {
 }
 
 thread_local! {
-    /// The last panic of this thread that nobody has reported yet.
+    /// The last panic of this thread that was not reported yet.
     static LAST: RefCell<Option<Note>> = const { RefCell::new(None) };
 }
 
-/// Notes the place of every panic, and then runs the hook that was there before.
+/// Records the place of every panic, and then runs the previous hook.
 pub(crate) fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(wrap_hook);
 }
 
-/// Does it again once the program has set itself up: a hook of its own that replaced ours without
-/// calling it would hide every place.
+/// Installs the hook again after the program's set-up: a hook of the program that replaced this one without calling
+/// it would hide every place.
 pub(crate) fn install_hook_again() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(wrap_hook);
@@ -70,7 +70,7 @@ fn note(info: &PanicHookInfo<'_>) {
     let place = info.location().map(|place| format!("{}:{}:{}", place.file(), place.line(), place.column()));
     let note =
         Note { payload: payload.type_id(), text: payload_text(payload).to_owned(), place: place.unwrap_or_default() };
-    // A panic in a destructor of this very thread-local is not worth another one.
+    // A panic while this thread-local is destroyed must not cause another one.
     let _ = LAST.try_with(|last| last.replace(Some(note)));
 }
 
@@ -78,13 +78,13 @@ fn take_note() -> Option<Note> {
     LAST.try_with(|last| last.borrow_mut().take()).ok().flatten()
 }
 
-/// The panic that unwinds this thread, as far as its hook has noted it.
+/// The panic that unwinds this thread, if the hook has recorded it.
 pub(crate) fn current_panic() -> String {
     let text = take_note().map(Note::into_text);
     bounded(text.as_deref().unwrap_or("a panic whose message the program's panic hook kept to itself"))
 }
 
-/// What a caught panic said, and where it happened if that is known.
+/// The message of a caught panic, and its place if that is known.
 fn panic_text(payload: &(dyn Any + Send)) -> String {
     match take_note().filter(|note| note.fits(payload)) {
         Some(note) => bounded(&note.into_text()),
@@ -92,7 +92,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Runs user code that is no body of its own, such as a destructor or a waker.
+/// Runs user code outside a service or session, such as a destructor or a waker.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 /// Drops a panic's payload, whose destructor is user code and may panic too.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // This could go on for ever.
+        // Dropping payloads of payloads could go on forever.
         std::mem::forget(another);
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_resumed_panic_does_not_get_the_text_of_an_older_one() {
         install_hook();
-        // Caught by the program itself: its note stays.
+        // The program itself catches this one, so its record stays.
         let _ = catch_unwind(|| panic!("an older panic"));
         assert_eq!(text_of(|| resume_unwind(Box::new("the payload's own words"))), "the payload's own words");
         let _ = catch_unwind(|| panic!("an older panic"));

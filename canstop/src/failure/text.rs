@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-/// As much text as one error or panic is reported with, in bytes.
+/// The longest text of one error or panic in a report, in bytes.
 const LIMIT: usize = 8 * 1_024;
-/// Follows a text that was cut.
+/// Marks a text that was cut.
 const CUT: &str = " .. (cut)";
 
-/// Text that takes no more than is reported. Writing beyond it fails, so that a `Display` without end
-/// ends.
+/// Text with a maximum length. Writing more fails, which ends a `Display` that writes without end.
 #[derive(Debug, Default)]
 pub(super) struct Bounded {
     text: String,
@@ -46,7 +45,7 @@ impl fmt::Write for Bounded {
 /// Cuts a text that is too long to be reported.
 pub(super) fn bounded(text: &str) -> String {
     let mut cut = Bounded::default();
-    // It fails where it cuts.
+    // The write fails at the limit.
     let _ = fmt::Write::write_str(&mut cut, text);
     cut.into_text()
 }

@@ -1,11 +1,11 @@
-//! As much of HTTP/1 as a probe needs: a request's head in, a whole answer out.
+//! The part of HTTP/1 that a probe needs: parsing a request's head, and writing a complete response.
 
 use crate::machine::{Answer, Probe};
 
-/// A head that is longer is refused.
+/// Longer heads are refused.
 pub(super) const HEAD_LIMIT: usize = 8 * 1_024;
 
-/// What is asked for.
+/// The requested page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
     Probe(Probe),
@@ -13,7 +13,7 @@ pub(crate) enum Page {
     Metrics,
 }
 
-/// How the status is wanted.
+/// The format of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -21,15 +21,15 @@ pub(crate) enum Format {
     Html,
 }
 
-/// A request that was understood.
+/// A parsed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) page: Page,
-    /// `HEAD`: the answer without its body.
+    /// `HEAD`: the response without its body.
     pub(super) head_only: bool,
 }
 
-/// What is answered without asking anybody.
+/// Responses that need nothing from the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     BadRequest,
@@ -39,12 +39,12 @@ pub(super) enum Refusal {
     Timeout,
 }
 
-/// Whether a head has come to its end.
+/// Returns true if a head is complete.
 pub(super) fn is_complete(head: &[u8]) -> bool {
     head.windows(4).any(|four| four == b"\r\n\r\n") || head.windows(2).any(|two| two == b"\n\n")
 }
 
-/// Understands a request by its head.
+/// Parses the head of a request.
 pub(super) fn understand(head: &[u8]) -> Result<Request, Refusal> {
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = std::str::from_utf8(line).map_err(|_| Refusal::BadRequest)?.trim_end_matches('\r');
@@ -85,7 +85,7 @@ fn page(path: &str, head: &[u8]) -> Option<Page> {
     })
 }
 
-/// A browser asks for HTML, a program for JSON; `curl` takes anything, and gets text.
+/// Browsers accept HTML, programs JSON; `curl` accepts anything, and gets text.
 fn format(head: &[u8]) -> Format {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let accept = head.lines().find_map(|line| line.strip_prefix("accept:")).unwrap_or_default();
@@ -98,18 +98,18 @@ fn format(head: &[u8]) -> Format {
     }
 }
 
-/// An answer, complete.
+/// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     status: &'static str,
     content_type: &'static str,
-    /// Header lines that only some answers have.
+    /// Header lines that only some responses have.
     extra: &'static str,
     body: String,
 }
 
 impl Response {
-    /// The answer of a probe. It names nothing but the kind of reason.
+    /// The response to a probe. It only contains the kind of reason.
     pub(super) fn of_probe(answer: &Answer) -> Self {
         let (status, body) = match answer {
             Ok(()) => ("200 OK", r#"{"status":"ok"}"#.to_owned()),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_comes_in_the_form_that_is_asked_for() {
+    fn the_status_has_the_requested_format() {
         for (accept, format) in [
             ("*/*", Format::Text),
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn invalid_requests_are_refused() {
         for head in [
             &b""[..],
             b"\r\n\r\n",
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_complete_and_names_only_its_reason() {
+    fn a_response_is_complete_and_names_only_its_reason() {
         let bytes = Response::of_probe(&Ok(())).into_bytes(false);
         let text = String::from_utf8(bytes).unwrap();
         assert!(

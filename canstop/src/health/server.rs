@@ -15,20 +15,20 @@ use tokio::time::{sleep, timeout};
 use super::http::{self, HEAD_LIMIT, Page, Refusal, Request, Response};
 use crate::machine::{Answer, Probe, Unready};
 
-/// The most connections at once. A new one replaces the oldest, so that a client which keeps connections
-/// open keeps no probe out.
+/// The maximum number of connections. A new one replaces the oldest, so that a client which keeps connections open
+/// cannot block probes.
 const CONNECTIONS: usize = 32;
-/// A connection has this long to send its request and to take the answer.
+/// How long a client may take to send its request and to read the response.
 const LIMIT: Duration = Duration::from_secs(2);
-/// What a client still sends is read for this long after the answer: closing on it would reset the
-/// connection, and the answer with it.
+/// How long the server reads on after the response: to close a connection with unread bytes resets it, and the
+/// client may lose the response.
 const LINGER: Duration = Duration::from_millis(250);
 /// The pause after a connection could not be accepted, as when there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// As many questions as wait for the control plane.
+/// How many questions may wait for the control plane.
 const QUESTIONS: usize = 64;
 
-/// What the server asks the control plane.
+/// A question to the control plane.
 #[derive(Debug)]
 pub(crate) enum Question {
     Probe(Probe, oneshot::Sender<Answer>),
@@ -36,14 +36,14 @@ pub(crate) enum Question {
     Page(Page, oneshot::Sender<Option<(&'static str, String)>>),
 }
 
-/// An endpoint whose address is bound.
+/// A health endpoint with a bound address.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: StdListener,
 }
 
-/// The server of the supervisor before, if there was one: it answers until its process is gone, or until
-/// the next program of the process binds its own.
+/// The server of the previous supervisor, if there was one. It answers until the process ends, or until the next
+/// supervisor binds its own address.
 static PREVIOUS: Mutex<Option<AbortHandle>> = Mutex::new(None);
 
 fn previous() -> std::sync::MutexGuard<'static, Option<AbortHandle>> {
@@ -74,12 +74,12 @@ impl Server {
         Ok(Self { listener })
     }
 
-    /// Serves on the present runtime, and returns where its questions come from. Once nobody takes them any
-    /// more the program is over, and it answers so.
+    /// Serves on the current runtime, and returns the receiver of its questions. When that is dropped the program
+    /// has ended, and probes get that answer.
     ///
     /// # Errors
     ///
-    /// If the runtime does not take the socket.
+    /// If the socket cannot be registered with the runtime.
     pub(crate) fn start(self) -> io::Result<mpsc::Receiver<Question>> {
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let listener = TcpListener::from_std(self.listener)?;
@@ -107,7 +107,7 @@ async fn serve(listener: TcpListener, ask: mpsc::Sender<Question>) {
     }
 }
 
-/// One request, one answer.
+/// Serves one request on a connection.
 async fn converse(mut stream: TcpStream, ask: mpsc::Sender<Question>) {
     let conversation = timeout(LIMIT, async {
         let request = read(&mut stream).await?;
@@ -122,7 +122,7 @@ async fn converse(mut stream: TcpStream, ask: mpsc::Sender<Question>) {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return,
         Err(_) => {
-            // As much as fits at once: it had its time.
+            // Write what fits at once: the client's time is up.
             let _ = stream.try_write(&Response::of_refusal(Refusal::Timeout).into_bytes(false));
             return;
         }
@@ -131,7 +131,7 @@ async fn converse(mut stream: TcpStream, ask: mpsc::Sender<Question>) {
     let _ = timeout(LINGER, async { while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {} }).await;
 }
 
-/// Reads the head of a request, which may be no request at all.
+/// Reads the head of a request, or whatever the client sends instead.
 async fn read(stream: &mut TcpStream) -> io::Result<Result<Request, Refusal>> {
     let mut head = Vec::with_capacity(1_024);
     while !http::is_complete(&head) {
@@ -154,7 +154,7 @@ async fn respond(request: Request, ask: &mpsc::Sender<Question>) -> Response {
             let (answer, answered) = oneshot::channel();
             let asked = ask.send(Question::Probe(probe, answer)).await;
             let answer = if asked.is_ok() { answered.await.ok() } else { None };
-            // Nobody is there to be asked: the program is over, and its process is about to be.
+            // The control plane has ended: the program is over, and the process is about to exit.
             let over = if probe == Probe::Live { Ok(()) } else { Err(Unready::Stopping) };
             Response::of_probe(&answer.unwrap_or(over))
         }

@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! Sources of connections.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -10,24 +10,23 @@ use crate::listen::{Listener, Peer, Stream};
 /// What [`serve`](super::serve) takes connections from: a [`Listener`], or one with
 /// [`with_handshake`](super::with_handshake).
 ///
-/// Implement it for a listener of your own. `accept` returns `None` when a stop was requested and no client
-/// waits any more.
+/// Implement it for your own listeners. `accept` returns `None` when a stop was requested and no more clients wait.
 pub trait Accept: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// What is still to be done before the first byte of HTTP, such as TLS. It runs in the connection's own
-    /// session, and within [`head_timeout`](super::Server::head_timeout).
+    /// The work before the first byte of HTTP, such as a TLS handshake. It runs in the connection's own session,
+    /// within [`head_timeout`](super::Server::head_timeout).
     type Handshake: Future<Output = io::Result<Self::Io>> + Send + 'static;
 
     /// Waits for the next connection; `None` after a stop.
     ///
     /// # Cancel safety
     ///
-    /// It must be cancel safe: a connection that was accepted is returned.
+    /// It must be cancel safe: no accepted connection may be lost.
     fn accept(&self) -> impl Future<Output = Option<io::Result<(Self::Handshake, Peer)>>> + Send;
 
-    /// Has the kernel bytes of the connection that were not read yet? At a stop such a connection is not
-    /// idle. Where it cannot be known, as within TLS, the answer is `false`.
+    /// Returns true if the kernel has unread bytes of the connection: at a stop, such a connection is not idle.
+    /// Return `false` if that is unknown, as within TLS.
     fn has_unread(connection: &Self::Io) -> bool {
         let _ = connection;
         false
@@ -41,8 +40,8 @@ impl Accept for Listener {
     async fn accept(&self) -> Option<io::Result<(Self::Handshake, Peer)>> {
         let accepted = Listener::accept(self).await?;
         Some(accepted.map(|(stream, peer)| {
-            // Answers are written in few pieces, and none should wait for the acknowledgement of another. Where
-            // it cannot be set, the connection is about to end.
+            // Responses are written in few pieces, and none should wait for the acknowledgement of another. If this
+            // fails, the connection is about to end.
             let _ = stream.set_nodelay(true);
             (ready(Ok(stream)), peer)
         }))
@@ -53,16 +52,15 @@ impl Accept for Listener {
     }
 }
 
-/// A listener whose connections begin with a handshake, made by [`with_handshake`](super::with_handshake).
+/// A listener whose connections start with a handshake, made by [`with_handshake`](super::with_handshake).
 #[derive(Debug)]
 pub struct WithHandshake<F> {
     listener: Listener,
     handshake: F,
 }
 
-/// Begins each connection with a handshake, most often that of TLS. It runs in the connection's own
-/// session, so a client that is slow with it keeps nobody waiting, and has
-/// [`head_timeout`](super::Server::head_timeout) for it.
+/// Starts each connection with a handshake, usually TLS. It runs in the connection's own session, so a slow client
+/// delays no other, and has [`head_timeout`](super::Server::head_timeout) to finish.
 ///
 /// ```ignore
 /// let acceptor = tokio_rustls::TlsAcceptor::from(config);

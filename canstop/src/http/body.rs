@@ -1,4 +1,4 @@
-//! The bodies of requests and answers, as they are watched.
+//! The bodies of requests and responses, with their timeouts.
 
 use std::error::Error;
 use std::fmt;
@@ -15,13 +15,13 @@ use super::settings::Settings;
 use crate::lifecycle::{Lifecycle, Stopping};
 use crate::session::requests::{Exchange, Phase};
 
-/// A client that moves so many bytes within a time-out is not stalled.
+/// A client that transfers this many bytes within a timeout is not stalled.
 pub(super) const PROGRESS: u64 = 16 * 1024;
 
-/// The body of a request that [`serve`](super::serve) hands to its service.
+/// The body of a request that [`serve`](super::serve) passes to its service.
 ///
-/// It is hyper's, with the limits of the server: a client that stalls in the middle of it ends it with
-/// [`BodyError::is_stalled`].
+/// It is hyper's body with the limits of the server: if the client stalls, it ends with an error for which
+/// [`BodyError::is_stalled`] is true.
 pub struct Body {
     incoming: Incoming,
     watch: Option<Watch>,
@@ -32,15 +32,15 @@ struct Watch {
     settings: Arc<Settings>,
     lifecycle: Lifecycle,
     wait: Option<Box<Wait>>,
-    /// All of the body was read.
+    /// The body was read completely.
     is_read: bool,
 }
 
-/// The client is waited for.
+/// The time in which the client must send.
 struct Wait {
     sleep: Pin<Box<Sleep>>,
     stopping: Option<Stopping>,
-    /// How many bytes have come since the time began.
+    /// How many bytes have arrived since the time began.
     bytes: u64,
     period: Duration,
 }
@@ -59,14 +59,14 @@ impl Body {
         }
     }
 
-    /// Hyper's own body, without limits of time.
+    /// Hyper's own body, without timeouts.
     pub fn into_incoming(self) -> Incoming {
         self.incoming
     }
 }
 
 impl Watch {
-    /// Is the client stalled?
+    /// Returns true if the client is stalled.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.exchange.move_phase(Phase::Handler, Phase::Receiving);
         let Self { settings, lifecycle, wait, .. } = self;
@@ -164,7 +164,7 @@ enum Reason {
 }
 
 impl BodyError {
-    /// Did the client stop sending in the middle of the body?
+    /// Returns true if the client stopped sending in the middle of the body.
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         matches!(self.0, Reason::Stalled)
@@ -199,7 +199,7 @@ impl Drop for Serving {
 }
 
 pin_project! {
-    /// An answer's body: the service's own, and `None` where the service failed.
+    /// A response's body: the service's own, or `None` if the service failed.
     pub(super) struct AnswerBody<B> {
         #[pin]
         inner: Option<B>,
@@ -222,7 +222,7 @@ impl<B: HttpBody> HttpBody for AnswerBody<B> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
         let exchange = &this.serving.0;
-        // While it is polled, it is the user's code that acts.
+        // While the body is polled, user code runs.
         exchange.set_phase(Phase::Body);
         let polled = exchange.polled();
         let frame = inner.poll_frame(cx);

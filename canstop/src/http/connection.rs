@@ -27,8 +27,8 @@ use crate::session::{NotAResult, Session, Site};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A client that was answered less than this ago may have its next request on the way. In a stop its
-/// connection is idle only after that.
+/// A client that got a response less than this ago may have its next request in flight. During a stop its
+/// connection counts as idle only after that.
 const NEXT_REQUEST: Duration = Duration::from_millis(250);
 
 /// The streams of an HTTP/2 connection are sessions, as the connection is.
@@ -101,24 +101,24 @@ pin_project! {
     }
 }
 
-/// What decides when a connection ends, apart from its protocol.
+/// The state that decides when a connection ends, independent of its protocol.
 struct Course {
     exchange: Arc<Exchange>,
     settings: Arc<Settings>,
     lifecycle: Lifecycle,
     stopping: Stopping,
-    /// Since when the service is stopping, and how long its clients may stall.
+    /// When the service began to stop, and how long its clients may stall.
     stop: Option<(Instant, Duration)>,
     has_handshake: bool,
     is_http2: bool,
     /// It takes no request after those that have begun.
     is_shut_down: bool,
-    /// When a client that moves nothing is stalled, and what had been moved when that was set.
+    /// When a client that transfers nothing counts as stalled, and the transferred bytes when that was set.
     stalled_at: Option<(Instant, u64)>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is to be done with a connection that can do nothing by itself.
+/// What to do with a connection that cannot proceed by itself.
 enum Next {
     Wait,
     WaitUntil(Instant),
@@ -150,7 +150,7 @@ impl Course {
                 },
                 None => self.idle(),
             },
-            // Its answer says that the connection closes.
+            // Its response has `connection: close`.
             Phase::Handler | Phase::Receiving => Next::Wait,
             Phase::Body | Phase::Sending if self.stop.is_some() && !self.is_shut_down => Next::ShutDown,
             Phase::Sending if self.stop.is_some() => self.stalled(),
@@ -177,7 +177,7 @@ impl Course {
         }
     }
 
-    /// The client has so long since the phase began, and in a stop not longer than a stalled one.
+    /// The client has this long from the beginning of the phase, and during a stop no longer than a stalled one.
     fn head_until(&self, limit: Duration) -> Next {
         let now = Instant::now();
         let mut rest = limit.saturating_sub(self.exchange.age());
@@ -194,11 +194,11 @@ impl Course {
         }
     }
 
-    /// A client of a connection that only has to be written, or ended, is waited for as long as it moves.
+    /// Waits for the client of a connection that only has to be written or closed, as long as it transfers bytes.
     fn stalled(&mut self) -> Next {
         let Some((_, period)) = self.stop else { return Next::Wait };
         let (now, moved) = (Instant::now(), self.exchange.bytes_moved());
-        // A handler that waits for its client gets to know first that it stalls.
+        // A handler that waits for its client first gets the error of the stalled body.
         let period = if self.is_http2 { period + period / 4 } else { period };
         match self.stalled_at {
             Some((end, before)) if now >= end && moved - before < PROGRESS => return Next::Close,
@@ -249,7 +249,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    /// Goes on until the client or a handler has to act; ready when the connection has ended.
+    /// Proceeds until the client or a handler has to act; ready when the connection has ended.
     fn poll_stage(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         loop {
             let mut this = self.as_mut().project();
@@ -311,7 +311,7 @@ where
         loop {
             if let Poll::Ready(ended) = self.as_mut().poll_stage(cx) {
                 if let Err(error) = ended {
-                    // What clients do is no fault of the program's.
+                    // A client's error is not a failure of the program.
                     tracing::debug!(target: "canstop::http", "a connection broke: {error}");
                 }
                 return Poll::Ready(());

@@ -1,4 +1,4 @@
-//! The bytes of a connection, as they are counted.
+//! The bytes of a connection, and their counts.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::accept::Accept;
 use crate::session::requests::{Exchange, Phase};
 
-/// What every HTTP/2 connection begins with.
+/// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A client that still sends when its connection is closed is read until it has been silent for so long, so that
-/// it gets the answer before a reset.
+/// After the end, the server reads on until the client has been silent for this long, so that the client gets the
+/// response before a reset.
 const LINGER: Duration = Duration::from_millis(250);
-/// And so much is read of it at most. Small pieces count as larger ones, or a client that trickles would keep
-/// the connection for long.
+/// The most that is read after the end. Small pieces count as larger ones; otherwise a client that trickles could
+/// keep the connection open for long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_PIECE: usize = 16 * 1024;
 
@@ -29,12 +29,12 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// A connection's bytes. It gives back what was read to find out the protocol, and notes in the
-/// [`Exchange`] what comes and goes.
+/// A connection's bytes. It replays the bytes that were read to detect the protocol, and counts transfers in the
+/// [`Exchange`].
 pub(super) struct Io<A: Accept> {
     stream: A::Io,
     exchange: Arc<Exchange>,
-    /// What was read of the preface, and how much of it is to be given out again.
+    /// The bytes read of the preface, and how many of them are still to be replayed.
     preface: [u8; 24],
     read: u8,
     given: u8,
@@ -52,7 +52,7 @@ impl<A: Accept> Io<A> {
         Self { stream, exchange, preface: [0; 24], read: 0, given: 0, linger: None }
     }
 
-    /// Reads until it is clear which protocol this is; `None` if the client ends before.
+    /// Reads until the protocol is known; `None` if the client disconnects before.
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Protocol>>> {
         loop {
             let read = usize::from(self.read);
@@ -96,7 +96,8 @@ impl<A: Accept> AsyncRead for Io<A> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 let waits = matches!(this.exchange.phase(), Phase::Fresh | Phase::Idle);
-                // What came before a stop is a request to answer, also where the runtime has not heard of it.
+                // Bytes that arrived before the stop are a request to answer, even if the runtime has not been
+                // notified of them.
                 if waits && this.exchange.is_stopping() && A::has_unread(&this.stream) {
                     this.exchange.begin_head();
                 }
@@ -138,8 +139,8 @@ impl<A: Accept> AsyncWrite for Io<A> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Ends what is sent. Where the client has not sent all of its request, the rest is read and dropped:
-    /// a close with unread bytes is a reset, and the reset would overtake the answer.
+    /// Shuts down the sending side. The rest of an incomplete request is read and dropped: a close with unread bytes
+    /// is a reset, which would overtake the response.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {

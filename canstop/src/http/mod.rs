@@ -3,24 +3,24 @@
 //! [`serve`] takes a [`Listener`](crate::Listener) and anything that is a tower service of requests: an axum
 //! `Router`, tonic's routes, a plain function with [`service_fn`]. HTTP/1 and HTTP/2 are served on one port.
 //!
-//! # In a stop
+//! # During a stop
 //!
-//! From the stop request on, also during a `drain_delay`, every answer over HTTP/1 says `connection: close`,
-//! and every HTTP/2 connection that has a request gets a GOAWAY, so that clients leave by themselves. When the
-//! service is stopping,
+//! From the stop request on, including a `drain_delay`, every HTTP/1 response has `connection: close`, and every
+//! HTTP/2 connection with a request gets a GOAWAY, so that clients disconnect by themselves. When the service is
+//! stopping,
 //!
 //! - connections that the kernel had completed are accepted and served;
-//! - an idle connection closes; one whose client was answered less than 250 ms ago is still read until then;
-//! - a request whose head or body is not whole has [`stalled_client`](Server::stalled_client) (2 s). Then the
-//!   connection closes, or the handler gets an error instead of the body, and it is not a failure of the stop;
-//! - a running handler has all of its service's time, and its answer is written before the connection closes.
-//!   One that is cut off is abandoned work: the exit code is 124, and the report names the request.
+//! - an idle connection closes; one whose client got a response less than 250 ms ago is still read until then;
+//! - a request with an incomplete head or body has [`stalled_client`](Server::stalled_client) (2 s). Then the
+//!   connection closes, or the handler gets an error from the body; this is not a failure of the stop;
+//! - a running handler has all of its service's time, and its response is written before the connection closes.
+//!   A handler beyond that time is abandoned: the exit code is 124, and the report names the request.
 //!
 //! # In reports
 //!
-//! A request that is being served is in the straggler report and in [`status`](crate::status()) by its
-//! method and path, never its query or headers: `2 x GET /orders of service http, oldest 3.2 s, waiting`. At
-//! most 20 different ones are named, the rest are `others`.
+//! The straggler report and [`status`](crate::status()) name a request by its method and path, never by its query
+//! or headers: `2 x GET /orders of service http, oldest 3.2 s, waiting`. At most 20 different ones are named, the
+//! rest are `others`.
 
 mod accept;
 mod settings;
@@ -49,10 +49,10 @@ pub(crate) use service::NamedRequest;
 /// Serves a tower service on a listener until the stop, with the defaults of [`Server`].
 ///
 /// Each connection is a session of the service that calls this. The future is ready when no more connections
-/// come; those that there are go on as sessions, and are waited for as every session is.
+/// arrive; open connections continue as sessions, and a stop waits for them as for any session.
 ///
-/// An error of the service's is logged and answered with 500. The address of the client is a
-/// [`Peer`](crate::Peer) among the request's extensions.
+/// An error of the service is logged and answered with 500. The request's extensions contain the client's address
+/// as a [`Peer`](crate::Peer).
 ///
 /// ```no_run
 /// use canstop::http::{Body, Request, Response};
@@ -76,7 +76,7 @@ pub(crate) use service::NamedRequest;
 ///
 /// # Cancel safety
 ///
-/// When the future is dropped, no more connections are accepted. Those that were go on.
+/// If the future is dropped, no more connections are accepted. Open connections continue.
 #[track_caller]
 pub fn serve<A, S, B>(listener: A, service: S) -> impl Future<Output = std_io::Result<()>> + Send
 where

@@ -1,4 +1,4 @@
-//! How a server serves.
+//! The settings of a server.
 
 use std::error::Error;
 use std::io;
@@ -18,7 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::session::requests::Exchange;
 use crate::session::{NotAResult, Session, site_of};
 
-/// How [`serve`](super::serve) serves, where its defaults do not fit.
+/// A server with its settings, for use in place of [`serve`](super::serve).
 ///
 /// ```no_run
 /// # use canstop::http::{Body, Request, Response, service_fn};
@@ -41,7 +41,7 @@ impl Default for Server {
 }
 
 impl Server {
-    /// A server with the defaults.
+    /// A server with the default settings.
     pub fn new() -> Self {
         Self(Settings {
             head_timeout: Duration::from_secs(10),
@@ -53,37 +53,37 @@ impl Server {
         })
     }
 
-    /// How long a client may take for a handshake, and for the head of a request from its first byte on: 10 s.
-    /// Then the connection closes. In a stop it is at most [`stalled_client`](Self::stalled_client).
+    /// How long a client may take for a handshake, and for the head of a request from its first byte on: 10 s by
+    /// default. Then the connection closes. During a stop it is at most [`stalled_client`](Self::stalled_client).
     pub fn head_timeout(mut self, limit: Duration) -> Self {
         self.0.head_timeout = limit;
         self
     }
 
-    /// How long a handler that wants the rest of a request's body waits for it: 30 s. A client that sends at
-    /// least 16 KiB in that time gets as much again. Then the body ends with an error, and the handler
-    /// answers as it does to any body that cannot be read.
+    /// How long a handler waits for the rest of a request's body: 30 s by default. A client that sends
+    /// at least 16 KiB in that time gets the same time again. Then the body ends with an error, and the handler
+    /// responds as to any body that cannot be read.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.0.body_timeout = limit;
         self
     }
 
-    /// How long a client may stall in a stop: 2 s, and at most half of what is left to the service. It is
-    /// cut off then, and that is not a failure of the stop. A running handler is not concerned.
+    /// How long a client may stall during a stop: 2 s by default, and at most half of the service's remaining time.
+    /// Then its connection closes, which is not a failure of the stop. This does not limit a running handler.
     pub fn stalled_client(mut self, limit: Duration) -> Self {
         self.0.stalled_client = limit;
         self
     }
 
-    /// How long an HTTP/1 connection may be idle between two requests; without a limit by default. It costs
-    /// each idle connection a timer.
+    /// How long an HTTP/1 connection may be idle between two requests; unlimited by default. A limit costs each idle
+    /// connection a timer.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.0.idle_timeout = Some(limit);
         self
     }
 
-    /// Lets a handler run to its end when its client hangs up. By default it is dropped at its next
-    /// `.await`, as hyper does.
+    /// Lets a handler run to its end when its client disconnects. By default it is dropped at its next `.await`, as
+    /// in hyper.
     pub fn shield_requests(mut self, shield: bool) -> Self {
         self.0.shield_requests = shield;
         self

@@ -1,4 +1,4 @@
-//! A request on its way through the user's service.
+//! Calling the user's service for a request.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -45,7 +45,7 @@ impl<S> Handler<S> {
     }
 }
 
-/// By which the request of a handler gets the name of its route.
+/// Sets the name of a request's route.
 #[cfg(feature = "axum")]
 #[derive(Clone)]
 pub(crate) struct NamedRequest(pub(crate) Arc<Exchange>);
@@ -63,7 +63,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let exchange = if self.is_http2 {
-            // Its requests are served side by side.
+            // Its requests are served concurrently.
             Exchange::enter(self.exchange.site(), self.exchange.scope(), Some(Arc::clone(&self.exchange)))
         } else {
             Arc::clone(&self.exchange)
@@ -130,13 +130,13 @@ pin_project! {
         S: Service<Request<Body>>,
     {
         Direct { #[pin] calling: Calling<S, B> },
-        /// In a session of its own, which its client cannot cut off.
+        /// In a session of its own, which a disconnected client does not end.
         Shielded { session: JoinHandle<Result<Response<B>, BoxError>> },
     }
 }
 
 pin_project! {
-    /// A request that is being answered.
+    /// A request in progress.
     pub(super) struct Answering<S, B>
     where
         S: Service<Request<Body>>,
@@ -179,7 +179,7 @@ where
                 answer
             }
         };
-        // An upgraded connection is not HTTP's any more, and HTTP/2 says it once for the connection.
+        // An upgraded connection no longer speaks HTTP, and HTTP/2 sends one GOAWAY for the connection.
         let closes = this.lifecycle.is_draining() || this.lifecycle.is_stopping();
         if closes && *this.is_http1 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -192,8 +192,8 @@ where
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceFn<F>(F);
 
-/// Lets a plain function be served: it takes a request and returns the answer, or a `Result` of that and any
-/// error, which is answered with 500 and logged.
+/// Makes a service from a plain function. The function takes a request and returns a response, or a `Result` of a
+/// response and any error, which is logged and answered with 500.
 ///
 /// ```no_run
 /// use canstop::http::{Body, Request, Response};
@@ -224,14 +224,14 @@ mod sealed {
     impl<B, E> Sealed for Result<hyper::Response<B>, E> {}
 }
 
-/// What a plain function may return: an answer, or a `Result` of one. It is not to be implemented elsewhere.
+/// What a plain function may return: a response, or a `Result` of one. It cannot be implemented outside this crate.
 pub trait Answer: sealed::Sealed {
-    /// The answer's body.
+    /// The response's body.
     type Body;
-    /// The error, if there may be one.
+    /// The error type.
     type Error;
 
-    /// As a `Result`.
+    /// Converts to a `Result`.
     ///
     /// # Errors
     ///
@@ -297,12 +297,12 @@ where
     }
 }
 
-/// A service that takes hyper's own body, made by [`incoming`].
+/// A service for hyper's own body, made by [`incoming`].
 #[derive(Clone, Copy, Debug)]
 pub struct TakesIncoming<S>(S);
 
-/// Serves a tower service that was written for hyper's own body, `Request<hyper::body::Incoming>`. Such a body
-/// has no [`body_timeout`](super::Server::body_timeout).
+/// Adapts a tower service for hyper's own body, `Request<hyper::body::Incoming>`. Such a body has no
+/// [`body_timeout`](super::Server::body_timeout).
 pub fn incoming<S: Service<Request<Incoming>>>(service: S) -> TakesIncoming<S> {
     TakesIncoming(service)
 }

@@ -1,4 +1,4 @@
-//! What all connections of a server have in common.
+//! Settings that all connections of a server share.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::lifecycle::Lifecycle;
 
-/// The limits of a server, and what it does at a client's hang-up.
+/// The limits of a server, and its behaviour when a client disconnects.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) head_timeout: Duration,
@@ -14,12 +14,12 @@ pub(super) struct Settings {
     pub(super) stalled_client: Duration,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) shield_requests: bool,
-    /// Requests get a hand by which their route can be named.
+    /// Requests get an extension by which the router can set their route.
     pub(super) named_by_route: bool,
 }
 
 impl Settings {
-    /// How long a client may stall in a stop: never so long that its service would be blamed for it.
+    /// How long a client may stall during a stop: never so long that its service would be abandoned for it.
     pub(super) fn stalled_in_stop(&self, lifecycle: &Lifecycle) -> Duration {
         let left = lifecycle.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()) / 2);
         left.map_or(self.stalled_client, |left| self.stalled_client.min(left))

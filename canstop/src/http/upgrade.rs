@@ -10,12 +10,12 @@ use crate::session::{NotAResult, Session, site_of};
 /// What [`upgrade`] returns: the callback for an upgrade.
 pub type OnUpgrade<T> = Box<dyn FnOnce(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Makes what follows an upgrade a session: a websocket, most often. A framework's own `on_upgrade` runs
-/// it in a task that no stop waits for.
+/// Runs an upgraded connection, such as a websocket, as a session. A framework's own `on_upgrade` runs it in a task
+/// that no stop waits for.
 ///
-/// The session begins at once, in the handler, so that no moment is missed between the answer and the
-/// upgrade; if the client never upgrades, it ends. It belongs to the service whose handler this is, is named
-/// by the line that calls this, and hears of the stop by [`Lifecycle::current`](crate::Lifecycle::current).
+/// The session starts at once, in the handler, so that a stop between the response and the upgrade waits for it too;
+/// if the client never upgrades, it ends. It belongs to the handler's service, is named by the line that calls this,
+/// and can listen for the stop with [`Lifecycle::current`](crate::Lifecycle::current).
 ///
 /// ```ignore
 /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
@@ -41,7 +41,7 @@ where
     };
     Session::at(site).spawn(work, |_| NotAResult);
     Box::new(move |upgraded| {
-        // The session may have been abandoned, and what it would have read is dropped.
+        // If the session was abandoned, the upgraded connection is dropped.
         let _ = give.send(upgraded);
         Box::pin(std::future::ready(()))
     })

@@ -1,23 +1,23 @@
-//! What to listen on.
+//! Addresses to listen on.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Where a listener listens.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// A TCP port of one of this machine's addresses.
     Tcp(SocketAddr),
-    /// A TCP port of a name that is to be resolved, as `host:port`.
+    /// A TCP port of a host name to resolve, as `host:port`.
     Host(String),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// As [`listen`](super::listen()) reads it.
+/// Parses an address as [`listen`](super::listen()) does.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,18 +32,18 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What [`listen`](super::listen()) takes for an address. It is not to be implemented elsewhere.
+/// The types that [`listen`](super::listen()) accepts as an address. It cannot be implemented outside this crate.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no address to listen on",
     note = "write \"host:port\", several with commas between them, a `SocketAddr` or a slice of them, or the path of a \
             Unix socket"
 )]
 pub trait ListenAddress: sealed::Sealed + Send {
-    /// Where to listen; more than one where several are given.
+    /// The addresses to listen on.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// If the text cannot be parsed.
     fn addresses(&self) -> io::Result<Vec<Address>>;
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_address_says_what_to_write() {
+    fn the_error_of_an_invalid_address_has_a_remedy() {
         for (text, mend) in [
             ("", "write `host:port`"),
             (":80", "`0.0.0.0:80` is every IPv4 address"),

@@ -1,4 +1,4 @@
-//! Binding sockets, and what to say where it fails.
+//! Binding sockets, with errors that say what to do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,8 +9,7 @@ use tokio::net::{TcpSocket, lookup_host};
 
 use super::address::Address;
 
-/// How many completed connections may wait in the kernel: what nginx and tokio ask for. The system cuts it
-/// to its own limit.
+/// How many completed connections may wait in the kernel. The system may lower it to its own limit.
 pub(super) const BACKLOG: u32 = 1024;
 
 /// A listening socket, non-blocking.
@@ -51,7 +50,7 @@ pub(super) async fn bind(addresses: &[Address]) -> io::Result<Vec<Bound>> {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // On Windows it would let two programs have one port.
+    // On Windows this option would let two programs bind the same port.
     if cfg!(not(windows)) {
         socket.set_reuseaddr(true)?;
     }
@@ -78,7 +77,7 @@ fn explain_resolving(address: &Address, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
 }
 
-/// Says what to do about it. The kind stays, and so does the system's own text.
+/// Adds what to do to an error. Its kind and the system's own text stay.
 fn explain(address: &Address, error: io::Error) -> io::Error {
     let port = match address {
         Address::Tcp(address) => Some(address.port().to_string()),
@@ -105,8 +104,8 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
 }
 
-/// The file of a Unix socket that this process bound. It goes with the listener, unless another program
-/// has put its own there meanwhile.
+/// The file of a Unix socket that this process bound. It is removed with the listener, unless another program has
+/// replaced it meanwhile.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(super) struct SocketFile {
@@ -132,7 +131,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // What stays is replaced by the next program that listens there.
+            // A leftover file is replaced by the next program that listens there.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -153,7 +152,7 @@ async fn bind_unix(path: &Path) -> io::Result<Bound> {
     Ok(Bound::Unix { listener, path: path.to_owned(), file: Some(SocketFile::of(path)?) })
 }
 
-/// Removes a socket on which nobody listens any more.
+/// Removes a stale socket, on which no program listens.
 #[cfg(unix)]
 async fn remove_stale(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;

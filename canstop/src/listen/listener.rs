@@ -1,4 +1,4 @@
-//! Accepting until the stop, and what the kernel has completed by then.
+//! Accepting until the stop, including the connections that the kernel has completed by then.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::Event;
 use crate::session::current_scope;
 
-/// The pause after the system has run out of descriptors or memory: connections that end give theirs back.
+/// The pause when the system is out of descriptors or memory, in which connections that end may release some.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 
 /// A listener, made by [`listen`](super::listen()).
@@ -27,15 +27,15 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 pub struct Listener {
     name: String,
     sockets: Vec<Listening>,
-    /// Where the next look begins, so that no socket waits behind a busy one.
+    /// Which socket is polled first next time, so that none waits behind a busy one.
     next: AtomicUsize,
     limit: Option<Limit>,
     /// How many connections were accepted since the stop request.
     after_stop: AtomicU32,
-    /// Accepted after the stop request while the limit was reached: it waits for its permit here, so that
-    /// no caller that goes away takes it along.
+    /// A connection that was accepted after the stop request while the limit was reached. It waits for its permit
+    /// here, so that it is not lost if the caller is dropped.
     parked: Mutex<Option<(Socket, Peer)>>,
-    /// A lack of descriptors was reported, and there have been clients in the queue since.
+    /// A lack of descriptors was reported, and the queue has not been empty since.
     out_of_resources: AtomicBool,
 }
 
@@ -46,8 +46,8 @@ struct Limit {
     reported: AtomicBool,
 }
 
-/// A socket, as the runtime knows it and, for the last look at its queue, as the kernel does: the runtime
-/// asks the kernel only for what it has been notified of.
+/// A socket, registered with the runtime, and as the kernel's own for the last look at its queue: the runtime only
+/// asks the kernel after a notification.
 #[derive(Debug)]
 enum Listening {
     Tcp {
@@ -90,7 +90,7 @@ impl Listening {
         }
     }
 
-    /// Takes a connection that the kernel has completed.
+    /// Accepts a connection that the kernel has completed.
     fn accept_now(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Self::Tcp { kernel, .. } => {
@@ -120,13 +120,13 @@ impl Listening {
     }
 }
 
-/// What an error of `accept` means.
+/// The meaning of an error of `accept`.
 enum Refusal {
-    /// The connection ended before it was accepted, or a signal came between. The next one may be there.
+    /// The connection ended before it was accepted, or a signal interrupted the call. There may be a next one.
     OfOne,
     /// The system is out of descriptors or memory.
     OutOfResources,
-    /// The listener cannot be used.
+    /// The listener is unusable.
     OfAll,
 }
 
@@ -135,7 +135,7 @@ fn judge(error: &io::Error) -> Refusal {
     if let Some(code) = error.raw_os_error() {
         return match code {
             libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Refusal::OutOfResources,
-            // Linux reports what went wrong on the network with the connection by `accept`: see accept(2).
+            // On Linux `accept` also returns network errors of the new connection, see accept(2).
             libc::ECONNABORTED
             | libc::ECONNRESET
             | libc::EINTR
@@ -174,12 +174,12 @@ impl Listener {
         })
     }
 
-    /// Lets at most so many connections live at a time. Beyond it nothing is accepted until one ends:
-    /// clients wait in the kernel's queue. The first time that happens is logged.
+    /// Limits the number of open connections. At the limit, clients wait in the kernel's queue until a connection
+    /// ends. The first time that happens is logged.
     ///
     /// # Panics
     ///
-    /// With zero, which would accept nothing ever.
+    /// If the limit is zero, which would accept nothing.
     #[must_use]
     #[track_caller]
     pub fn limit(mut self, connections: usize) -> Self {
@@ -192,15 +192,15 @@ impl Listener {
     /// Waits for the next connection. `None` after the stop of the service that calls it, or of its
     /// program, once the kernel's queue is empty: no client whose connection was completed is reset.
     ///
-    /// It goes on where a connection broke before it was accepted, and pauses while the system is out of
-    /// descriptors, which it logs once. An error is one of the listener itself, and will come again.
+    /// It skips connections that broke before they were accepted, and pauses while the system is out of descriptors,
+    /// which it logs once. An error is one of the listener itself, and is permanent.
     ///
-    /// A stop comes through to a loop that always finds its next connection ready: from then on at most
-    /// as many connections are accepted as the queue may hold. Outside a supervisor it waits for ever.
+    /// A stop also ends a loop that always finds its next connection ready: after the stop request, at most as many
+    /// connections are accepted as the queue can hold. Outside a supervisor it never returns `None`.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a connection that was accepted is returned.
+    /// Cancel safe: no accepted connection is lost.
     pub async fn accept(&self) -> Option<io::Result<(Stream, Peer)>> {
         let lifecycle = Lifecycle::try_current().ok();
         let is_stopping = || lifecycle.as_ref().is_some_and(Lifecycle::is_stopping);
@@ -245,19 +245,19 @@ impl Listener {
         }
     }
 
-    /// Reports it where a supervisor is.
+    /// Reports a warning, if there is a supervisor.
     fn warn(&self, warning: String) {
         if let Some(scope) = current_scope() {
             scope.supervisor.emit(Event::ListenerWarning { listener: self.name.clone(), warning });
         }
     }
 
-    /// Leaves a connection there, or takes what was left.
+    /// Swaps the connection that waits for a permit.
     fn park(&self, connection: Option<(Socket, Peer)>) -> Option<(Socket, Peer)> {
         std::mem::replace(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner), connection)
     }
 
-    /// A connection that comes; `None` after the stop, once the queues are empty.
+    /// The next connection; `None` after the stop, once the queues are empty.
     async fn accept_next(&self, lifecycle: Option<&Lifecycle>) -> Option<io::Result<(Socket, Peer)>> {
         let accept = std::future::poll_fn(|cx| self.poll_accept(cx));
         let Some(lifecycle) = lifecycle else { return Some(accept.await) };
@@ -275,14 +275,14 @@ impl Listener {
                 return Poll::Ready(accepted);
             }
         }
-        // The queues are empty: the next lack of descriptors is another one.
+        // The queues are empty, so the next lack of descriptors is reported again.
         self.out_of_resources.store(false, Ordering::Relaxed);
         Poll::Pending
     }
 
     /// A connection that was completed before the stop; `None` when there is none.
     ///
-    /// New ones may come as fast as these are taken, so not more are than the queues may hold.
+    /// New connections may arrive as fast as these are accepted, so at most as many are accepted as the queues hold.
     fn accept_queued(&self) -> Option<io::Result<(Socket, Peer)>> {
         if let Some(parked) = self.park(None) {
             return Some(Ok(parked));
@@ -314,11 +314,11 @@ impl Listener {
         &self.name
     }
 
-    /// The address of its first TCP socket, with the port that the system chose where 0 was asked for.
+    /// The address of its first TCP socket. If port 0 was requested, it has the port that the system chose.
     ///
     /// # Errors
     ///
-    /// It listens on Unix sockets only, or the system's error.
+    /// If it listens on Unix sockets only, or the system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let tcp = self.sockets.iter().find_map(|socket| match socket {
             Listening::Tcp { kernel, .. } => Some(kernel),

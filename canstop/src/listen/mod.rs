@@ -1,8 +1,8 @@
-//! Listeners that a stop loses no connection of.
+//! Listeners that lose no connection at a stop.
 //!
-//! [`listen`] takes the socket that the process manager passes under the name, or binds one. Its
-//! [`Listener`] is read by [`accept`](Listener::accept) until that returns `None`: a stop was requested,
-//! and every connection that the kernel had completed by then was given out.
+//! [`listen`] takes the socket that the process manager passes under the name, or binds one. Call
+//! [`accept`](Listener::accept) on its [`Listener`] until that returns `None`: a stop was requested, and every
+//! connection that the kernel had completed by then was returned.
 
 mod address;
 mod stream;
@@ -17,7 +17,7 @@ pub use stream::{Peer, Stream};
 
 use std::io;
 
-/// The names of the sockets that were passed to the program and that no listener has taken.
+/// The names of the passed sockets that no listener has taken.
 #[cfg(unix)]
 pub(crate) use passed::unclaimed;
 #[cfg(not(unix))]
@@ -28,14 +28,14 @@ pub(crate) fn unclaimed() -> Vec<String> {
 /// Listens for connections: on the socket that the process manager passed under this name, or on an
 /// address, which is bound.
 ///
-/// The name is the listener's in log lines, and its `FileDescriptorName` in a systemd `.socket` unit. The
-/// address is `"host:port"`, several of these with commas between them, a [`SocketAddr`], a slice or
-/// vector of these, or the path of a Unix socket: anything with a `/` in it, or with `unix:` before it.
-/// IPv6 addresses stand in brackets, as in `"[::]:8080"`. Port 0 lets the system choose.
+/// The name appears in log lines, and is the `FileDescriptorName` in a systemd `.socket` unit. The address is
+/// `"host:port"`, several of these separated by commas, a [`SocketAddr`], a slice or vector of these, or the path of
+/// a Unix socket: any text that contains a `/` or begins with `unix:`. IPv6 addresses are in brackets, as in
+/// `"[::]:8080"`. Port 0 lets the system choose.
 ///
-/// A TCP socket has `SO_REUSEADDR`, so that a restart need not wait for old connections to time out. A
-/// Unix socket that a killed program left behind is replaced; one that a program still listens on is not.
-/// The file goes when the listener does.
+/// A TCP socket has `SO_REUSEADDR`, so that a restart need not wait for old connections to time out. A stale Unix
+/// socket of a killed program is replaced; one that a program still listens on is not. The file is removed when the
+/// listener is dropped.
 ///
 /// ```no_run
 /// use canstop::{Lifecycle, spawn_session};
@@ -56,13 +56,13 @@ pub(crate) fn unclaimed() -> Vec<String> {
 /// # Passed sockets
 ///
 /// On Unix the environment variables `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID` of the systemd protocol
-/// are read. A socket is taken if its name is this one; a socket without a name is taken by its address.
-/// It must be a listening stream socket of the family and port that are asked for. The variables stay as
-/// they are, since no other program can take them for its own: they name the process.
+/// are read. A socket is taken if it has this name, or if it has no name and this address. It must be a listening
+/// stream socket of the requested family and port. The variables are not unset: they name the process, so no child
+/// takes them for its own.
 ///
 /// # Errors
 ///
-/// The address cannot be read, resolved or bound, or the passed socket does not fit it. The error's text
+/// If the address cannot be parsed, resolved or bound, or the passed socket does not match it. The error's text
 /// names the listener, the address and what to do; its kind is the system's.
 ///
 /// # Cancel safety

@@ -12,18 +12,18 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::address::Address;
 use super::bind::Bound;
 
-/// The first descriptor that is passed, by the protocol.
+/// The first passed descriptor, by the protocol.
 const FIRST: RawFd = 3;
-/// What systemd calls a socket whose unit gives it no name.
+/// systemd's name for a socket whose unit gives it none.
 const UNNAMED: &str = "unknown";
 
-/// A descriptor that was passed. It is kept, so that a service that is restarted gets it again.
+/// A passed descriptor. It is kept, so that a restarted service gets it again.
 struct Passed {
     name: String,
     fd: OwnedFd,
 }
 
-/// What was passed, and the names of what was taken.
+/// The passed descriptors, and the names of those that were taken.
 struct Sockets {
     passed: Vec<Passed>,
     taken: HashSet<usize>,
@@ -56,7 +56,7 @@ fn read_environment() -> Vec<Passed> {
     passed
 }
 
-/// Takes a descriptor over, and keeps it from children.
+/// Takes ownership of a descriptor, and makes it close-on-exec.
 #[expect(unsafe_code, reason = "the process manager passes numbers")]
 fn own(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: `fcntl` with these commands reads and sets a flag of the descriptor, if it is open.
@@ -68,8 +68,8 @@ fn own(fd: RawFd) -> io::Result<OwnedFd> {
     if unsafe { libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is open, and LISTEN_PID says that it was passed to this process for this use. The environment is
-    // read once, so it is owned once.
+    // SAFETY: it is open, and LISTEN_PID shows that it was passed to this process for this use. The environment is
+    // read once, so it has one owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -83,11 +83,11 @@ fn option(fd: &OwnedFd, option: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
-/// Where a passed socket listens.
+/// The address of a passed socket.
 enum Local {
     Tcp(SocketAddr),
     Unix(Option<PathBuf>),
-    /// It is no socket, or not one that listens for streams.
+    /// It is no listening stream socket.
     Other(&'static str),
 }
 
@@ -109,7 +109,7 @@ fn local(fd: &OwnedFd) -> io::Result<Local> {
     }
 }
 
-/// Does a socket fit what is asked for? The process manager's address may be more or less general.
+/// Returns true if a socket matches the requested address. The process manager's address may be more or less general.
 fn fits(local: &Local, address: &Address) -> bool {
     match (local, address) {
         (Local::Tcp(local), Address::Tcp(asked)) => {
@@ -169,7 +169,7 @@ pub(super) fn take(name: &str, addresses: &[Address]) -> io::Result<Option<Vec<B
             Local::Unix(path) => {
                 let listener = UnixListener::from(fd);
                 listener.set_nonblocking(true)?;
-                // Its file is the process manager's.
+                // Its file belongs to the process manager.
                 Bound::Unix { listener, path: path.unwrap_or_default(), file: None }
             }
             Local::Other(_) => continue,

@@ -1,4 +1,4 @@
-//! What a listener accepts.
+//! Accepted connections.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A connection that a [`Listener`](super::Listener) accepted.
 ///
-/// It reads and writes as the socket inside does. Until it is dropped it counts to the
+/// It reads and writes as the socket inside does. Until it is dropped it counts towards the
 /// [`limit`](super::Listener::limit) of its listener.
 #[derive(Debug)]
 pub struct Stream {
@@ -61,20 +61,20 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.as_tcp().map_or(Ok(()), |socket| socket.set_nodelay(nodelay))
     }
 
-    /// Has the kernel bytes, or the end of them, that were not read yet? It asks the kernel, and not the
-    /// runtime, which may not have heard of them.
+    /// Returns true if the kernel has unread bytes. It asks the kernel, because the
+    /// runtime may not have been notified.
     #[cfg(all(unix, feature = "http"))]
     pub(crate) fn has_unread(&self) -> bool {
         use std::os::fd::AsFd;
-        // A duplicate, since only std's socket reads without asking the runtime.
+        // A duplicate, because only std's socket reads without the runtime.
         let peek = |fd: std::os::fd::BorrowedFd<'_>| {
             let socket = std::net::TcpStream::from(fd.try_clone_to_owned()?);
-            // The socket does not block, and a peek on a Unix socket is the same call.
+            // The socket is non-blocking, and a peek on a Unix socket is the same call.
             socket.peek(&mut [0])
         };
         let peeked = match &self.socket {
@@ -84,7 +84,7 @@ impl Stream {
         peeked.is_ok_and(|read| read > 0)
     }
 
-    /// As on Unix, as far as the runtime knows.
+    /// Returns true if the runtime knows of unread bytes.
     #[cfg(all(not(unix), feature = "http"))]
     pub(crate) fn has_unread(&self) -> bool {
         false
@@ -150,7 +150,7 @@ pub struct Peer(pub(super) PeerKind);
 #[derive(Clone, Debug)]
 pub(super) enum PeerKind {
     Tcp(SocketAddr),
-    /// Peers of Unix sockets have no address; the listener's says where they came in.
+    /// Peers of Unix sockets have no address; this is the listener's.
     #[cfg(unix)]
     Unix(Arc<Path>),
 }
@@ -167,7 +167,7 @@ impl Peer {
     }
 }
 
-/// `192.0.2.1:50000`, or `unix:/run/http.sock`: the socket that it came in by.
+/// `192.0.2.1:50000`, or `unix:/run/http.sock` for the socket that accepted it.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

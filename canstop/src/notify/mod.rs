@@ -1,7 +1,7 @@
 //! Notifying a process manager: systemd's protocol, and the ready fd of s6.
 //!
-//! What is sent, and when, is decided by the machine; this only sends it. The variables are read once and
-//! never unset: with threads running, that is unsound.
+//! The machine decides what to send and when; this module only sends it. The variables are read once and never
+//! unset: unsetting them while threads run is unsound.
 
 #[cfg(unix)]
 mod ready_fd;
@@ -12,23 +12,23 @@ use std::time::Duration;
 
 use crate::settings::World;
 
-/// Where notifications go.
+/// The receivers of notifications.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier {
     #[cfg(all(feature = "systemd", target_os = "linux"))]
     socket: Option<socket::Socket>,
     #[cfg(unix)]
     ready_fd: Option<ready_fd::ReadyFd>,
-    /// Within this time the manager must hear from the program.
+    /// The interval within which the manager expects a message.
     watchdog: Option<Duration>,
 }
 
 impl Notifier {
-    /// Reads who wants to be notified: a manager unless `enabled` is false, and the ready fd.
+    /// Reads the receivers from the environment: a manager, unless `enabled` is false, and the ready fd.
     ///
     /// # Errors
     ///
-    /// If `CANSTOP_READY_FD` is not an open file descriptor: the one who set it waits for it.
+    /// If `CANSTOP_READY_FD` is not an open file descriptor, because the process that set it waits for the newline.
     pub(crate) fn from_environment(world: &World<'_>, enabled: bool) -> Result<Self, String> {
         let mut notifier = Self::default();
         #[cfg(unix)]
@@ -63,7 +63,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Sends what had no room before.
+    /// Sends pending messages.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Tells who holds the other end of the ready fd, once.
+    /// Writes the newline to the ready fd, once.
     pub(crate) fn ready(&mut self) {
         #[cfg(unix)]
         if let Some(ready_fd) = self.ready_fd.take() {

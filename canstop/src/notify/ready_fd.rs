@@ -1,4 +1,4 @@
-//! `CANSTOP_READY_FD`: a newline on this file descriptor means ready, as s6's `notification-fd` has it.
+//! `CANSTOP_READY_FD`: a newline on this file descriptor means ready, as with s6's `notification-fd`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
 use crate::settings::World;
 
-/// A file descriptor that was left open for the newline.
+/// An inherited file descriptor for the newline.
 #[derive(Debug)]
 pub(super) struct ReadyFd(OwnedFd);
 
@@ -22,17 +22,17 @@ impl ReadyFd {
         take(number).map(|fd| Some(Self(fd))).ok_or_else(|| fault("no file descriptor of that number is open"))
     }
 
-    /// Writes the newline and closes the descriptor. Nobody may read it any more.
+    /// Writes the newline and closes the descriptor. It does not matter whether the other end is still open.
     pub(super) fn notify(self) {
         let _ = File::from(self.0).write(b"\n");
     }
 }
 
-/// Takes over an inherited descriptor, and keeps children from inheriting it.
+/// Takes ownership of an inherited descriptor, and makes it close-on-exec.
 #[expect(unsafe_code, reason = "only the operating system knows whether a number is an open file descriptor")]
 fn take(number: RawFd) -> Option<OwnedFd> {
     // SAFETY: `fcntl` may be given any number, and with these commands it changes no memory.
     let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == 0;
-    // SAFETY: it is open, and it was left to this program for this purpose: nothing else owns it.
+    // SAFETY: it is open, and was passed to this program for this purpose, so nothing else owns it.
     is_open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }

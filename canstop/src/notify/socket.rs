@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::settings::World;
 
-/// As many messages as wait for a manager that does not read.
+/// How many messages may wait for a manager that does not read.
 const WAITING: usize = 32;
 
-/// A manager's socket. Sending never blocks: the control plane does it.
+/// A manager's socket. Sending never blocks, because the control plane sends.
 #[derive(Debug)]
 pub(super) struct Socket {
     path: String,
@@ -23,7 +23,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Takes the value of `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
+    /// Parses the value of `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     pub(super) fn new(path: &OsStr) -> Self {
         let end = address(path).and_then(|address| {
             let socket = UnixDatagram::unbound()?;
@@ -40,7 +40,7 @@ impl Socket {
 
     pub(super) fn send(&mut self, message: String) -> Result<(), String> {
         if self.waiting.len() == WAITING {
-            // What says least goes first: that there is still time, and that it is still alive.
+            // The least important messages are dropped first: extensions of time, and watchdog pings.
             let says_little = |message: &String| !message.contains("READY=1") && !message.contains("STOPPING=1");
             let least = self.waiting.iter().position(says_little).unwrap_or(0);
             self.waiting.remove(least);
@@ -62,7 +62,7 @@ impl Socket {
             };
             match sent {
                 Ok(_) => drop(self.waiting.pop_front()),
-                // There is no room: later.
+                // The socket is full: try again later.
                 Err(None) => return Ok(()),
                 Err(Some(error)) => {
                     self.waiting.clear();
@@ -93,7 +93,7 @@ pub(super) fn watchdog(world: &World<'_>, own_pid: u32) -> Option<Duration> {
     {
         return None;
     }
-    // A manager's own variable: one that is no number is none, as sd_watchdog_enabled(3) has it.
+    // The variable is the manager's: a value that is no number is ignored, as in sd_watchdog_enabled(3).
     number("WATCHDOG_USEC").flatten().filter(|&microseconds| microseconds > 0).map(Duration::from_micros)
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_does_not_read_blocks_nobody_and_loses_no_transition() {
+    fn a_manager_that_does_not_read_blocks_nothing() {
         let name = format!("canstop-full-{}", std::process::id());
         let end = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         let mut socket = Socket::new(OsStr::new(&format!("@{name}")));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_said_once() {
+    fn a_failed_send_is_reported_once() {
         for (path, why) in [
             ("/nowhere/notify", "No such file"),
             ("relative", "neither an absolute path nor an abstract socket"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watchdog_of_another_process_is_none_of_ours() {
+    fn the_watchdog_of_another_process_is_ignored() {
         let of = |variables: &'static [(&str, &str)]| {
             let variable = |name: &str| {
                 let set = variables.iter().find(|(known, _)| *known == name);

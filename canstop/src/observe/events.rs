@@ -9,15 +9,15 @@ use futures_core::Stream;
 use crate::machine::Event;
 use crate::session::{EventReader, Supervisor, expect_scope};
 
-/// Everything that happens from now on: each transition once, and the same that the log gets.
+/// A stream of all events from now on: each transition once, the same events as in the log.
 ///
-/// A stream that is not read costs nothing but its buffer: what comes while that is full is counted,
-/// and reported as [`Event::Missed`].
+/// A stream that is not read costs only its buffer: events beyond it are counted, and reported as
+/// [`Event::Missed`].
 ///
-/// Reading it never holds up a stop. In a service, a session or `main`, the stream ends when everything
-/// else that was asked to stop has ended, after [`Event::StopRequested`]. The last event of all,
-/// [`Event::Stopped`], comes when the runtime is gone: it reaches a stream that is read on a thread of its
-/// own, and [`observe`](crate::observe()).
+/// Reading it never delays a stop. In a service, a session or `main`, the stream ends after
+/// [`Event::StopRequested`], when everything else that was asked to stop has ended. The last event,
+/// [`Event::Stopped`], is emitted after the runtime has shut down: it reaches a stream that is read on a separate
+/// thread, and [`observe`](crate::observe()).
 ///
 /// ```
 /// # async fn example() {
@@ -40,7 +40,7 @@ pub fn events() -> Events {
     Events::of(expect_scope("`canstop::events`").supervisor)
 }
 
-/// What [`events`] gives. It is a [`Stream`] too.
+/// The stream of events, made by [`events`]. It implements [`Stream`].
 #[derive(Debug)]
 #[must_use = "events are read with `next`"]
 pub struct Events(EventReader);
@@ -59,7 +59,7 @@ impl Events {
         poll_fn(|cx| self.0.poll_next(cx)).await
     }
 
-    /// The next event, if one has come.
+    /// The next event, if one has been emitted.
     #[cfg(feature = "testing")]
     pub(crate) fn try_next(&mut self) -> Option<Event> {
         self.0.try_next()

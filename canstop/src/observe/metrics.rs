@@ -1,4 +1,4 @@
-//! Every number at one moment.
+//! The program's numbers at one moment.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -8,11 +8,11 @@ use super::status::Status;
 use crate::machine::{Location, Phase, ServiceState};
 use crate::session::{Supervisor, expect_scope};
 
-/// Every number of the program at this moment.
+/// The program's numbers at this moment.
 ///
-/// Shown as text it is what Prometheus reads. The labels are declared names and places in the source only:
-/// the children of a service count as that service, so that a program which starts one for each customer
-/// makes no more series than any other.
+/// Its `Display` is Prometheus' text format. Labels are only names and places from the source: the children of a
+/// service count as that service, so that a program which starts one for each customer has no more series than any
+/// other.
 ///
 /// ```
 /// # async fn example() {
@@ -30,30 +30,30 @@ pub fn metrics() -> Metrics {
     Metrics::of(expect_scope("`canstop::metrics`").supervisor)
 }
 
-/// What [`metrics()`] gives.
+/// The program's numbers at one moment, made by [`metrics()`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Every service that is no child of another one.
+    /// Every service that is not a child of another one.
     pub services: Vec<ServiceMetrics>,
     /// The live sessions of each site and service.
     pub sessions: Vec<SessionMetrics>,
-    /// How many sessions were spawned since the program began.
+    /// How many sessions were spawned since the program started.
     pub sessions_started: u64,
-    /// How many of them are over.
+    /// How many of them have ended.
     pub sessions_finished: u64,
     /// How many returned an error or panicked.
     pub sessions_failed: u64,
     /// How many services, sessions and blocking calls were abandoned.
     pub abandoned: u64,
-    /// How many threads of the runtime a service or session has held for longer than `CANSTOP_BLOCKED`.
+    /// How many threads of the runtime are held by a service or session for longer than `CANSTOP_BLOCKED`.
     pub blocked_threads: u64,
-    /// For how long the runtime may have taken up no work; up to a second where all is well. Zero where neither
-    /// probes nor a watchdog ask for it.
+    /// For how long the runtime may not have run new work; up to a second in normal operation. Zero if neither probes
+    /// nor a watchdog need it.
     pub stall: Duration,
     /// For how long the program has been stopping.
     pub stopping: Option<Duration>,
-    /// What the program does, in a word.
+    /// The program's phase, in a word.
     pub phase: &'static str,
 }
 
@@ -65,15 +65,15 @@ pub struct ServiceMetrics {
     pub service: String,
     /// The state of the service itself.
     pub state: ServiceState,
-    /// How often it or a child of it was started again.
+    /// How often it or a child of it was restarted.
     pub restarts: u64,
 }
 
-/// The live sessions of one site that belong to one service, or to its children.
+/// The live sessions of one site that one service, or its children, own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionMetrics {
-    /// The service; `None` for those that no service owns.
+    /// The service; `None` for sessions of the root.
     pub service: Option<String>,
     /// Where they are spawned.
     pub site: Location,
@@ -136,7 +136,7 @@ fn outermost(name: &str) -> &str {
 
 fn services(status: &Status) -> Vec<ServiceMetrics> {
     let mut rows: Vec<ServiceMetrics> = Vec::new();
-    // Children come after their parents.
+    // Children are after their parents.
     for service in &status.services {
         let name = outermost(&service.name);
         match rows.iter_mut().find(|row| row.service == name) {
@@ -164,7 +164,7 @@ fn sessions(status: &Status) -> Vec<SessionMetrics> {
     rows.into_iter().map(row).collect()
 }
 
-/// A label's value: a backslash, a quote and a line break are escaped, as the text format has it.
+/// A label's value. The text format escapes backslashes, quotes and line breaks.
 struct Label<'a>(&'a str);
 
 impl fmt::Display for Label<'_> {
@@ -185,7 +185,7 @@ fn family(f: &mut fmt::Formatter<'_>, name: &str, kind: &str, help: &str) -> fmt
     writeln!(f, "# HELP canstop_{name} {help}\n# TYPE canstop_{name} {kind}")
 }
 
-/// Prometheus's text format.
+/// Prometheus' text format.
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         family(f, "service_state", "gauge", "1 for the state that the service is in.")?;
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_what_prometheus_reads() {
+    fn the_text_is_in_prometheus_format() {
         let services = vec![service("ht\"t\\p\n", ServiceState::Ready, 2)];
         let samples = parse(&metrics(&Status { services, sessions: vec![session(None, 3)] }).to_string());
         assert_eq!(samples[r#"canstop_service_state{service="ht\"t\\p\n",state="ready"}"#], 1.0);

@@ -1,4 +1,4 @@
-//! Looking at the program while it runs: what there is now, and what happens.
+//! Observing the running program: its status, its numbers and its events.
 
 mod status;
 mod events;

@@ -5,9 +5,9 @@ use crate::session::expect_scope;
 
 /// Calls `observer` with every event from now on, up to and including [`Event::Stopped`].
 ///
-/// It runs on canstop's report thread, after the event's line in the log, one event after the other, and
-/// never holds up a stop. One that is too slow for a flood of events loses some of them: it gets
-/// [`Event::Missed`] in their place. One that panics is reported, and not called again.
+/// It runs on canstop's report thread, after the event's log line, one event after the other, and never delays a
+/// stop. A callback that is too slow for a flood of events misses some of them, and gets [`Event::Missed`] instead.
+/// A callback that panics is reported and not called again.
 ///
 /// ```
 /// # async fn example() {

@@ -1,4 +1,4 @@
-//! The status as a program, or a browser without scripts, reads it.
+//! The status as JSON, and as a page without scripts.
 
 use std::fmt::{self, Write as _};
 
@@ -8,7 +8,7 @@ use crate::machine::Phase;
 use crate::report::Rounded;
 use crate::session::Numbers;
 
-/// A page that refreshes itself, and reads on a phone as on a screen, by day and by night.
+/// A page that refreshes itself, for phones and screens, with a light and a dark style.
 const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Status</title><style>
 :root{color-scheme:light dark;--line:#8884;--bad:#c62828;--good:#2e7d32;--wait:#9a6700}
@@ -123,7 +123,7 @@ fn session_json(sessions: &SessionStatus) -> String {
     )
 }
 
-/// A string as JSON has it.
+/// A JSON string.
 struct Json<'a>(&'a str);
 
 impl fmt::Display for Json<'_> {
@@ -141,7 +141,7 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-/// Text that a page shows as it is.
+/// Escaped text for HTML.
 struct Html<'a>(&'a str);
 
 impl fmt::Display for Html<'_> {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_user_wrote_stays_text() {
+    fn user_text_is_escaped() {
         assert_eq!(Json("a\"b\\c\n\u{1}ä").to_string(), r#""a\"b\\c\u000a\u0001ä""#);
         assert_eq!(Html("<b>\"&").to_string(), "&lt;b&gt;&quot;&amp;");
     }

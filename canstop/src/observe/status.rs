@@ -1,4 +1,4 @@
-//! The whole tree at one moment.
+//! The tree of services and sessions at one moment.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,10 @@ use crate::machine::{Location, Owner, ServiceId, ServiceOutcome, ServiceState};
 use crate::report::Rounded;
 use crate::session::{Known, Scope, ServiceSnapshot, Supervisor, Watch, expect_scope, snapshot_sessions};
 
-/// Every service and every site with live sessions, as they stand at this moment.
+/// The state of every service, and of every site with live sessions, at this moment.
 ///
-/// It asks neither a worker nor the control plane, so it answers also while every one of them is
-/// blocked. It looks at each thread and each waiting session once: make it now and then, not for every
-/// request.
+/// It needs neither a worker nor the control plane, so it works while all of them are blocked. It reads the state
+/// of each thread and each waiting session once: call it now and then, not for every request.
 ///
 /// ```
 /// # async fn example() {
@@ -38,7 +37,8 @@ pub fn status() -> Status {
     Status::of(expect_scope("`canstop::status`").supervisor)
 }
 
-/// What [`status`] gives. Shown as text it is a tree: children and sessions stand under their service.
+/// The tree of services and sessions at one moment, made by [`status`]. Its `Display` shows children and sessions
+/// below their service.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -48,25 +48,25 @@ pub struct Status {
     pub sessions: Vec<SessionStatus>,
 }
 
-/// How one service stands.
+/// The state of one service.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceStatus {
-    /// Its name; a child's begins with its parent's.
+    /// Its name; a child's name begins with its parent's.
     pub name: String,
     /// Where in the source it comes from, as `file:line`.
     pub location: Location,
-    /// Where in its life it is.
+    /// Its state.
     pub state: ServiceState,
-    /// For how long it has been there.
+    /// For how long it has been in this state.
     pub since: Duration,
-    /// How often it was started again.
+    /// How often it was restarted.
     pub restarts: u32,
-    /// The error or panic it had last.
+    /// Its last error or panic.
     pub last_error: Option<String>,
 }
 
-/// The live sessions of one site that belong to one service, or to the edge.
+/// The live sessions of one site that one service, or the root, owns.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionStatus {
@@ -76,13 +76,13 @@ pub struct SessionStatus {
     pub location: Location,
     /// The function around it.
     pub function: &'static str,
-    /// The service that they belong to; `None` is the edge.
+    /// The service that owns them; `None` is the root.
     pub owner: Option<String>,
-    /// The method and path of the request that they serve, where `canstop::http` serves it.
+    /// The method and path of their request, if `canstop::http` serves it.
     pub request: Option<String>,
     /// How many there are.
     pub count: u64,
-    /// How long the oldest of those that wait has been there, to a tenth of a second.
+    /// The age of the oldest waiting one, to a tenth of a second.
     pub oldest: Option<Duration>,
 }
 
@@ -117,7 +117,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
     let scopes = supervisor.scopes();
     let owners: Vec<_> = scopes.iter().map(|scope| scope.owner).collect();
     let home = |owner| scopes.iter().find(|scope| scope.owner == owner).copied().map(Scope::home);
-    // Who holds a thread is only known to who watches them all the time.
+    // Which session holds a thread is only known to a watcher that runs all the time.
     let found = snapshot_sessions(supervisor, &Watch::default(), &owners, Instant::now());
     let mut sessions: Vec<SessionStatus> = Vec::new();
     for found in found {

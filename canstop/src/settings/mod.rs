@@ -1,10 +1,10 @@
-//! Settings: what code, the environment and the platform ask for, and which of them wins.
+//! Settings from code, the environment and the platform, and their precedence.
 //!
-//! The environment beats code, code beats the platform, and the platform beats the default. An empty
-//! variable counts as one that is not set, so that `CANSTOP_GRACE=${GRACE}` in a compose file is harmless.
+//! The environment overrides code, code overrides the platform, and the platform overrides the default. An empty
+//! variable counts as unset, so that `CANSTOP_GRACE=${GRACE}` in a compose file is harmless.
 //!
-//! Architecture invariant: nothing in here reads the environment or the file system by itself; both come
-//! in by [`World`], so that every combination is a unit test.
+//! Architecture invariant: this module reads the environment and the file system only through [`World`], so that
+//! every combination can be a unit test.
 
 // The macros read the same grammar at compile time, from a copy of this file.
 mod duration;

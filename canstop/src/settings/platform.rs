@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::world::World;
 use crate::machine::Platform;
 
-/// Kubernetes mounts it unless a pod declines.
+/// Kubernetes mounts this file unless the pod opts out.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// What `CANSTOP_PLATFORM` may say, besides `none`.
+/// The values of `CANSTOP_PLATFORM`, besides `none`.
 pub(super) const NAMES: [(&str, Platform); 4] =
     [("kubernetes", Platform::Kubernetes), ("ecs", Platform::Ecs), ("nomad", Platform::Nomad), ("fly", Platform::Fly)];
 
@@ -22,7 +22,7 @@ pub(super) struct Stop {
 
 pub(super) fn stop_of(platform: Platform) -> Stop {
     match platform {
-        // Both kill after 30 s. Requests arrive until every proxy and load balancer has heard of the stop.
+        // Both kill after 30 s. Requests arrive until every proxy and load balancer has been notified of the stop.
         Platform::Kubernetes | Platform::Ecs => {
             Stop { grace: Duration::from_secs(25), drain_delay: Duration::from_secs(5) }
         }

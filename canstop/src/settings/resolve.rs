@@ -1,4 +1,4 @@
-//! Which value wins, and where it came from.
+//! Resolving each setting to a value and its source.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 const DEFAULT_STALL: Duration = Duration::from_secs(30);
 const DEFAULT_BLOCKED: Duration = Duration::from_secs(1);
 
-/// A value, and where it comes from.
+/// A value and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
@@ -29,7 +29,7 @@ impl<T> Setting<T> {
     }
 }
 
-/// What code asked for; `None` where it is silent.
+/// The settings in code; `None` where there is none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InCode {
     pub(crate) grace: Option<Duration>,
@@ -41,17 +41,17 @@ pub(crate) struct InCode {
     pub(crate) metrics: Option<bool>,
 }
 
-/// Every setting, decided.
+/// Every resolved setting.
 #[derive(Clone, Debug)]
 #[allow(dead_code, reason = "the log level is built on this next")]
 pub(crate) struct Resolved {
     pub(crate) grace: Setting<Duration>,
     pub(crate) drain_delay: Setting<Duration>,
-    /// How long the data plane may stand still before the program counts as dead.
+    /// How long the data plane may be stalled before the program counts as dead.
     pub(crate) stall: Duration,
-    /// From when on a blocked thread is reported; `None` never.
+    /// After which time a blocked thread is reported; `None` means never.
     pub(crate) blocked: Option<Duration>,
-    /// Where health is answered; `None` nowhere.
+    /// The address of the health endpoint; `None` if it is off.
     pub(crate) health: Option<SocketAddr>,
     pub(crate) status: bool,
     pub(crate) metrics: bool,
@@ -61,11 +61,11 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// Decides every setting.
+    /// Resolves every setting.
     ///
     /// # Errors
     ///
-    /// The first setting that cannot be: by its name, with its value and what to write instead.
+    /// The first invalid setting: its name, its value and what to write instead.
     pub(crate) fn decide(code: &InCode, world: &World<'_>) -> Result<Self, Fault> {
         let platform = read_platform(world)?;
         let of_platform = |part: fn(Stop) -> Duration| {
@@ -78,7 +78,7 @@ impl Resolved {
             code.grace,
             of_platform(|stop| stop.grace).unwrap_or(Setting::new(DEFAULT_GRACE, SettingSource::Default)),
         );
-        // A platform's delay was chosen for its own grace. With a shorter one it keeps its share.
+        // A platform's delay is chosen for its own grace. With a shorter grace it shrinks with it.
         let delay_of_platform = of_platform(|stop| stop.drain_delay)
             .map(|delay| Setting { value: delay.value.min(grace.value / 5), ..delay });
         let drain_delay = first(
@@ -135,14 +135,14 @@ fn read<T>(world: &World<'_>, name: &str, parse: impl FnOnce(&str) -> Result<T, 
         None => Err("it is not UTF-8".to_owned()),
     };
     parsed.map(Some).map_err(|why| {
-        // The reason often begins with the text itself, which this message has given already.
+        // The reason often begins with the value, which this message already contains.
         let quoted = format!("\"{text}\" ");
         let why = why.strip_prefix(&quoted).map_or_else(|| why.clone(), |rest| format!("it {rest}"));
         Fault(format!("{name} is \"{text}\": {why}"))
     })
 }
 
-/// The environment's value, or else the code's, or else the fallback.
+/// The value from the environment, or else from code, or else the fallback.
 fn first<T>(
     (variable, in_environment): (&'static str, Option<T>),
     in_code: Option<T>,
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// Decides with these variables set, and no service-account token mounted.
+    /// Resolves with these variables set, and no service-account token mounted.
     fn decide(code: &InCode, variables: &[(&str, &str)]) -> Result<Resolved, Fault> {
         let variable = |name: &str| {
             let set = variables.iter().find(|(known, _)| *known == name);
@@ -210,8 +210,8 @@ mod tests {
     ];
 
     #[test]
-    fn environment_beats_code_beats_platform_beats_default() {
-        // Every combination of who speaks: the first of SOURCES that does wins.
+    fn environment_overrides_code_platform_and_default() {
+        // Every combination of sources: the first one of SOURCES that is set wins.
         for speakers in 0..8_usize {
             let speaks = |source: usize| speakers & (1 << source) != 0;
             let mut variables = Vec::new();

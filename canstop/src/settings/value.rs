@@ -1,11 +1,11 @@
-//! How the text of a variable becomes a value.
+//! Parsing the value of a variable.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::duration;
 
-/// How much of canstop's own lines goes to stderr where no subscriber is set.
+/// Which of canstop's own lines go to stderr if no subscriber is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogLevel {
     Off,
@@ -16,7 +16,7 @@ pub(crate) enum LogLevel {
     Debug,
 }
 
-/// Reads a duration longer than nothing.
+/// Parses a duration greater than zero.
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
     match duration::read(text)? {
         Duration::ZERO => Err("that is no time at all; write for example \"5s\"".to_owned()),
@@ -28,7 +28,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     duration::read(text)
 }
 
-/// Reads what may also be turned off.
+/// Parses a value that may also be `off`.
 pub(super) fn or_off<T>(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
     if text == "off" { Ok(None) } else { read(text).map(Some).map_err(|why| format!("{why}, or \"off\"")) }
 }
@@ -54,7 +54,7 @@ pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
     )
 }
 
-/// Reads one of these words.
+/// Parses one of these words.
 pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     let known = words.iter().find(|(word, _)| *word == text);
     known.map(|&(_, value)| value).ok_or_else(|| {

@@ -9,13 +9,12 @@ use tokio::runtime::Builder;
 
 use crate::session::Supervisor;
 
-/// What the hooks of a test's runtime observe. All of it is read for decisions that wait for it anyway, so
-/// the orderings are the strongest and need no argument.
+/// What the hooks of a test's runtime observe. No hot path reads it, so all orderings are sequentially consistent.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     /// How often a scheduler has found nothing to run.
     parks: AtomicU64,
-    /// How many schedulers have nothing to run now.
+    /// How many schedulers currently have nothing to run.
     parked: AtomicUsize,
     /// Workers, and threads of the blocking pool.
     threads: AtomicUsize,
@@ -54,7 +53,7 @@ impl Activity {
         }
         self.parks.fetch_add(1, Ordering::SeqCst);
         self.parked.fetch_add(1, Ordering::SeqCst);
-        // Woken here, the one thread of a paused runtime goes on before its clock moves.
+        // A wake from here lets the single thread of a paused runtime continue before its clock moves.
         if let Some(waits) = self.lock_waits_for_idle().take() {
             waits.wake();
         }

@@ -1,4 +1,4 @@
-//! Runs a test's body with a supervisor.
+//! Running a test's body with a supervisor.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -23,7 +23,7 @@ use crate::machine::{Allowance, Exit, Report, StopSources};
 use crate::observe::Status;
 use crate::session;
 
-/// What [`#[canstop::test]`](macro@crate::test) runs a test in, for tests without the macro.
+/// Runs a test as [`#[canstop::test]`](macro@crate::test) does, without the macro.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,7 +63,7 @@ impl Harness {
         self
     }
 
-    /// The part of the grace in which everything goes on serving, as in `#[canstop::main]`.
+    /// The first part of the grace, in which everything still serves, as in `#[canstop::main]`.
     pub fn drain_delay(mut self, drain_delay: Duration) -> Self {
         self.drain_delay = drain_delay;
         self
@@ -121,7 +121,7 @@ impl Harness {
                 output
             }
             Err(panic) => {
-                // What hangs would keep the test from failing.
+                // A hanging drop would keep the test from failing.
                 runtime.shutdown_background();
                 supervisor.detach_data_plane();
                 resume_unwind(panic)
@@ -133,7 +133,7 @@ impl Harness {
         let mut builder = match self.clock {
             Clock::Paused => {
                 let mut builder = Builder::new_current_thread();
-                // A thread that is still there later is at work.
+                // A thread that is still alive later is busy.
                 builder.start_paused(true).thread_keep_alive(Duration::from_millis(50));
                 builder
             }
@@ -154,7 +154,7 @@ impl Default for Harness {
     }
 }
 
-/// What the parts of one test share.
+/// The state that the parts of one test share.
 struct Stage {
     harness: Harness,
     supervisor: &'static session::Supervisor,
@@ -181,7 +181,7 @@ impl Stage {
         });
         runtime.block_on(async {
             tokio::select! {
-                // The test first: the plane then acts at once on what the test has asked for.
+                // The test is polled first, so the control plane acts on its requests at once.
                 biased;
                 output = self.play(held, test) => output,
                 () = plane.run() => unreachable!("the control plane of a test waits at its end"),
@@ -249,11 +249,11 @@ impl Stage {
 
     async fn stop(&self) {
         self.activity.set_asked(true);
-        // Without effect after the end.
+        // This has no effect after the end.
         let _ = self.ask.send(Ask::Stop { reason: "the test is over" });
         let mut ended = self.ended.clone();
         ended.wait_for(Option::is_some).await.expect("the control plane reports before it ends");
-        // Abandoned work is dropped at its next poll. The paused clock moves only when all of it was.
+        // Abandoned work is dropped at its next poll. The paused clock only moves after all of it was dropped.
         for _ in 0..if self.harness.clock == Clock::Paused { 1 } else { 100 } {
             tokio::time::sleep(Duration::from_millis(1)).await;
             if Status::of(self.supervisor).sessions.is_empty() {

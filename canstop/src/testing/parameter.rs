@@ -1,8 +1,8 @@
-//! What a test may take.
+//! The parameter of a test.
 
 use super::Supervisor;
 
-/// What the parameter of a `#[canstop::test]` may be: its own [`Supervisor`].
+/// The types that a `#[canstop::test]` may take as its parameter: its own [`Supervisor`].
 ///
 /// ```
 /// #[canstop::test]
@@ -16,7 +16,7 @@ use super::Supervisor;
     note = "write `mut sup: canstop::testing::Supervisor`, or no parameter, and make the rest in the body"
 )]
 pub trait TestParameter: Sized {
-    /// The supervisor as the type that was written.
+    /// Converts the supervisor to the parameter's type.
     fn of(supervisor: Supervisor) -> Self;
 }
 

@@ -13,7 +13,7 @@ use crate::machine::{Event, ExitReason, Input, Report, Signal};
 use crate::report::Reporter;
 use crate::session::{self, Inbox, Message};
 
-/// What [`run`](Plane::run) needs.
+/// The parts that [`run`](Plane::run) needs.
 pub(super) struct Plane {
     pub(super) supervisor: &'static session::Supervisor,
     pub(super) settings: Settings,
@@ -24,7 +24,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Runs the control plane, plays `main` and delivers what the test asks for. Never returns.
+    /// Runs the control plane and the role of `main`, and delivers the test's requests. Never returns.
     pub(super) async fn run(self) {
         let Self { supervisor, settings, inbox, asks, settle, report } = self;
         let (signals, mut delivered) = mpsc::unbounded_channel();
@@ -85,7 +85,7 @@ async fn next_signal(delivered: &mut mpsc::UnboundedReceiver<Signal>) -> Deliver
 /// requested before that, and ends after it.
 async fn play_main(supervisor: &'static session::Supervisor, is_dropped: impl Fn() -> bool) {
     let root = supervisor.root();
-    // Polled in the same task as the control plane, so it needs no waker of its own.
+    // This is polled in the same task as the control plane, so it needs no waker of its own.
     poll_fn(|_| {
         let stops = is_dropped() || root.is_stopping(root.run_id());
         if stops || !supervisor.services().is_empty() { Poll::Ready(()) } else { Poll::Pending }

@@ -14,16 +14,15 @@ use crate::session::Supervisor;
 /// The workers of a runtime on the real clock.
 pub(super) const WORKERS: usize = 2;
 
-/// A service that fails at its start is restarted, until it runs or has failed too often. One that may fail
-/// for ever is not waited for longer than this.
+/// A service that fails at its start is restarted until it runs or has failed too often. For a service that may fail
+/// forever, the test waits no longer than this.
 const RESTARTS_END_BY: Duration = Duration::from_secs(60);
-/// A socket may have to be polled several times before a service is ready, each time after the runtime was
-/// idle.
+/// How often the runtime may become idle before a service is ready, as a socket may need several polls.
 const IDLE_POLLS: usize = 16;
-/// On the real clock, how long a service may take to be ready that has not failed.
+/// How long a service that has not failed may take to be ready on the real clock.
 const READY_BY: Duration = Duration::from_secs(1);
 const REAL_POLL: Duration = Duration::from_millis(1);
-/// How many looks in a row must find every worker parked.
+/// How many checks in a row must find every worker parked.
 const PARKED_LOOKS: u32 = 3;
 
 pub(super) struct Settle {

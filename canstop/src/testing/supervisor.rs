@@ -12,7 +12,7 @@ use crate::observe::{Events, Status};
 use crate::registry::{Service, ServiceHandle, hand_over};
 use crate::session;
 
-/// What a test asks of its control plane.
+/// A test's request to its control plane.
 #[derive(Debug)]
 pub(super) enum Ask {
     Signal(Signal),
@@ -25,7 +25,7 @@ pub struct Supervisor {
     supervisor: &'static session::Supervisor,
     asks: mpsc::UnboundedSender<Ask>,
     activity: Arc<Activity>,
-    /// The events since the test began that were not read yet, and those that were.
+    /// The events since the test began: the unread ones, and those that were read.
     events: Events,
     seen: Vec<Event>,
     report: watch::Receiver<Option<Report>>,
@@ -50,8 +50,8 @@ impl Supervisor {
     /// Sends a signal. It takes effect when the test awaits something, after every service that was
     /// started before it was polled and is ready if it can be.
     ///
-    /// A service that fails at its start is restarted first, until it runs or has failed too often. A second
-    /// signal later than 100 ms after the first ends the program at once, as outside of tests.
+    /// A service that fails at its start is restarted first, until it runs or has failed too often. A second signal,
+    /// more than 100 ms after the first, ends the program at once, as outside of tests.
     pub fn signal(&mut self, signal: Signal) {
         self.ask(Ask::Signal(signal));
     }
@@ -70,7 +70,7 @@ impl Supervisor {
 
     fn ask(&self, ask: Ask) {
         self.activity.set_asked(true);
-        // The other end is dropped only with the test.
+        // The receiver lives as long as the test.
         let _ = self.asks.send(ask);
     }
 
@@ -106,11 +106,11 @@ impl Supervisor {
     ///
     /// # Panics
     ///
-    /// If the program ends without such an event; the message lists those it had.
+    /// If the program ends without such an event; the message lists its events.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: events that came meanwhile stay in [`events`](Self::events).
+    /// Cancel safe: events that were emitted meanwhile stay in [`events`](Self::events).
     pub async fn wait_for(&mut self, mut matches: impl FnMut(&Event) -> bool) -> Event {
         let mut checked = 0;
         loop {

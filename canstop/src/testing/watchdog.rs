@@ -1,7 +1,7 @@
 //! Ends a test that hangs on the paused clock.
 //!
-//! There every timeout is one of the paused clock, which does not move while the blocking pool works. So the
-//! bound is one of real time, and a thread outside the runtime keeps it.
+//! Timers run on the paused clock, which does not move while the blocking pool works. So the limit is in real time,
+//! and a thread outside the runtime enforces it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -18,17 +18,17 @@ use crate::session::{Kind, Supervisor, Watch, snapshot_sessions};
 /// The exit code of a test process that failed.
 const TEST_FAILED: i32 = 101;
 
-/// How often the watchdog looks.
+/// How often the watchdog checks.
 const LOOKS: u32 = 50;
 
-/// Watches one test, until it is dropped.
+/// Watches one test until it is dropped.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     end: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a watchdog watches.
+/// What the watchdog reads and notifies.
 pub(super) struct Watched {
     pub(super) supervisor: &'static Supervisor,
     pub(super) activity: Arc<Activity>,
@@ -65,7 +65,7 @@ impl Watched {
         let limit = LOOKS.min(u32::try_from(self.limit.as_millis()).unwrap_or(u32::MAX)).max(1);
         let (mut without_progress, mut blocked) = (0, 0);
         let (mut wakes, mut parks, mut used) = (self.activity.wakes(), self.activity.parks(), cpu.used());
-        // Looks are counted and no time is compared: a process that was suspended does not hang.
+        // Checks are counted instead of comparing times: a process that was suspended does not hang.
         while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
             let now = (self.activity.wakes(), self.activity.parks(), cpu.used());
             let schedules = now.1 != parks || self.activity.parked() > 0;
@@ -110,7 +110,7 @@ pub(super) fn advice(supervisor: &'static Supervisor, pool_threads: usize) -> St
     text
 }
 
-/// A line for everything that may hold a test up.
+/// A line for everything that the test may wait for.
 pub(super) fn names_of_work(supervisor: &'static Supervisor, pool_threads: usize) -> String {
     let owners: Vec<_> = supervisor.scopes().iter().map(|scope| scope.owner).collect();
     let sessions = snapshot_sessions(supervisor, &Watch::default(), &owners, tokio::time::Instant::now());
@@ -141,7 +141,7 @@ impl CpuTime {
         Self(this.map(|this| format!("/proc/{}/stat", this.display())))
     }
 
-    /// `None` where the system does not say.
+    /// `None` if the system does not provide it.
     fn used(&self) -> Option<Duration> {
         let stat = std::fs::read_to_string(self.0.as_ref()?).ok()?;
         let (_, fields) = stat.rsplit_once(')')?;
