@@ -221,7 +221,7 @@ fn a_program_that_was_frozen_gets_its_time_back() {
 fn runs_in_a_row_leave_no_descriptor_and_no_thread() {
     let finished = start!("control", "again-and-again").finish();
     finished.exited(0);
-    finished.printed("0 more descriptors").printed("few threads: true");
+    finished.printed("threads are flat: true").printed("descriptors are flat: true");
 }
 
 #[test]
