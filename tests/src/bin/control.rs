@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         "blocking-state-blocks" => app.service(blocks_with_state(block_for_ever)).run(async {}),
         "error-of-main-drops-slowly" => app.run(async {
             spawn_session!(sleep(Duration::from_millis(500)));
-            Err::<(), _>(Troubled(OnDrop(drop_slowly as fn())))
+            Err::<(), _>(Troubled(OnDrop(drop_slowly)))
         }),
         "job" => app.run(async {
             println!("{READY}");
@@ -165,23 +165,23 @@ fn with_state(drop_it: fn()) -> Service<()> {
 }
 
 /// An error whose destructor is user code like any other.
-struct Troubled<F: FnMut()>(OnDrop<F>);
+struct Troubled(#[expect(dead_code, reason = "its destructor is what it is for")] OnDrop<fn()>);
 
-impl<F: FnMut()> Display for Troubled<F> {
+impl Display for Troubled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("trouble")
     }
 }
 
-impl<F: FnMut()> fmt::Debug for Troubled<F> {
+impl fmt::Debug for Troubled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Troubled")
     }
 }
 
-impl<F: FnMut()> Error for Troubled<F> {}
+impl Error for Troubled {}
 
-fn returns_error(drop_it: fn()) -> Service<Result<(), Troubled<fn()>>> {
+fn returns_error(drop_it: fn()) -> Service<Result<(), Troubled>> {
     Service::new("troubled", move |lifecycle: Lifecycle| async move {
         println!("{READY}");
         lifecycle.stopping().await;
@@ -189,7 +189,7 @@ fn returns_error(drop_it: fn()) -> Service<Result<(), Troubled<fn()>>> {
     })
 }
 
-fn blocks_and_returns_error(drop_it: fn()) -> Service<Result<(), Troubled<fn()>>> {
+fn blocks_and_returns_error(drop_it: fn()) -> Service<Result<(), Troubled>> {
     Service::blocking("troubled", move |lifecycle: Lifecycle| {
         wait_for_stop(&lifecycle);
         Err(Troubled(OnDrop(drop_it)))
