@@ -21,8 +21,19 @@
 /// spawn_session!(or_task, serve(4)); // a plain task where there is no supervisor
 /// # let lifecycle = canstop::Lifecycle::current();
 /// spawn_session!(in lifecycle, serve(5)); // from any thread, also one of another runtime
+/// spawn_session!(cancel = "1s", serve(6)); // may be dropped when the program stops
+/// spawn_session!(label = format!("customer {id}"), serve(7));
 /// # }
 /// ```
+///
+/// | before the work | |
+/// |---|---|
+/// | `"name"` | a name for all sessions of this place |
+/// | `in lifecycle` | it belongs to this lifecycle, and runs on the program's runtime |
+/// | `or_task` | a plain task where there is no supervisor |
+/// | `grace = "2s"` | less time than its service has; then it is abandoned, and named |
+/// | `cancel = "1s"` | it may be dropped that long after the stop request, without blame: it is counted as cancelled, and the exit code stays 0. For work that the other side holds up, such as a client that does not read. A session that blocks its thread cannot be dropped, and is abandoned in the end |
+/// | `label = format!("customer {id}")` | tells it from the others of its place, in reports and in [`status`](crate::status). Any value that implements `Display`. Only a session that has one pays for it |
 ///
 /// On the threads of the program's runtime a session is spawned there, also while another runtime is
 /// entered; on any other thread, on the current runtime, as by `tokio::spawn`.
@@ -44,7 +55,8 @@ macro_rules! spawn_session {
 
 /// Runs a closure on tokio's blocking pool as a session. See [`spawn_session!`](crate::spawn_session).
 ///
-/// A closure that runs cannot be dropped: one that does not end in time is named and abandoned.
+/// A closure that runs cannot be dropped: one that does not end in time is named and abandoned. So there is
+/// no `cancel` here.
 ///
 /// ```
 /// # async fn example() -> Result<(), tokio::task::JoinError> {

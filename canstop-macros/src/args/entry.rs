@@ -52,7 +52,7 @@ impl Entry {
 
     /// The fault of a value that has the wrong shape, on that value.
     pub(crate) fn ill_typed(&self, row: &Row) -> syn::Error {
-        let Row { name, takes, form } = row;
+        let Row { name, takes, form, .. } = row;
         match &self.form {
             Form::Alone => self.without_value(row),
             Form::Value(value) if value.is_empty() => self.without_value(row),
@@ -66,7 +66,7 @@ impl Entry {
     }
 
     fn without_value(&self, row: &Row) -> syn::Error {
-        let Row { name, takes, form } = row;
+        let Row { name, takes, form, .. } = row;
         syn::Error::new_spanned(&self.key, format!("`{name}` needs a value, {takes}: write `{form}`"))
     }
 

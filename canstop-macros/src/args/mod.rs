@@ -14,7 +14,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::Path;
 
 pub(crate) use entry::Entry;
-pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Limit, Name, Needs, Positive, Setting};
+pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Label, Limit, Name, Needs, Positive, Setting};
 pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start, Switch};
 
 use crate::diag::Errors;
@@ -54,6 +54,8 @@ pub(crate) struct Given<T> {
 /// What a message can say of an option.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
+    /// Tells options of one name apart, which take different values in different macros.
+    field: &'static str,
     pub(crate) takes: &'static str,
     pub(crate) form: &'static str,
 }
@@ -71,14 +73,14 @@ macro_rules! options {
 
         /// Every option, and where it may stand.
         const TABLE: &[(Row, &[Location])] = &[
-            $((Row { name: $name, takes: $takes, form: $form }, &[$(Location::$place),*]),)*
+            $((Row { name: $name, field: stringify!($field), takes: $takes, form: $form }, &[$(Location::$place),*]),)*
         ];
 
         impl Options {
             /// Reads the value of an option that is known to be in its place.
             fn fill(&mut self, entry: &Entry, row: &Row) -> syn::Result<()> {
-                match row.name {
-                    $($name => {
+                match row.field {
+                    $(stringify!($field) => {
                         let value = <$type>::read(entry, row)?;
                         self.$field = Some(Given { key: entry.key.clone(), value });
                     })*
@@ -115,6 +117,8 @@ options! {
     "manual" manual: Flag, [Service], "no value", "manual";
     "optional" optional: Flag, [Service], "no value", "optional";
     "cancel" cancel: Flag, [Service], "no value", "cancel";
+    "cancel" cancel_after: Setting<Positive>, [Session], "a duration", r#"cancel = "1s""#;
+    "label" label: Label, [Session BlockingSession], "a value that can be shown", r#"label = format!("customer {id}")"#;
     "blocking" blocking: Flag, [Service], "no value", "blocking";
     "own_runtime" own_runtime: Flag, [Service], "no value", "own_runtime";
     "allow" allow: Allowances, [Service], "`raw_spawn` or `blocking_call`", "allow(raw_spawn)";
@@ -141,14 +145,15 @@ impl Options {
     /// Takes one option in.
     pub(crate) fn set(&mut self, entry: &Entry, place: Location, errors: &mut Errors) {
         let name = entry.name();
-        let Some((row, places)) = TABLE.iter().find(|(row, _)| row.name == name) else {
+        let mut rows = TABLE.iter().filter(|(row, _)| row.name == name).peekable();
+        if rows.peek().is_none() {
             errors.at(&entry.key, unknown(&name, place));
             return;
-        };
-        if !places.contains(&place) {
-            errors.at(&entry.key, misplaced(&name, place, places));
-            return;
         }
+        let Some((row, _)) = rows.find(|(_, places)| places.contains(&place)) else {
+            errors.at(&entry.key, misplaced(&name, place));
+            return;
+        };
         if self.seen.contains(&name) {
             errors.at(&entry.key, format!("`{name}` is given twice; keep one of them"));
             return;
@@ -199,8 +204,9 @@ fn unknown(name: &str, place: Location) -> String {
     }
 }
 
-fn misplaced(name: &str, place: Location, places: &[Location]) -> String {
-    let homes: Vec<String> = places.iter().map(|home| format!("`{}`", home.spelled())).collect();
+fn misplaced(name: &str, place: Location) -> String {
+    let rows = TABLE.iter().filter(|(row, _)| row.name == name);
+    let homes: Vec<String> = rows.flat_map(|(_, places)| *places).map(|home| format!("`{}`", home.spelled())).collect();
     let (homes, spelled) = (one_of(&homes), place.spelled());
     format!("`{name}` is an option of {homes}, not of `{spelled}`")
 }

@@ -100,6 +100,29 @@ impl Value for Name {
     }
 }
 
+/// An expression whose value names one session among those of its site.
+pub(crate) struct Label(pub(crate) TokenStream);
+
+impl Value for Label {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        let value = entry.value(row)?;
+        if let Some(text) = tokens::text(value) {
+            let text = text.token();
+            return Err(syn::Error::new_spanned(
+                &text,
+                format!("a label that never changes is a name: write {text} first, without `label =`"),
+            ));
+        }
+        let tokens: TokenStream = value.iter().cloned().collect();
+        match syn::parse2::<Expr>(tokens.clone()) {
+            Ok(Expr::Lit(_) | Expr::Infer(_) | Expr::Assign(_) | Expr::Verbatim(_)) | Err(_) => {
+                Err(entry.ill_typed(row))
+            }
+            Ok(_) => Ok(Self(tokens)),
+        }
+    }
+}
+
 /// A duration of which zero is a sensible value.
 impl Value for Duration {
     fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
@@ -365,7 +388,7 @@ fn unquoted_or_text(entry: &Entry, row: &Row) -> syn::Result<LitStr> {
 
 /// A fault of a value that has the right shape and no sense, with the row's example as mend.
 fn refused(text: &LitStr, row: &Row, why: &str) -> syn::Error {
-    let Row { name, takes, form } = row;
+    let Row { name, takes, form, .. } = row;
     syn::Error::new_spanned(text, format!("`{name}` takes {takes}, and {why}: write for example `{form}`"))
 }
 

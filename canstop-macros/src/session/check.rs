@@ -5,6 +5,7 @@ use quote::quote;
 
 use super::parse::{Call, Home};
 use super::{Work, endless, fields};
+use crate::args::{Given, Options, Positive, Setting};
 use crate::diag::Errors;
 use crate::paths::{Crate, duration};
 use crate::tokens::{self, is_punct};
@@ -15,6 +16,10 @@ pub(super) struct Plan {
     pub(super) krate: Crate,
     pub(super) name: Option<String>,
     pub(super) grace: Option<TokenStream>,
+    /// How long after the stop request it may be dropped.
+    pub(super) cancel: Option<TokenStream>,
+    /// What tells it from the others of its site.
+    pub(super) label: Option<TokenStream>,
     /// From where it is spawned, if not from here.
     pub(super) home: Option<Home>,
     /// The user's future or closure.
@@ -42,11 +47,18 @@ pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
     {
         errors.at(name, "the name is empty: write for example `\"resize image\"`");
     }
+    let Options { grace, cancel_after, label, .. } = call.options;
+    if let (Some(_), Some(cancel)) = (&grace, &cancel_after) {
+        errors.at(&cancel.key, "a session has either `grace` or `cancel`: remove the one that you do not mean");
+    }
+    let expression = |given: Given<Setting<Positive>>| given.value.expression(|time| duration(time.0));
     Plan {
         work,
         krate: call.krate,
         name: call.name.map(|name| name.value()),
-        grace: call.options.grace.map(|given| given.value.expression(|grace| duration(grace.0))),
+        grace: grace.map(expression),
+        cancel: cancel_after.map(expression),
+        label: label.map(|given| given.value.0),
         home: call.home,
         has_no_output: endless::has_no_output(&call.work),
         spawned: if faulty { placeholder(work) } else { call.work.into_iter().collect() },

@@ -17,9 +17,9 @@ use crate::tokens;
 /// Whether an `async` block is `Send`, and what a closure borrows, the compiler finds out last, and then
 /// it speaks of the call: that must stand where the work does, as far as it knows, and not in a macro.
 pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
-    let (spawn, spawn_in) = match plan.work {
-        Work::Future => ("spawn", "spawn_in"),
-        Work::Closure => ("spawn_blocking", "spawn_blocking_in"),
+    let (spawn, spawn_in, spawn_labelled) = match plan.work {
+        Work::Future => ("spawn", "spawn_in", "spawn_labelled"),
+        Work::Closure => ("spawn_blocking", "spawn_blocking_in", "spawn_blocking_labelled"),
     };
     let place = place(&plan.spawned);
     let session = parenthesized(made(plan), place);
@@ -29,10 +29,15 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
         Some(Home::OrTask) => quote!((#session.or_task())),
     };
     let (spawned, observer) = (&plan.spawned, observer(plan, place));
-    let (spawn, arguments) = match span(plan) {
-        None => (spawn, quote!(#spawned, #observer)),
-        // The fields are read first: the work may take away what they show.
-        Some(span) => (spawn_in, quote!(#span, #spawned, #observer)),
+    // The label and the fields are read first: the work may take away what they show.
+    let (spawn, arguments) = match (&plan.label, span(plan)) {
+        (None, None) => (spawn, quote!(#spawned, #observer)),
+        (None, Some(span)) => (spawn_in, quote!(#span, #spawned, #observer)),
+        (Some(label), span) => {
+            let tracing = plan.krate.private("tracing");
+            let span = span.unwrap_or_else(|| quote!(#tracing::Span::none()));
+            (spawn_labelled, quote!(&(#label), #span, #spawned, #observer))
+        }
     };
     let (spawn, arguments) = (Ident::new(spawn, place), parenthesized(arguments, place));
     let call = quote!(#session.#spawn #arguments);
@@ -96,6 +101,7 @@ fn made(plan: &Plan) -> TokenStream {
     let function_of = plan.krate.private("function_of");
     let name = optional(plan.name.as_ref().map(|name| quote!(#name)));
     let grace = optional(plan.grace.clone());
+    let cancel_after = plan.cancel.as_ref().map(|cancel| quote!(.cancel_after(#cancel)));
     quote! { #session::at({
         fn here() -> &'static ::core::primitive::str {
             #function_of(here)
@@ -107,7 +113,7 @@ fn made(plan: &Plan) -> TokenStream {
             ::core::module_path!(),
             here,
             #grace,
-        );
+        ) #cancel_after;
         &SITE
     }) }
 }

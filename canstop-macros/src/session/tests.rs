@@ -49,6 +49,24 @@ fn a_name_and_a_grace_go_to_the_site() {
 }
 
 #[test]
+fn a_session_that_may_be_cancelled_says_when() {
+    let expansion = future("cancel = \"500ms\", f()");
+    assert_contains(&expansion, ") .cancel_after(::core::time::Duration::from_nanos(500000000));");
+    assert_contains(&expansion, "here, ::core::option::Option::None,");
+    assert_contains(&future("cancel = PATIENCE, f()"), ") .cancel_after(PATIENCE);");
+}
+
+#[test]
+fn a_label_is_read_before_the_work_takes_it_away() {
+    assert_contains(
+        &future("label = format!(\"{peer}\"), serve(peer)"),
+        ".spawn_labelled(&(format!(\"{peer}\")), ::canstop::__private_0_1::tracing::Span::none(), serve(peer), |work|",
+    );
+    assert_contains(&future("or_task, label = peer, f(), %x"), ".or_task()).spawn_labelled(&(peer), ::canstop::");
+    assert_contains(&closure("\"hash\", label = path.display(), f"), ".spawn_blocking_labelled(&(path.display()), ");
+}
+
+#[test]
 fn fields_are_read_before_the_work_takes_them_away() {
     let expansion = future("\"serve\", serve(peer), %peer, id = 7, a.b = ?c");
     assert_contains(
@@ -115,6 +133,13 @@ fn each_fault_is_told_once_and_a_session_stays() {
         ("in, f()", "a lifecycle is missing after `in`: write `spawn_session!(in lifecycle, ..)`"),
         ("in lifecycle", "a future is missing"),
         ("grace = \"2s\", grace = \"2s\", f()", "`grace` is given twice"),
+        ("cancel, f()", "expected a field"),
+        ("cancel = 1, f()", "write `cancel = \"1s\"`"),
+        ("cancel = \"0s\", f()", "that is no time at all"),
+        ("cancel = \"1s\", grace = \"2s\", f()", "a session has either `grace` or `cancel`"),
+        ("label = \"x\", f()", "a label that never changes is a name: write \"x\" first"),
+        ("label = 7, f()", "`label` takes a value that can be shown"),
+        ("label =, f()", "`label` needs a value"),
         ("id = 7, f()", "a field goes after the work"),
         ("each = |a, b| a, f()", "unknown option `each`"),
         ("%peer, f()", "a field goes after the work"),
@@ -134,6 +159,7 @@ fn each_fault_is_told_once_and_a_session_stays() {
         assert_contains(&expansion, ").spawn(");
     }
     assert_fault(&closure(""), "a closure is missing: write `spawn_blocking_session!(move || { .. })`");
+    assert_fault(&closure("cancel = \"1s\", f"), "`cancel` is an option of `#[canstop::service]` or `spawn_session!`");
     assert_fault(&closure("async move { g() }"), "a blocking session is a closure, and this is a future");
 }
 

@@ -104,6 +104,7 @@ impl StragglerNaming<'_> {
                 name: None,
                 location: None,
                 function: None,
+                label: None,
                 owner: None,
                 count: 1,
                 oldest: Some(self.now.duration_since(self.began)),
@@ -117,6 +118,7 @@ impl StragglerNaming<'_> {
                 name: Some(scope.name.clone()),
                 location: Some(scope.location),
                 function: None,
+                label: None,
                 owner: None,
                 count: 1,
                 oldest: Some(self.now.duration_since(began)),
@@ -130,7 +132,7 @@ impl StragglerNaming<'_> {
     }
 
     fn session(&self, found: SessionGroup) -> Straggler {
-        let SessionGroup { kind, site, owner, count, oldest, activity, request } = found;
+        let SessionGroup { kind, site, owner, count, oldest, activity, request, label } = found;
         let Site { name, function, .. } = site;
         let home = self.supervisor.scopes().into_iter().find(|scope| scope.owner == owner).map(Scope::home);
         Straggler {
@@ -142,6 +144,7 @@ impl StragglerNaming<'_> {
             name: request.or_else(|| name.map(str::to_owned)),
             location: Some(site.location()),
             function: Some(function().to_owned()),
+            label,
             owner: home.filter(|home| home.owner != Owner::Root).map(|home| home.name.clone()),
             count,
             oldest,

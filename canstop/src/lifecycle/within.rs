@@ -1,5 +1,7 @@
 //! Sessions of a lifecycle, spawned from any thread.
 
+use std::fmt::Display;
+
 use tokio::task::JoinHandle;
 use tracing::Span;
 
@@ -85,5 +87,49 @@ impl SessionWithin<'_> {
     {
         let _lifecycle = self.lifecycle.enter();
         self.session.spawn_blocking_in(span, closure, observer)
+    }
+
+    /// As [`Session::spawn_labelled`].
+    ///
+    /// # Panics
+    ///
+    /// If the program's runtime is gone.
+    #[track_caller]
+    pub fn spawn_labelled<F, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        future: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        O: OutputObserver<F::Output> + Send + 'static,
+    {
+        let _lifecycle = self.lifecycle.enter();
+        self.session.spawn_labelled(label, span, future, observer)
+    }
+
+    /// As [`Session::spawn_blocking_labelled`].
+    ///
+    /// # Panics
+    ///
+    /// If the program's runtime is gone.
+    #[track_caller]
+    pub fn spawn_blocking_labelled<F, T, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        closure: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        O: OutputObserver<T> + Send + 'static,
+    {
+        let _lifecycle = self.lifecycle.enter();
+        self.session.spawn_blocking_labelled(label, span, closure, observer)
     }
 }

@@ -208,6 +208,8 @@ pub enum Event {
         duration: Duration,
         /// How many sessions ended by themselves after the stop request.
         drained: u64,
+        /// How many sessions were dropped because they may be: those with `cancel`.
+        cancelled: u64,
         /// How many were abandoned.
         abandoned: u64,
         /// How the program ends.
@@ -226,6 +228,7 @@ impl Event {
             cause: report.cause.clone(),
             duration: report.duration,
             drained: report.drained,
+            cancelled: report.cancelled,
             abandoned: report.abandoned(),
             exit: report.exit,
         }

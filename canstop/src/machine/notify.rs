@@ -195,8 +195,14 @@ mod tests {
             message.starts_with("EXTEND_TIMEOUT_USEC=2500000\nSTATUS=waiting for service `a`, 2 sessions"),
             "{message}"
         );
-        let stopped =
-            Event::Stopped { cause: Cause::Finished, duration: ms(7), drained: 1, abandoned: 0, exit: Exit::Clean };
+        let stopped = Event::Stopped {
+            cause: Cause::Finished,
+            duration: ms(7),
+            drained: 1,
+            cancelled: 0,
+            abandoned: 0,
+            exit: Exit::Clean,
+        };
         assert!(plan.event(&stopped).unwrap().starts_with("STATUS=stopped (finished)"));
         assert_eq!(plan.event(&Event::ServiceReady { service: "a".to_owned() }), None);
     }

@@ -70,6 +70,8 @@ pub struct Straggler {
     pub location: Option<Location>,
     /// The function around it.
     pub function: Option<String>,
+    /// What tells a session from the others of its place: `spawn_session!(label = .., ..)`.
+    pub label: Option<String>,
     /// The service that a session belongs to.
     pub owner: Option<String>,
     /// How many there are.

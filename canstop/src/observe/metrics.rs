@@ -243,7 +243,16 @@ mod tests {
 
     fn session(owner: Option<&str>, count: u64) -> SessionStatus {
         let owner = owner.map(str::to_owned);
-        SessionStatus { name: None, location: HERE, function: "f", owner, count, oldest: None, request: None }
+        SessionStatus {
+            name: None,
+            location: HERE,
+            function: "f",
+            owner,
+            count,
+            oldest: None,
+            request: None,
+            label: None,
+        }
     }
 
     fn metrics(status: &Status) -> Metrics {

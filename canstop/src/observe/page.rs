@@ -113,12 +113,13 @@ fn session_json(sessions: &SessionStatus) -> String {
     let text = |text: Option<&str>| text.map_or("null".to_owned(), |text| Json(text).to_string());
     let oldest = sessions.oldest.map_or("null".to_owned(), |oldest| oldest.as_millis().to_string());
     format!(
-        "{{\"name\":{},\"site\":{},\"function\":{},\"owner\":{},\"request\":{},\"count\":{},\"oldest_ms\":{oldest}}}",
+        "{{\"name\":{},\"site\":{},\"function\":{},\"owner\":{},\"request\":{},\"label\":{},\"count\":{},\"oldest_ms\":{oldest}}}",
         text(sessions.name),
         Json(&sessions.location.to_string()),
         Json(sessions.function),
         text(sessions.owner.as_deref()),
         text(sessions.request.as_deref()),
+        text(sessions.label.as_deref()),
         sessions.count,
     )
 }

@@ -78,6 +78,8 @@ pub struct SessionStatus {
     pub function: &'static str,
     /// The service that owns them; `None` is the root.
     pub owner: Option<String>,
+    /// What tells them from the others of their place: `spawn_session!(label = .., ..)`.
+    pub label: Option<String>,
     /// The method and path of their request, if `canstop::http` serves it.
     pub request: Option<String>,
     /// How many there are.
@@ -128,6 +130,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
                 && row.owner == owner
                 && row.name == found.site.name
                 && row.request == found.request
+                && row.label == found.label
         });
         match row {
             Some(row) => {
@@ -140,6 +143,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
                 function: (found.site.function)(),
                 owner,
                 request: found.request,
+                label: found.label,
                 count: found.count,
                 oldest: found.oldest,
             }),
@@ -186,6 +190,9 @@ impl fmt::Display for SessionStatus {
             write!(f, "{} x session", self.count)?;
             if let Some(name) = self.name {
                 write!(f, " `{name}`")?;
+            }
+            if let Some(label) = &self.label {
+                write!(f, " [{label}]")?;
             }
             write!(f, " at {} in {}", self.location, self.function)?;
         }

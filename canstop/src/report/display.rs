@@ -30,6 +30,9 @@ impl fmt::Display for Straggler {
         if let Some(name) = &self.name {
             write!(f, " `{name}`")?;
         }
+        if let Some(label) = &self.label {
+            write!(f, " [{label}]")?;
+        }
         if let Some(location) = &self.location {
             write!(f, " at {location}")?;
         }

@@ -135,16 +135,18 @@ impl Event {
                 session = straggler.name,
                 site = straggler.location.map(tracing::field::display),
                 function = straggler.function,
+                label = straggler.label,
                 owner = straggler.owner,
                 count = straggler.count,
                 oldest_ms = straggler.oldest.map(milliseconds),
             ),
             Event::MoreAbandoned { rows } => event!(rows,),
             Event::Missed { count } => event!(count,),
-            Event::Stopped { cause, duration, drained, abandoned, exit } => event!(
+            Event::Stopped { cause, duration, drained, cancelled, abandoned, exit } => event!(
                 %cause,
                 duration_ms = milliseconds(*duration),
                 drained,
+                cancelled,
                 abandoned,
                 exit_code = exit.code(),
             ),
@@ -207,6 +209,7 @@ mod tests {
             name: Some("request".to_owned()),
             location: Some(Location { file: "main.rs", line: 1 }),
             function: Some("http".to_owned()),
+            label: Some("customer 7".to_owned()),
             owner: Some(service()),
             count: 2,
             oldest: Some(ms(100)),
@@ -257,7 +260,14 @@ mod tests {
             Event::NotifyFailed { error: "no such file".to_owned() },
             Event::Abandoned(straggler),
             Event::MoreAbandoned { rows: 4 },
-            Event::Stopped { cause: Cause::Finished, duration: ms(7), drained: 1, abandoned: 0, exit: Exit::Clean },
+            Event::Stopped {
+                cause: Cause::Finished,
+                duration: ms(7),
+                drained: 1,
+                cancelled: 2,
+                abandoned: 0,
+                exit: Exit::Clean,
+            },
             Event::Missed { count: 5 },
         ]
     }

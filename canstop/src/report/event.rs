@@ -113,16 +113,17 @@ impl fmt::Display for Event {
             Event::NotifyFailed { error } => write!(f, "cannot notify the process manager: {error}"),
             Event::Abandoned(straggler) => write!(f, "abandoned: {straggler}"),
             Event::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),
-            Event::Stopped { cause, duration, drained, abandoned, exit } => {
+            Event::Stopped { cause, duration, drained, cancelled, abandoned, exit } => {
                 let duration = Rounded(*duration);
                 // All the faults of a plan were told when the stop began; this is one line.
                 let cause = cause.to_string();
                 let cause = cause.lines().next().unwrap_or_default();
                 let code = exit.code();
-                write!(
-                    f,
-                    "stopped ({cause}) in {duration}: {drained} sessions drained, {abandoned} abandoned, exit code {code}"
-                )?;
+                write!(f, "stopped ({cause}) in {duration}: {drained} sessions drained, ")?;
+                if *cancelled > 0 {
+                    write!(f, "{cancelled} cancelled, ")?;
+                }
+                write!(f, "{abandoned} abandoned, exit code {code}")?;
                 if let Exit::Forced(signal) = exit {
                     write!(f, " (forced by a second signal, {signal})")?;
                 }

@@ -56,7 +56,7 @@ mod tests {
     }
 
     fn stopped(cause: Cause, exit: Exit) -> Event {
-        Event::Stopped { cause, duration: TIME, drained: 0, abandoned: 0, exit }
+        Event::Stopped { cause, duration: TIME, drained: 0, cancelled: 0, abandoned: 0, exit }
     }
 
     #[test]

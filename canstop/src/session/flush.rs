@@ -74,6 +74,7 @@ impl Supervisor {
             name: Some(name.clone()),
             location: None,
             function: None,
+            label: None,
             owner: None,
             count: 1,
             oldest: Some(began.elapsed()),

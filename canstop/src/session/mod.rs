@@ -74,6 +74,8 @@ mod starts;
 mod snapshot;
 mod held;
 mod flush;
+mod split;
+mod label;
 #[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;

@@ -1,5 +1,7 @@
 //! Sessions of code that also runs where there is no supervisor: there they are plain tasks.
 
+use std::fmt::Display;
+
 use tokio::task::{self, JoinHandle};
 use tracing::Span;
 use tracing::instrument::Instrument;
@@ -90,6 +92,54 @@ impl SessionOrTask {
     {
         match current_scope() {
             Some(_) => self.0.spawn_blocking_in(span, closure, observer),
+            None => task::spawn_blocking(move || span.in_scope(closure)),
+        }
+    }
+
+    /// As [`Session::spawn_labelled`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor and outside a runtime of tokio's.
+    #[track_caller]
+    pub fn spawn_labelled<F, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        future: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        O: OutputObserver<F::Output> + Send + 'static,
+    {
+        match current_scope() {
+            Some(_) => self.0.spawn_labelled(label, span, future, observer),
+            None => task::spawn(future.instrument(span)),
+        }
+    }
+
+    /// As [`Session::spawn_blocking_labelled`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor and outside a runtime of tokio's.
+    #[track_caller]
+    pub fn spawn_blocking_labelled<F, T, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        closure: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        O: OutputObserver<T> + Send + 'static,
+    {
+        match current_scope() {
+            Some(_) => self.0.spawn_blocking_labelled(label, span, closure, observer),
             None => task::spawn_blocking(move || span.in_scope(closure)),
         }
     }

@@ -1,6 +1,5 @@
 //! The requests that are being served, so that a report names them and not their connection's session.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,11 +10,9 @@ use slab::Slab;
 
 use super::scope::Scope;
 use super::site::Site;
-use super::snapshot::SessionGroup;
-use crate::machine::{Activity, Owner};
+use super::split::Named;
+use crate::machine::Activity;
 
-/// As many different requests of one service are named; the rest are `others`.
-const DISTINCT: usize = 20;
 /// A poll that has taken less than this is not one that blocks.
 const BLOCKS: u64 = 100;
 /// Longer paths are cut.
@@ -269,17 +266,8 @@ impl Drop for Exchange {
     }
 }
 
-/// A request as a report sees it.
-pub(super) struct Seen {
-    site: &'static Site,
-    owner: Owner,
-    pub(super) label: String,
-    pub(super) age: Duration,
-    activity: Activity,
-}
-
 /// The requests that these owners' sessions serve.
-pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Seen> {
+pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
     let mut exchanges = Vec::new();
     for shard in &ENTERED {
         exchanges.extend(lock(shard).iter().filter_map(|(_, exchange)| exchange.upgrade()));
@@ -287,62 +275,13 @@ pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Seen> {
     let now = now();
     let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
     seen.filter_map(|exchange| {
-        let label = lock(&exchange.label).as_ref()?.to_string();
+        let name = lock(&exchange.label).as_ref()?.to_string();
         let polled = exchange.polled_since.load(Ordering::Relaxed);
         let in_poll = now.saturating_sub(polled);
         let blocks = polled > 0 && in_poll >= BLOCKS;
         let activity =
             if blocks { Activity::Blocking { since: Duration::from_millis(in_poll) } } else { Activity::Waiting };
-        Some(Seen { site: exchange.site, owner: exchange.scope.owner, label, age: exchange.age(), activity })
+        Some(Named { site: exchange.site, owner: exchange.scope.owner, name, age: exchange.age(), activity })
     })
     .collect()
-}
-
-fn is_same(one: Activity, other: Activity) -> bool {
-    std::mem::discriminant(&one) == std::mem::discriminant(&other)
-}
-
-/// Puts requests in the place of the sessions that serve them.
-pub(crate) fn name_requests(
-    mut groups: Vec<SessionGroup>,
-    is_meant: impl Fn(&'static Scope) -> bool,
-) -> Vec<SessionGroup> {
-    let mut rows: Vec<SessionGroup> = Vec::new();
-    let mut seen = requests(is_meant);
-    // The oldest first: it is what an operator looks for.
-    seen.sort_by_key(|seen| std::cmp::Reverse(seen.age));
-    let mut distinct: HashMap<(usize, Owner), Vec<String>> = HashMap::new();
-    for Seen { site, owner, label, age, activity } in seen {
-        let is_of = |group: &SessionGroup| std::ptr::eq(group.site, site) && group.owner == owner && group.count > 0;
-        let exact = groups.iter().position(|group| is_of(group) && is_same(group.activity, activity));
-        // It came or went while sessions were counted.
-        let Some(counted) = exact.or_else(|| groups.iter().position(is_of)) else { continue };
-        groups[counted].count -= 1;
-        let kind = groups[counted].kind;
-        let known = distinct.entry((std::ptr::from_ref(site).addr(), owner)).or_default();
-        if !known.contains(&label) && known.len() < DISTINCT {
-            known.push(label.clone());
-        }
-        let label = if known.contains(&label) { label } else { "others".to_owned() };
-        let row = rows.iter_mut().find(|row| {
-            std::ptr::eq(row.site, site)
-                && row.owner == owner
-                && row.request.as_ref() == Some(&label)
-                && is_same(row.activity, activity)
-        });
-        match row {
-            Some(row) => row.count += 1,
-            None => rows.push(SessionGroup {
-                kind,
-                site,
-                owner,
-                count: 1,
-                oldest: Some(age),
-                activity,
-                request: Some(label),
-            }),
-        }
-    }
-    rows.extend(groups.into_iter().filter(|group| group.count > 0));
-    rows
 }

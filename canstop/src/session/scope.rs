@@ -122,8 +122,14 @@ impl Scope {
         self.group.map(|(_, grace)| grace)
     }
 
+    /// Where the sessions of this site are counted: here, or in a group if they have a grace of their own.
+    pub(super) fn counts(&'static self, site: &Site) -> &'static Scope {
+        let Site { grace, cancels, .. } = *site;
+        grace.map_or(self, |grace| self.group(GroupGrace { grace, cancels }))
+    }
+
     /// The group of those of its sessions that have this grace.
-    pub(super) fn group(&'static self, grace: GroupGrace) -> &'static Scope {
+    fn group(&'static self, grace: GroupGrace) -> &'static Scope {
         let mut groups = self.lock_groups();
         if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
             return group;

@@ -200,6 +200,7 @@ pub(crate) struct SessionGroup {
     pub(crate) activity: Activity,
     /// The request that they serve, if that is known.
     pub(crate) request: Option<String>,
+    pub(crate) label: Option<String>,
 }
 
 /// What is known of the sessions of one site and owner. Ages are in ticks.
@@ -267,6 +268,7 @@ impl Known {
             oldest,
             activity,
             request: None,
+            label: None,
         };
         let age = |ticks: u32| TICK * ticks;
         let mut rows = Vec::new();

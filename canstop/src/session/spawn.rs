@@ -4,12 +4,16 @@
 //! so a note that says who asks for `Send` names something that can be looked up, and points at what
 //! was written.
 
+use std::fmt::Display;
+
 use tokio::task::JoinHandle;
 use tracing::Span;
 use tracing::instrument::Instrument;
 
 use super::blocking::spawn_blocking_session;
+use super::label::{Label, WithLabel};
 use super::output::OutputObserver;
+use super::scope::expect_scope;
 use super::site::Site;
 use super::tracked::spawn_session;
 
@@ -86,6 +90,55 @@ impl Session {
         } else {
             spawn_session(self.0, future.instrument(span), observer)
         }
+    }
+
+    /// Spawns a session that reports name by its label, in a span that has its fields.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_labelled<F, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        future: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        O: OutputObserver<F::Output> + Send + 'static,
+    {
+        let observer = observer(&future);
+        let label = Label::enter(self.0, expect_scope("`spawn_session!`"), label);
+        self.spawn_in(span, WithLabel { work: future, label }, |_| observer)
+    }
+
+    /// Runs a closure as a session that reports name by its label, in a span that has its fields.
+    ///
+    /// # Panics
+    ///
+    /// Outside a supervisor.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn spawn_blocking_labelled<F, T, O>(
+        self,
+        label: &dyn Display,
+        span: Span,
+        closure: F,
+        observer: impl FnOnce(&F) -> O,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        O: OutputObserver<T> + Send + 'static,
+    {
+        let observer = observer(&closure);
+        let label = Label::enter(self.0, expect_scope("`spawn_blocking_session!`"), label);
+        let labelled = WithLabel { work: closure, label };
+        self.spawn_blocking_in(span, move || labelled.run(), |_| observer)
     }
 
     /// Runs a closure on the blocking pool as a session: what

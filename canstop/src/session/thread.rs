@@ -13,7 +13,7 @@ use super::counter::{Counter, Kind};
 use super::data_plane::OwnHandle;
 use super::handshake::Handshake;
 use super::origin::Birth;
-use super::scope::{GroupGrace, Scope};
+use super::scope::Scope;
 use super::session_state::Mark;
 use super::site::Site;
 use super::slots;
@@ -188,7 +188,7 @@ fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'sta
     let counter = {
         let mut counters = thread.counters.lock().expect("nothing panics while it holds its counters");
         *counters.entry(key).or_insert_with(|| {
-            let counted_in = site.grace.map_or(scope, |grace| scope.group(GroupGrace { grace, cancels: site.cancels }));
+            let counted_in = scope.counts(site);
             let counter = Counter::leak(site, counted_in, kind, Some(thread));
             counted_in.add_counter(counter);
             counter
