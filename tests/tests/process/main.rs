@@ -17,6 +17,7 @@ mod failing;
 mod families;
 mod guards;
 mod health;
+mod hearing;
 mod levels;
 mod linking;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,7 @@ mod services;
 mod settings;
 mod setup;
 mod signals;
+mod store;
 mod teardown;
 mod threads;
 mod watchers;
