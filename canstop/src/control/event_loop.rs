@@ -151,7 +151,9 @@ impl EventLoop {
             }
             let supervisor = self.supervisor;
             let counts = self.state.watches_sessions();
-            let due = self.wake_at().min(self.next_tick).max(Instant::now());
+            let due = self.wake_at().min(self.next_tick);
+            // A timer that is overdue already waits for this thread, which was busy.
+            let waits_until = due.max(Instant::now());
             let turn = tokio::select! {
                 biased;
                 delivery = next_signal() => Turn::Signal(delivery),
@@ -161,7 +163,7 @@ impl EventLoop {
                 Some(failure) = inbox.failures.recv() => Turn::Failure(failure),
                 () = supervisor.wait_for_change(), if counts => Turn::SessionsChanged,
             };
-            self.forgive_frozen_time(due);
+            self.forgive_frozen_time(waits_until);
             match turn {
                 Turn::Signal(delivery) => self.signal(delivery, inbox),
                 Turn::Timer => self.timer(inbox),
