@@ -20,6 +20,7 @@ use crate::failure::catch;
 use crate::machine::Exit;
 use crate::report::Reporter;
 use crate::session::{Inbox, Supervisor};
+use crate::settings::LogLevel;
 
 /// How long the data plane may take to drop what it holds, once everything is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
@@ -50,7 +51,7 @@ fn start(
     let (supervisor, inbox) = Supervisor::new();
     let (channels, control_plane) = MainChannels::new(supervisor);
     let (started, starts) = mpsc::channel();
-    thread::Builder::new().name("canstop".to_owned()).spawn(move || match prepare() {
+    thread::Builder::new().name("canstop".to_owned()).spawn(move || match prepare(settings.log) {
         Ok((runtime, reporter, signals)) => {
             supervisor.attach_report_thread(reporter.thread());
             let mut event_loop = EventLoop::new(supervisor, &settings, reporter, channels).guarded_by(guard);
@@ -74,13 +75,13 @@ fn start(
 }
 
 /// What the thread needs of the system.
-fn prepare() -> io::Result<(Runtime, Reporter, PlatformSignals)> {
+fn prepare(log: LogLevel) -> io::Result<(Runtime, Reporter, PlatformSignals)> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _entered = runtime.enter();
         PlatformSignals::listen()?
     };
-    Ok((runtime, Reporter::start()?, signals))
+    Ok((runtime, Reporter::start(log)?, signals))
 }
 
 #[cfg(unix)]
@@ -207,7 +208,7 @@ mod tests {
     #[ignore = "it ends its process, so the next test runs it in one of its own"]
     fn the_control_thread_panics() {
         let allowance = Allowance { grace: Duration::from_secs(60), drain_delay: Duration::ZERO };
-        let settings = Settings { allowance, sources: StopSources::default(), seed: 0 };
+        let settings = Settings { allowance, sources: StopSources::default(), log: LogLevel::default(), seed: 0 };
         let control = launch(settings, Outside::default()).unwrap();
         let (asked_in, _) = oneshot::channel();
         control.supervisor.send(Message::Restart { id: ServiceId(7), before: RunId::default(), asked_in });

@@ -3,12 +3,15 @@
 use tracing::Level;
 
 use crate::machine::{Cause, Event};
+use crate::settings::LogLevel;
 
 /// Keeps a program that ends well silent, if it is a one-shot program: one without services.
 ///
 /// What it would say of its end is held back until something is wrong, and then comes before that.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
+    /// What `CANSTOP_LOG` asks for.
+    log: LogLevel,
     has_services: bool,
     /// The lines of a one-shot program's end so far.
     held_back: Vec<String>,
@@ -17,12 +20,27 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
+    pub(super) fn new(log: LogLevel) -> Self {
+        Self { log, ..Self::default() }
+    }
+
+    fn admits(&self, level: Level) -> bool {
+        let most = match self.log {
+            LogLevel::Off => return false,
+            LogLevel::Error => Level::ERROR,
+            LogLevel::Warn => Level::WARN,
+            LogLevel::Info => Level::INFO,
+            LogLevel::Debug => Level::DEBUG,
+        };
+        level <= most
+    }
+
     /// The lines to write now that this has happened.
     pub(super) fn lines(&mut self, event: &Event) -> Vec<String> {
         self.has_services |= event.service().is_some();
         self.has_finished |= matches!(event, Event::StopRequested { cause: Cause::Finished, .. });
         let level = event.level();
-        if level == Level::DEBUG {
+        if !self.admits(level) {
             return Vec::new();
         }
         let line = format!("canstop: {event}\n");
@@ -57,6 +75,21 @@ mod tests {
 
     fn stopped(cause: Cause, exit: Exit) -> Event {
         Event::Stopped { cause, duration: TIME, drained: 0, cancelled: 0, abandoned: 0, exit }
+    }
+
+    #[test]
+    fn the_log_level_says_what_is_worth_a_line() {
+        let started = Event::ServiceStarted { service: "http".to_owned(), run: 1 };
+        let duplicate = Event::DuplicateSignal { signal: Signal::Terminate };
+        let stopping = stop_requested(Cause::Signal(Signal::Terminate));
+        let abandoned = Event::MoreAbandoned { rows: 1 };
+        for (log, admitted) in
+            [(LogLevel::Off, 0), (LogLevel::Error, 1), (LogLevel::Warn, 2), (LogLevel::Info, 3), (LogLevel::Debug, 4)]
+        {
+            let mut quiet = Quiet::new(log);
+            let lines = [&started, &stopping, &duplicate, &abandoned].map(|event| quiet.lines(event).len());
+            assert_eq!(lines.iter().sum::<usize>(), admitted, "{log:?}");
+        }
     }
 
     #[test]

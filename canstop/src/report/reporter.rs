@@ -16,6 +16,7 @@ use super::quiet::Quiet;
 use super::stderr::{Stderr, write_past_lock};
 use crate::failure::catch;
 use crate::machine::Event;
+use crate::settings::LogLevel;
 
 /// As many events as may wait for a slow subscriber. Beyond it some are lost to the log, and counted.
 const EVENTS: usize = 1_024;
@@ -94,8 +95,8 @@ impl Shared {
 
     /// The report thread: a job and an event in turn, so that neither keeps the other waiting. It ends once
     /// its queue is closed and empty.
-    fn work(&self) {
-        let mut quiet = Quiet::default();
+    fn work(&self, log: LogLevel) {
+        let mut quiet = Quiet::new(log);
         let mut subscriber = Subscriber::default();
         loop {
             let (job, event) = {
@@ -182,10 +183,10 @@ impl Reporter {
     /// # Errors
     ///
     /// If the system has no thread left.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(log: LogLevel) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(false));
         let thread = ReportThread(Arc::clone(&shared));
-        thread::Builder::new().name("canstop-report".to_owned()).spawn(move || shared.work())?;
+        thread::Builder::new().name("canstop-report".to_owned()).spawn(move || shared.work(log))?;
         Ok(Self { thread })
     }
 

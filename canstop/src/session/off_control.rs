@@ -154,7 +154,7 @@ mod tests {
         let (supervisor, _inbox) = Supervisor::new();
         let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
         supervisor.attach_data_plane(runtime.handle());
-        let reporter = Reporter::start().unwrap();
+        let reporter = Reporter::start(crate::settings::LogLevel::default()).unwrap();
         supervisor.attach_report_thread(reporter.thread());
         let (first, let_first_go) = block(supervisor);
         let (second, let_second_go) = block(supervisor);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_job_that_panics_does_not_keep_the_next_from_running() {
         let (supervisor, _inbox) = Supervisor::new();
-        let reporter = Reporter::start().unwrap();
+        let reporter = Reporter::start(crate::settings::LogLevel::default()).unwrap();
         supervisor.attach_report_thread(reporter.thread());
         supervisor.run_off_control(|| panic!("a waker panics"));
         drop(block(supervisor));

@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_users_waker_runs_on_another_thread_than_the_change() {
         let (supervisor, _inbox) = Supervisor::new();
-        let reporter = Reporter::start().unwrap();
+        let reporter = Reporter::start(crate::settings::LogLevel::default()).unwrap();
         supervisor.attach_report_thread(reporter.thread());
         let sender = SnapshotSender::new(supervisor);
         let receiver = sender.subscribe();

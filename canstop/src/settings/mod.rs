@@ -14,4 +14,5 @@ mod value;
 mod world;
 
 pub(crate) use resolve::{InCode, Plain, Resolved};
+pub(crate) use value::LogLevel;
 pub(crate) use world::World;

@@ -43,7 +43,6 @@ pub(crate) struct InCode {
 
 /// Every resolved setting.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the log level is built on this next")]
 pub(crate) struct Resolved {
     pub(crate) grace: Setting<Duration>,
     pub(crate) drain_delay: Setting<Duration>,

@@ -22,6 +22,7 @@ use crate::failure::install_hook;
 use crate::machine::{Allowance, Exit, Report, StopSources};
 use crate::observe::Status;
 use crate::session;
+use crate::settings::LogLevel;
 
 /// Runs a test as [`#[canstop::test]`](macro@crate::test) does, without the macro.
 ///
@@ -105,7 +106,8 @@ impl Harness {
         let held = Supervisor::new(supervisor, ask.clone(), Arc::clone(&activity), ended.clone());
         let allowance = Allowance { grace: self.grace, drain_delay: self.drain_delay };
         let settle = Settle { supervisor, activity: Arc::clone(&activity), clock: self.clock };
-        let settings = Settings { allowance, sources: StopSources::default(), seed: self.seed };
+        let settings =
+            Settings { allowance, sources: StopSources::default(), log: LogLevel::default(), seed: self.seed };
         let plane = Plane { supervisor, settings, inbox, asks, settle, report };
         let stage = Stage { harness: self, supervisor, activity, ask, ended };
         let outcome = catch_unwind(AssertUnwindSafe(|| {

@@ -90,3 +90,12 @@ fn a_drain_delay_that_fills_the_grace_names_both_sources() {
     let finished = fails_to_start(["2000", "-"], &[("CANSTOP_DRAIN_DELAY", "2s")]);
     finished.said(&["drain delay of 2 s (CANSTOP_DRAIN_DELAY)", "grace of 2 s (code)"]);
 }
+
+#[test]
+fn the_log_level_of_stderr_comes_from_the_environment() {
+    let silent = terminate(start(["-", "-"], &[("CANSTOP_LOG", "off")]));
+    silent.exited(0);
+    assert!(silent.stderr.is_empty(), "{silent}");
+    let debug = terminate(start(["-", "-"], &[("CANSTOP_LOG", "debug")]));
+    debug.exited(0).said(&["service `serves` started"]);
+}
