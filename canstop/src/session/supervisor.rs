@@ -28,10 +28,10 @@ use crate::machine::{
     Wait,
 };
 
-/// One life of a service: the future of its body.
+/// One run of a service: the future of its body.
 pub(crate) type RunFuture = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
 
-/// Makes the lives of a service. It is called on the data plane, since it runs the user's `Clone`.
+/// Makes the runs of a service. It is called on the data plane, because it runs the user's `Clone`.
 pub(crate) type Factory = Box<dyn FnMut(&'static Scope, RunId) -> RunFuture + Send>;
 
 /// What the data plane tells the control plane.
@@ -73,9 +73,9 @@ pub(crate) struct NewService {
 pub(crate) struct ServiceSnapshot {
     /// `None` until the control plane has taken it in.
     pub(crate) id: Option<ServiceId>,
-    /// The last life that was not this service's.
+    /// The last run that was not this service's.
     pub(crate) before: RunId,
-    /// The present life, or the last one.
+    /// The current run, or the last one.
     pub(crate) run: RunId,
     pub(crate) state: ServiceState,
     /// Since when it has been in this state.
