@@ -53,8 +53,7 @@ pub(super) fn boxed<F: Future + Send + 'static>(future: F) -> BoxFuture<F::Outpu
     Box::pin(future)
 }
 
-/// Adapts an `FnOnce` to a type that allows several calls. It is called once: before anything starts, the plan is
-/// checked for services that run once and would be restarted.
+/// Adapts an `FnOnce` to several calls. There is only one: the plan's check refuses to restart such a service.
 pub(super) fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
     let mut call = Some(call);
     move |argument| (call.take().expect("a service that runs once is not started twice"))(argument)
@@ -223,9 +222,8 @@ impl<R> Service<R> {
         self
     }
 
-    /// How long it and its sessions may take to stop. For a service that others depend on, this time is reserved. By
-    /// default it has the rest of its step, and for a dependency a fifth of the program's grace is reserved, at most
-    /// one second.
+    /// How long it and its sessions may take to stop; reserved for a dependency. By default it has the rest of its
+    /// step, and a dependency has a fifth of the program's grace, at most one second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.spec.grace = Some(grace);
         self
