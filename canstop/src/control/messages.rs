@@ -108,7 +108,7 @@ impl EventLoop {
         if new.by_user {
             self.step_at(now, Input::MainListens);
         }
-        self.services.add(self.supervisor, self.state.number_for(&spec.name), new);
+        self.services.add(self.supervisor, self.state.number_for(&spec), new);
         self.step_at(now, Input::ServiceAdded(spec));
     }
 
