@@ -235,7 +235,7 @@ impl Lifecycle {
 impl fmt::Debug for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lifecycle")
-            .field("of", &self.scope.name)
+            .field("of", &self.scope.name())
             .field("is_stopping", &self.is_stopping())
             .finish_non_exhaustive()
     }

@@ -267,6 +267,7 @@ impl State {
             Stage::Over(outcome) => Some(outcome),
             _ => None,
         };
+        let is_planned = self.plan.parent(id) == service.spec.parent.map(|parent| parent.id);
         let has_ended = drained && service.user_state == UserState::Dropped && service.spec.parent.is_some();
         Facts {
             unfinished: outcome.is_none(),
@@ -283,7 +284,8 @@ impl State {
             restart: service.starts_again_at().filter(|&until| until > self.now),
             known: match outcome {
                 Some(ServiceOutcome::Refused) => false,
-                Some(_) => !drained || self.parent_run_alive(id),
+                // A child that never was in the plan hears nothing of its parent.
+                Some(_) => !drained || is_planned && self.parent_run_alive(id),
                 None => true,
             },
             ended: has_ended.then(|| service.entry.facts.ended.unwrap_or(self.index.ended_so_far)),
@@ -553,7 +555,9 @@ impl State {
                 _ => supervises && self.service(id).request.is_some(),
             };
             assert!(!(turn && self.awaits_stop(id) && !self.is_needed(id)), "{spec} is not signalled");
-            if supervises {
+            // What was never in the plan has no body and no sessions, and nobody's end is its own.
+            let is_planned = self.plan.parent(id) == self.service(id).spec.parent.map(|parent| parent.id);
+            if supervises && is_planned {
                 assert!(!self.may_start(self.now, id), "{spec} may start");
                 assert!(self.inherited_request(id) <= self.service(id).request, "{spec} has missed a request");
             }

@@ -33,6 +33,7 @@ impl State {
                 Err(fault) => {
                     self.emit(Event::ServiceRefused { service: self.name(id), fault });
                     self.end(id, ServiceOutcome::Refused);
+                    self.keep_refused(id);
                 }
             }
             self.divide_anew();
@@ -68,6 +69,19 @@ impl State {
         self.plan = self.check_plan(Some(id))?;
         self.index_anew();
         Ok(())
+    }
+
+    /// What was refused is still its parent's child, until its state is dropped.
+    fn keep_refused(&mut self, id: ServiceId) {
+        self.refresh();
+        if !self.has_live_dependents(id) && self.attach(id, Vec::new(), Vec::new()) {
+            return;
+        }
+        self.refresh();
+        if let Ok(plan) = self.check_plan(Some(id)) {
+            self.plan = plan;
+            self.index_anew();
+        }
     }
 
     /// The plan of all services, or of the present ones and a new one. Those that were refused, and those

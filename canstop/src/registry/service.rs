@@ -145,7 +145,7 @@ async fn live_on_own_thread<R: ServiceOutput>(
         let dropped = scope.body().run(|| drop(body));
         let _ = ended.send(reason.and_then(|reason| dropped.map(|()| reason)).unwrap_or_else(|panic| panic));
     };
-    match std::thread::Builder::new().name(scope.name.clone()).spawn(run) {
+    match std::thread::Builder::new().name(scope.name()).spawn(run) {
         Ok(_) => end.await.unwrap_or(ExitReason::Dropped),
         Err(error) => ExitReason::Failed(format!("cannot start its thread: {error}")),
     }

@@ -70,7 +70,7 @@ impl Lifecycle {
         let Owner::Service(id) = home.owner else {
             return hand_over(home.supervisor, service, true);
         };
-        service.spec.name = format!("{}/{}", home.name, service.spec.name);
+        service.spec.name = format!("{}/{}", home.name(), service.spec.name);
         service.spec.parent = Some(Parent { id, run: self.run_id() });
         hand_over(home.supervisor, service, false)
     }

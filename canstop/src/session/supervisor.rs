@@ -77,6 +77,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) before: RunId,
     /// The current run, or the last one.
     pub(crate) run: RunId,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
     pub(crate) state: ServiceState,
     /// Since when it has been in this state.
     pub(crate) since: Instant,
@@ -91,6 +93,7 @@ impl ServiceSnapshot {
             id: None,
             before: RunId::default(),
             run: RunId::default(),
+            restarts: 0,
             state: ServiceState::Waiting,
             since: Instant::now(),
             drained: false,
@@ -120,7 +123,8 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct SessionFailure {
     pub(crate) site: &'static Site,
-    pub(crate) scope: &'static Scope,
+    /// The service that it belongs to, by the name that it has now.
+    pub(crate) owner: Option<String>,
     pub(crate) reason: ExitReason,
 }
 

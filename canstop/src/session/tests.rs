@@ -299,7 +299,7 @@ fn a_callback_that_panics_is_a_failure_of_its_service() {
     Lifecycle::new(scope, LIFE).on_stopping(|| panic!("as it should"));
     stop(scope, LIFE);
     let failure = inbox.failures.try_recv().unwrap();
-    assert!(ptr::eq(failure.scope, scope));
+    assert_eq!(failure.owner.as_deref(), Some("service"));
     assert_eq!(failure.site.location(), Location { file: file!(), line });
     assert_eq!(alive(scope), 0);
 }
