@@ -25,7 +25,7 @@ const OLD_WORDS_LEFT: &[(&str, usize)] = &[
     ("canstop-macros/src/session", 6),
     ("canstop/src", 4),
     ("canstop/src/control", 6),
-    ("canstop/src/machine", 73),
+    ("canstop/src/machine", 64),
     ("canstop/src/machine/tests", 8),
     ("canstop/src/machine/tests/life", 3),
     ("canstop/src/machine/tests/oracle", 57),
