@@ -42,7 +42,7 @@ pub(super) struct Index {
     pub(super) for_request: BTreeSet<ServiceId>,
     pub(super) for_stop: BTreeSet<ServiceId>,
     pub(super) for_start: BTreeSet<ServiceId>,
-    /// Whom services can name.
+    /// The services that others can name.
     names: Names,
     /// All services, by their whole names.
     paths: HashMap<String, BTreeSet<ServiceId>>,
@@ -555,7 +555,7 @@ impl State {
                 _ => supervises && self.service(id).request.is_some(),
             };
             assert!(!(turn && self.awaits_stop(id) && !self.is_needed(id)), "{spec} is not signalled");
-            // What was never in the plan has no body and no sessions, and nobody's end is its own.
+            // What was never in the plan has no body and no sessions to stop.
             let is_planned = self.plan.parent(id) == self.service(id).spec.parent.map(|parent| parent.id);
             if supervises && is_planned {
                 assert!(!self.may_start(self.now, id), "{spec} may start");

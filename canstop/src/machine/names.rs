@@ -1,4 +1,4 @@
-//! Whom a service means by a name.
+//! Which services a name refers to.
 
 use std::any::TypeId;
 use std::collections::{BTreeSet, HashMap};
@@ -40,8 +40,8 @@ impl Names {
         }
     }
 
-    /// Whom these name. A child means its siblings before those of its parent, and those before the
-    /// parent's parent's; it cannot name what stands inside of others.
+    /// The services that these refer to. A child's siblings come before those of its parent, and those before the
+    /// parent's parent's; children of others cannot be named.
     pub(super) fn resolve<'a>(
         &self,
         spec: &ServiceSpec,
