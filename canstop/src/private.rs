@@ -49,3 +49,8 @@ pub fn debugged(value: &dyn Debug) -> DebugValue<&dyn Debug> {
 pub fn recorded(value: &dyn tracing::Value) -> &dyn tracing::Value {
     value
 }
+
+/// What a `main` that never returns becomes: `!` itself cannot be named as an output.
+pub async fn endless<F: Future>(future: F) {
+    future.await;
+}

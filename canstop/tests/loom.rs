@@ -139,8 +139,8 @@ fn alive(tallies: &[Tally; 2]) -> u64 {
     started.checked_sub(finished).expect("no session ends that did not start")
 }
 
-/// One thread spawns a session that spawns another one; both end on a second thread. While any of
-/// them lives the count is not zero.
+/// One thread spawns a session that spawns another one; both end on a second thread. While either of
+/// them is alive, the count is not zero.
 fn a_count_meets_a_session_and_its_child() {
     let tallies = Arc::new([Tally::new(), Tally::new()]);
     // Set before the last session ends: a count of zero that does not see it is wrong.

@@ -57,7 +57,7 @@ impl FromStr for Database {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             if path.is_empty() {
-                return Err(InvalidDatabase("`sqlite:` stands without a file name".to_owned()));
+                return Err(InvalidDatabase("`sqlite:` has no file name".to_owned()));
             }
             let options = SqliteConnectOptions::new()
                 .filename(path)

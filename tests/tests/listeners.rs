@@ -111,7 +111,7 @@ fn connections_beyond_the_limit_wait_for_one_to_end() {
     exchange(&mut second);
     third.write_all(b"hello").expect("the kernel takes it");
     third.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-    let early = third.read(&mut [0; 5]).expect_err("nobody reads it yet");
+    let early = third.read(&mut [0; 5]).expect_err("the program has not accepted it yet");
     assert!(matches!(early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{early}");
     drop(first);
     third.set_read_timeout(Some(PATIENCE)).expect("a timeout");

@@ -19,8 +19,11 @@ pub(super) fn program(Plan { declaration, guards }: &Plan) -> TokenStream {
     let app = described(declaration);
     let ident = &function.sig.ident;
     let future = match &function.sig.output {
-        // `!` becomes whatever is asked for.
-        _ if function.is_endless() => quote!(async { #ident().await }),
+        // Inference would settle on `!` itself, which no trait is implemented for.
+        _ if function.is_endless() => {
+            let endless = krate.private("endless");
+            quote!(#endless(#ident()))
+        }
         ReturnType::Default => quote!(#ident()),
         // The type is asked by itself, so that a wrong one is reported where it was written.
         ReturnType::Type(_, written) => {

@@ -147,7 +147,7 @@ fn services_named_outright_are_all_that_start() {
 fn it_may_have_another_name_and_never_end() {
     let expansion = main("", "pub async fn r#loop() -> ! { x }");
     assert!(begins_with(&expansion, "pub fn r#loop() -> ::std::process::ExitCode {"), "{expansion}");
-    assert_contains(&expansion, ".run(async { r#loop().await })");
+    assert_contains(&expansion, "::endless(r#loop()))");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the stop has come to so far: sessions drained and stragglers named.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 
@@ -57,6 +57,7 @@ impl DrainStats {
 
     /// What ends from now on in these scopes was not drained but given up.
     pub(super) fn close(&mut self, supervisor: &Supervisor, owners: &[Owner]) {
+        let owners: HashSet<_> = owners.iter().collect();
         for count in count(supervisor).into_iter().filter(|count| owners.contains(&count.scope.owner)) {
             let drained = self.drained_of(count);
             self.closed.entry(count.scope.owner).or_insert(drained);
@@ -115,7 +116,7 @@ impl StragglerNaming<'_> {
             let Some((scope, began)) = run_of(id, run) else { continue };
             stragglers.push(Straggler {
                 kind: StragglerKind::Service,
-                name: Some(scope.name.clone()),
+                name: Some(scope.name()),
                 location: Some(scope.location),
                 function: None,
                 label: None,
@@ -145,7 +146,7 @@ impl StragglerNaming<'_> {
             location: Some(site.location()),
             function: Some(function().to_owned()),
             label,
-            owner: home.filter(|home| home.owner != Owner::Root).map(|home| home.name.clone()),
+            owner: home.filter(|home| home.owner != Owner::Root).map(Scope::name),
             count,
             oldest,
             activity,

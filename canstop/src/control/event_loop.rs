@@ -275,7 +275,7 @@ impl EventLoop {
         self.supervisor.continue_waking();
         self.count_sessions();
         self.step(input);
-        self.services.publish(&self.state);
+        self.services.publish(&mut self.state);
         self.note_start();
         self.publish_phase();
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event_loop::EventLoop;
-use crate::machine::{Event, Input, Owner, Phase, ServiceId, Time};
+use crate::machine::{Event, Input, Phase, ServiceId, Time};
 use crate::session::{Inbox, Message, NewService, SessionFailure, Site};
 
 impl EventLoop {
@@ -36,7 +36,7 @@ impl EventLoop {
         for message in batch.drain(..) {
             self.read_at(now, message);
         }
-        self.services.publish(&self.state);
+        self.services.publish(&mut self.state);
         self.batch = batch;
         self.warn_of_not_linked();
     }
@@ -108,14 +108,13 @@ impl EventLoop {
         if new.by_user {
             self.step_at(now, Input::MainListens);
         }
-        self.services.add(self.supervisor, self.state.number_for(&spec.name), new);
+        self.services.add(self.supervisor, self.state.number_for(&spec), new);
         self.step_at(now, Input::ServiceAdded(spec));
     }
 
-    pub(super) fn report_failure(&self, SessionFailure { site, scope, reason }: SessionFailure) {
+    pub(super) fn report_failure(&self, SessionFailure { site, owner, reason }: SessionFailure) {
         let Site { name, module, function, .. } = *site;
         let location = site.location();
-        let owner = (scope.owner != Owner::Root).then(|| scope.name.clone());
         let function = function();
         self.emit(Event::SessionFailed { name, location, function, module, owner, reason }, false);
     }

@@ -278,10 +278,10 @@ impl EventLoop {
 }
 
 fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
-    let owner = if home.owner == Owner::Root { String::new() } else { format!(" of service `{}`", home.name) };
+    let owner = if home.owner == Owner::Root { String::new() } else { format!(" of service `{}`", home.name()) };
     match (kind, name) {
         (Kind::Main, _) => "the body of main".to_owned(),
-        (Kind::Service, _) => format!("service `{}`", home.name),
+        (Kind::Service, _) => format!("service `{}`", home.name()),
         (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
         (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
     }

@@ -38,7 +38,7 @@ impl OwnRuntime {
         let (states, dropped) = mpsc::unbounded_channel();
         let (hand_over, handed_over) = std::sync::mpsc::channel::<Run>();
         let aborted = abort.clone();
-        let spawned = thread::Builder::new().name(scope.name.clone()).spawn(move || {
+        let spawned = thread::Builder::new().name(scope.name()).spawn(move || {
             if let Ok(run) = handed_over.recv() {
                 drive(scope, run, &aborted, dropped);
             }
@@ -85,7 +85,7 @@ fn drive(scope: &'static Scope, run: Run, abort: &CancellationToken, states: mps
 /// Every thread of the runtime belongs to the service.
 fn build(scope: &'static Scope) -> io::Result<Runtime> {
     let mut builder = Builder::new_current_thread();
-    builder.enable_all().thread_name(scope.name.clone()).on_thread_start(|| scope.adopt_thread_of_own_runtime());
+    builder.enable_all().thread_name(scope.name()).on_thread_start(|| scope.adopt_thread_of_own_runtime());
     // tokio panics where the system refuses some of what it needs.
     catch(|| builder.build()).map_err(io::Error::other)?
 }

@@ -1,5 +1,6 @@
 //! Doing what the machine decided.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::drain_stats::StragglerNaming;
@@ -104,7 +105,8 @@ impl EventLoop {
     fn abandon(&mut self, abandoned: &Abandoned) {
         self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
-        let is_abandoned = |scope: &&Scope| abandoned.sessions.iter().any(|&(owner, _)| owner == scope.owner);
+        let owners: HashSet<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
+        let is_abandoned = |scope: &&Scope| owners.contains(&scope.owner);
         let scopes = self.supervisor.scopes().into_iter().filter(is_abandoned);
         scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
         for &(id, run) in &abandoned.services {
@@ -169,7 +171,7 @@ impl EventLoop {
         let left = self.state.left();
         let sessions: u64 = count(self.supervisor).into_iter().map(|count| count.alive).sum();
         let main = left.main.then(|| "the body of main".to_owned());
-        let services = left.services.iter().map(|&(id, _)| format!("service `{}`", self.services.scope(id).name));
+        let services = left.services.iter().map(|&(id, _)| format!("service `{}`", self.services.scope(id).name()));
         let sessions = (sessions > 0).then(|| format!("{sessions} sessions"));
         let rows: Vec<_> = main.into_iter().chain(services).chain(sessions).collect();
         for row in &rows {
@@ -198,6 +200,7 @@ impl EventLoop {
             failed_sessions: self.supervisor.failed_sessions(),
             stragglers: self.drain_stats.stragglers().to_vec(),
             services: services.collect(),
+            ended_children: self.state.forgotten_children(),
             exit: self.state.exit(),
         }
     }

@@ -116,7 +116,12 @@ impl ServiceTable {
         supervisor.introduce(id, Known { name, location, parent, snapshot: snapshot.subscribe() });
         let gone = self.slots.get(id.0).map(|gone| gone.scope);
         let scope = match gone {
-            Some(gone) if gone.location == spec.location && !gone.is_spent() => gone,
+            Some(gone) if gone.location == spec.location && !gone.is_spent() => {
+                if gone.name() != spec.name {
+                    gone.rename(&spec.name);
+                }
+                gone
+            }
             _ => {
                 gone.inspect(|gone| supervisor.retire_scope(gone));
                 supervisor.new_scope(Owner::Service(id), &spec.name, spec.location, RunId::default())
@@ -142,9 +147,9 @@ impl ServiceTable {
             return;
         };
         if slot.scope.is_spent() {
-            let Scope { supervisor, owner, name, location, .. } = slot.scope;
-            supervisor.retire_scope(slot.scope);
-            slot.scope = supervisor.new_scope(*owner, name, *location, run);
+            let scope @ Scope { supervisor, owner, location, .. } = slot.scope;
+            supervisor.retire_scope(scope);
+            slot.scope = supervisor.new_scope(*owner, &scope.name(), *location, run);
         }
         slot.scope.begin(run);
         let supervised = Run::new(slot.scope, id, run, Arc::clone(factory));
@@ -192,10 +197,10 @@ impl ServiceTable {
         run.as_ref().filter(|(run, ..)| *run == of).map(|&(_, began, _)| (*scope, began))
     }
 
-    /// Publishes the services' states to their handles.
-    pub(super) fn publish(&mut self, state: &State) {
-        for (id, (slot, service)) in self.slots.iter_mut().zip(state.services()).enumerate() {
-            let id = ServiceId(id);
+    /// Publishes the states of the services that may have changed to their handles.
+    pub(super) fn publish(&mut self, state: &mut State) {
+        for id in state.take_changed() {
+            let (Some(slot), Some(service)) = (self.slots.get_mut(id.0), state.services().get(id.0)) else { continue };
             let (state, drained) = (service.state(), state.is_drained(id));
             if drained
                 && service.is_over()
@@ -216,6 +221,7 @@ impl ServiceTable {
                     id: Some(id),
                     before: service.before,
                     run: service.run,
+                    restarts: service.restarts(),
                     state,
                     drained,
                     last_error,

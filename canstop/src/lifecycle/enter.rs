@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::session::{EnteredRuntime, EnteredScope, Scope};
 
-/// While it lives, its thread belongs to the supervisor. See [`Lifecycle::enter`](super::Lifecycle::enter).
+/// While the guard exists, its thread belongs to the supervisor. See [`Lifecycle::enter`](super::Lifecycle::enter).
 ///
 /// Several on one thread may be dropped in any order; the thread leaves all of them when the last one that
 /// was entered is dropped. A guard of tokio's own `Handle::enter`, taken while this one is held, must be

@@ -13,11 +13,10 @@ use super::stopping::{RunUntilStopping, Stopping};
 use crate::machine::{Input, Location, Owner, RunId};
 use crate::session::{Scope, current_scope, expect_scope};
 
-/// A service's first parameter: how it hears that it should stop, and how it is heard.
+/// The first parameter of a service: notifies it of the stop, and lets it report its readiness.
 ///
-/// It is cheap to clone and may be moved anywhere. A session asks for its own with
-/// [`Lifecycle::current`], which works in every task on the data plane, also in handlers that
-/// another library spawned.
+/// It is cheap to clone and may be moved anywhere. A session gets its own from [`Lifecycle::current`], which works in
+/// every task on the data plane, including handlers that another library has spawned.
 ///
 /// ```
 /// use canstop::Lifecycle;
@@ -45,16 +44,16 @@ impl Lifecycle {
         self.scope
     }
 
-    /// Which life of its service it belongs to.
+    /// The run of its service that it belongs to.
     pub(crate) fn run_id(&self) -> RunId {
         self.run
     }
 
     /// The lifecycle of the service, session or `main` whose code calls this. A handler that another
-    /// library spawned gets the edge's.
+    /// library has spawned gets that of the root.
     ///
-    /// Once `main` has asked for it, a stop request during set-up no longer drops `main` at its next
-    /// `.await`: it is told, and given the grace.
+    /// Once `main` has called this, a stop request during set-up no longer drops `main` at its next
+    /// `.await`: `main` is signalled, and has the grace to end.
     ///
     /// # Panics
     ///
@@ -81,17 +80,17 @@ impl Lifecycle {
         Self { scope, run: scope.run_id() }
     }
 
-    /// Completes when it is time to stop. The future owns what it needs, so it fits axum's
+    /// Completes when the stop is requested. The future is `'static`, so it can be passed to axum's
     /// `with_graceful_shutdown`.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a stop that was requested once stays so.
+    /// Cancel safe: a stop request is never withdrawn.
     pub fn stopping(&self) -> Stopping {
         Stopping::new(self.scope, self.run)
     }
 
-    /// Is it time to stop? One relaxed load, cheap enough for a busy loop.
+    /// Returns true once the stop was requested. This is one relaxed load, cheap enough for a busy loop.
     #[inline]
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -142,30 +141,29 @@ impl Lifecycle {
         Draining::new(self.scope.supervisor)
     }
 
-    /// When the program ends, whatever is left then; `None` before its stop was requested. See
+    /// When the program ends, whatever is still running; `None` before its stop was requested. See
     /// [`deadline`](Self::deadline) for the end of this service's own step.
     #[must_use]
     pub fn program_deadline(&self) -> Option<Instant> {
         self.scope.supervisor.program_deadline()
     }
 
-    /// Runs a future until it is done, `Some`, or a stop is requested, `None`.
+    /// Runs a future until it completes or a stop is requested. Returns `None` if the stop is first.
     ///
-    /// If a stop was already requested when this is first polled, the future is not polled at all;
-    /// from then on the future is asked first, so that what it has done is not lost.
+    /// If a stop was already requested at the first poll, the future is not polled at all. After that the future is
+    /// always polled first, so that a completed result is not lost.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped when the stop comes first, so it must be cancel safe as it must be in
-    /// `tokio::select!`.
+    /// The future is dropped if the stop is first, so it must be cancel safe, as in `tokio::select!`.
     pub fn run_until_stopping<F: Future>(&self, future: F) -> RunUntilStopping<F> {
         RunUntilStopping::new(future, self.stopping())
     }
 
-    /// Says that this service is ready: those that name it in `after(..)` may start.
+    /// Reports that this service is ready: services that name it in `after(..)` may start.
     ///
-    /// A service whose body says so is ready when it does, any other as soon as it was started.
-    /// Saying it again changes nothing, nor does saying it in `main`.
+    /// A service whose body calls this is ready from then on, any other service as soon as it was started. Further
+    /// calls change nothing, and neither does a call in `main`.
     #[track_caller]
     pub fn ready(&self) {
         // A call in a loop must not flood the control plane: of each run, the first one counts.
@@ -178,9 +176,9 @@ impl Lifecycle {
         }
     }
 
-    /// Keeps the program from being ready until the guard is dropped: `/readyz` answers `held`, and a start is
-    /// not complete. Use it where readiness is known to the program only, as during a migration. The reason is
-    /// for people who look at the program, and never part of an answer to a probe.
+    /// Keeps the program from being ready until the guard is dropped: `/readyz` answers `held`, and the start is
+    /// not complete. Use it where only the program knows that it is not ready, as during a migration. The reason
+    /// appears in the status, and never in an answer to a probe.
     ///
     /// ```
     /// # async fn migrate() {}
@@ -194,17 +192,16 @@ impl Lifecycle {
         ReadyHold::new(self.scope.supervisor, reason.into())
     }
 
-    /// When whatever holds this lifecycle will be left behind; `None` before it was told to stop.
+    /// When the owner of this lifecycle is abandoned; `None` before its stop was requested.
     ///
-    /// It is the end of its own step of the stop, which for a service that others depend on is later
-    /// than for those others.
+    /// It is the end of the owner's own step of the stop. For a dependency it is later than for its dependents.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.scope.until()
     }
 
-    /// A token that is cancelled when it is time to stop, for libraries that want one. Cancelling
-    /// the token itself stops nothing else.
+    /// A token that is cancelled when the stop is requested, for libraries that take one. To cancel the token itself
+    /// stops nothing else.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         let token = self.scope.token().child_token();
@@ -214,13 +211,13 @@ impl Lifecycle {
         token
     }
 
-    /// Asks the whole program to stop. The reason is told, and stands in the last line.
+    /// Requests the stop of the whole program. The reason is reported, and is part of the last line.
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.scope.supervisor.request_shutdown(reason.into());
     }
 
-    /// Lets a thread that is not the data plane's call `tokio::spawn`, `spawn_session!` and
-    /// [`Lifecycle::current`] while it holds the guard, as tokio's `Handle::enter` does.
+    /// Lets a thread outside the data plane call `tokio::spawn`, `spawn_session!` and [`Lifecycle::current`] while it
+    /// holds the guard, as tokio's `Handle::enter` does.
     ///
     /// ```no_run
     /// # fn example(lifecycle: canstop::Lifecycle) {
@@ -238,7 +235,7 @@ impl Lifecycle {
 impl fmt::Debug for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lifecycle")
-            .field("of", &self.scope.name)
+            .field("of", &self.scope.name())
             .field("is_stopping", &self.is_stopping())
             .finish_non_exhaustive()
     }

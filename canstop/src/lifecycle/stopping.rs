@@ -44,7 +44,7 @@ impl Stopping {
     fn poll_registered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let scope = self.scope;
         let registered = self.registered.get_or_insert_with(|| Box::pin(scope.token().cancelled_owned()));
-        // A life that ended before the token was taken has been told under another token.
+        // A run that ended before the token was taken was signalled by another token.
         if registered.as_mut().poll(cx).is_ready() || self.is_stopping() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

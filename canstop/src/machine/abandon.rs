@@ -3,7 +3,7 @@
 use super::action::{Abandoned, Action};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
-use super::service::{ServiceOutcome, Stage, UserState};
+use super::service::{Group, ServiceOutcome, Stage, UserState};
 use super::state::{Main, State};
 use super::time::Time;
 
@@ -11,24 +11,21 @@ impl State {
     /// Abandons whatever has used up its time.
     pub(super) fn abandon_overdue(&mut self, now: Time) {
         let mut abandoned = Abandoned::default();
+        self.refresh();
         if self.root_until().is_some_and(|until| now >= until) {
             self.abandon_main(&mut abandoned);
             self.abandon_sessions(Owner::Root, &mut abandoned);
         }
-        for id in self.ids() {
-            if self.time_ends(id).is_some_and(|ends| now >= ends) {
-                self.abandon_service(now, id, &mut abandoned);
-                self.abandon_sessions(Owner::Service(id), &mut abandoned);
-            }
+        for id in self.index.stops_due(now) {
+            self.abandon_service(now, id, &mut abandoned);
+            self.abandon_sessions(Owner::Service(id), &mut abandoned);
         }
-        for group in 0..self.groups.len() {
-            if self.groups[group].time_ends().is_some_and(|ends| now >= ends) {
-                if self.groups[group].cancels {
-                    self.groups[group].cancelled = true;
-                    self.actions.push(Action::CancelSessions { owner: Owner::Group(group) });
-                } else {
-                    self.abandon_sessions(Owner::Group(group), &mut abandoned);
-                }
+        for group in self.index.groups_due(now) {
+            if self.groups[group].cancels {
+                self.change_group(group, |group| group.cancelled = true);
+                self.actions.push(Action::CancelSessions { owner: Owner::Group(group) });
+            } else {
+                self.abandon_sessions(Owner::Group(group), &mut abandoned);
             }
         }
         let (main, services) = (abandoned.main, abandoned.services.clone());
@@ -77,9 +74,12 @@ impl State {
     /// Cancels a group whose home is abandoned before its own time is up. It is no longer waited for.
     fn is_cancelled_instead(&mut self, owner: Owner) -> bool {
         let Owner::Group(index) = owner else { return false };
-        let group = &mut self.groups[index];
-        let is_cancelled = group.cancels && !std::mem::replace(&mut group.cancelled, true);
-        if is_cancelled && group.sessions.abandon() > 0 {
+        let Group { cancels, cancelled, .. } = self.groups[index];
+        let is_cancelled = cancels && !cancelled;
+        if is_cancelled {
+            self.change_group(index, |group| group.cancelled = true);
+        }
+        if is_cancelled && self.abandon_sessions_of(owner) > 0 {
             self.actions.push(Action::CancelSessions { owner });
         }
         is_cancelled
@@ -91,7 +91,7 @@ impl State {
             if self.is_cancelled_instead(owner) {
                 continue;
             }
-            let left = self.sessions_mut(owner).abandon();
+            let left = self.abandon_sessions_of(owner);
             if left > 0 {
                 abandoned.sessions.push((owner, left));
                 self.exit = self.exit.max(Exit::Abandoned);

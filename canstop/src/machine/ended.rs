@@ -16,9 +16,7 @@ impl State {
     /// Decides what the end of a run means. A late message about an earlier run changes nothing.
     pub(super) fn service_ended(&mut self, now: Time, id: ServiceId, of: RunId, reason: ExitReason) {
         let ending = self.is_ending();
-        let Some(service) = self.services.get_mut(id.0).filter(|service| service.run == of) else {
-            return;
-        };
+        let Some(service) = self.in_run_mut(id, of) else { return };
         let Stage::Running { began, .. } = service.stage else {
             return;
         };
@@ -116,9 +114,7 @@ impl State {
 
     /// The drop of a service's state is over. A panic in it is the service's failure.
     pub(super) fn state_dropped(&mut self, now: Time, id: ServiceId, of: RunId, panic: Option<String>) {
-        let Some(service) = self.services.get_mut(id.0).filter(|service| service.run == of) else {
-            return;
-        };
+        let Some(service) = self.in_run_mut(id, of) else { return };
         match service.user_state {
             UserState::Dropping => service.user_state = UserState::Dropped,
             UserState::Abandoned => return service.user_state = UserState::Dropped,

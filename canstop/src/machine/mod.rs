@@ -19,6 +19,7 @@ mod stop_order;
 mod plan;
 mod schedule;
 mod service;
+mod index;
 mod input;
 mod report;
 mod event;

@@ -1,7 +1,7 @@
-//! Whom a service means by a name.
+//! Which services a name refers to.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::id::ServiceId;
 use super::spec::{Reference, ServiceSpec};
@@ -10,67 +10,85 @@ use super::spec::{Reference, ServiceSpec};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) spec: &'a ServiceSpec,
-    /// Does it name others, and can they name it? Not once it was refused, or was left of a life of its
+    /// Does it name others, and can they name it? Not once it was refused, or is left of a run of its
     /// parent that is over; then it is still its parent's child.
     pub(crate) is_known: bool,
 }
 
 /// What services are called among those that have the same parent.
-pub(super) struct Names<'a> {
-    services: &'a [Entry<'a>],
-    by_name: HashMap<(Option<ServiceId>, &'a str), Vec<ServiceId>>,
-    by_function: HashMap<(Option<ServiceId>, TypeId), Vec<ServiceId>>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    by_name: HashMap<(Option<ServiceId>, String), BTreeSet<ServiceId>>,
+    by_function: HashMap<(Option<ServiceId>, TypeId), BTreeSet<ServiceId>>,
 }
 
-impl<'a> Names<'a> {
-    pub(super) fn of(services: &'a [Entry<'a>]) -> Self {
-        let mut names = Self { services, by_name: HashMap::new(), by_function: HashMap::new() };
+impl Names {
+    pub(super) fn of(services: &[Entry<'_>]) -> Self {
+        let mut names = Self::default();
         for (id, Entry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
-            let parent = spec.parent.map(|parent| parent.id);
-            names.by_name.entry((parent, spec.short_name())).or_default().push(ServiceId(id));
-            if let Some(identity) = spec.identity {
-                names.by_function.entry((parent, identity)).or_default().push(ServiceId(id));
-            }
+            names.set(ServiceId(id), spec, true);
         }
         names
     }
 
-    /// Whom these name. A child means its siblings before those of its parent, and those before the
-    /// parent's parent's; it cannot name what stands inside of others.
-    pub(super) fn resolve(
+    /// From now on others can name this service, or cannot.
+    pub(super) fn set(&mut self, id: ServiceId, spec: &ServiceSpec, is_known: bool) {
+        let parent = spec.parent.map(|parent| parent.id);
+        set(&mut self.by_name, (parent, spec.short_name().to_owned()), id, is_known);
+        if let Some(identity) = spec.identity {
+            set(&mut self.by_function, (parent, identity), id, is_known);
+        }
+    }
+
+    /// The services that these refer to. A child's siblings come before those of its parent, and those before the
+    /// parent's parent's; children of others cannot be named.
+    pub(super) fn resolve<'a>(
         &self,
         spec: &ServiceSpec,
         references: &[Reference],
         (verb, option): (&str, &str),
+        spec_of: impl Fn(ServiceId) -> &'a ServiceSpec,
         faults: &mut Vec<String>,
     ) -> Vec<ServiceId> {
-        let mut found = Vec::new();
+        let mut found = BTreeSet::new();
         for reference in references {
-            let named = self.nearest(spec, reference);
-            if named.is_empty() {
-                faults.push(format!(
+            match self.nearest(spec, reference, &spec_of) {
+                Some(named) => found.extend(named),
+                None => faults.push(format!(
                     "{spec} is to {verb} `{reference}`, which is not started; start that one as well, or take the `{option}` away"
-                ));
+                )),
             }
-            found.extend(named);
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        found.into_iter().collect()
     }
 
-    fn nearest<'n>(&'n self, spec: &ServiceSpec, reference: &'n Reference) -> &'n [ServiceId] {
+    fn nearest<'a>(
+        &self,
+        spec: &ServiceSpec,
+        reference: &Reference,
+        spec_of: impl Fn(ServiceId) -> &'a ServiceSpec,
+    ) -> Option<&BTreeSet<ServiceId>> {
         let mut parent = spec.parent.map(|parent| parent.id);
         loop {
             let named = match reference {
                 Reference::Function { identity, .. } => self.by_function.get(&(parent, *identity)),
-                Reference::Name(name) => self.by_name.get(&(parent, name)),
+                Reference::Name(name) => self.by_name.get(&(parent, name.clone())),
             };
-            match (named, parent) {
-                (Some(named), _) => return named,
-                (None, None) => return &[],
-                (None, Some(ServiceId(of))) => parent = self.services[of].spec.parent.map(|parent| parent.id),
+            if named.is_some() {
+                return named;
             }
+            parent = spec_of(parent?).parent.map(|parent| parent.id);
+        }
+    }
+}
+
+fn set<K: std::hash::Hash + Eq>(names: &mut HashMap<K, BTreeSet<ServiceId>>, key: K, id: ServiceId, is_known: bool) {
+    if is_known {
+        names.entry(key).or_default().insert(id);
+    } else if let Some(known) = names.get_mut(&key) {
+        known.remove(&id);
+        if known.is_empty() {
+            names.remove(&key);
         }
     }
 }

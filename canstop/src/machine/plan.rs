@@ -1,6 +1,6 @@
-//! Who needs whom: checked as a whole before anything starts.
+//! Which service needs which: checked as a whole before anything starts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::cycles::cycles;
 use super::id::ServiceId;
 use super::names::{Entry, Names};
 use super::restart::Restart;
+use super::spec::ServiceSpec;
 use super::stop_order::{StopOrder, reachable};
 
 /// The graph of a plan without faults.
@@ -21,12 +22,14 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug, Default)]
 struct Node {
     parent: Option<ServiceId>,
-    children: Vec<ServiceId>,
+    children: BTreeSet<ServiceId>,
     /// Those it said that it comes after.
     after: Vec<ServiceId>,
     /// Those whose restart restarts it.
     bound_to: Vec<ServiceId>,
-    bound_dependents: Vec<ServiceId>,
+    bound_dependents: BTreeSet<ServiceId>,
+    /// Those that need it.
+    needed_by: BTreeSet<ServiceId>,
     /// Those it starts after, and stops before: the former and the latter, but for those that are bound
     /// to it as well. They are a group, and have no order among themselves.
     needs: Vec<ServiceId>,
@@ -63,7 +66,7 @@ impl Plan {
         let names = Names::of(services);
         let node = |(id, entry): (usize, &Entry<'_>)| match self.nodes.get(id) {
             Some(known) if !is_new(ServiceId(id)) => known.said(),
-            _ => Node::of(entry, &names, &mut faults),
+            _ => Node::of(entry, &names, services, &mut faults),
         };
         let mut nodes: Vec<_> = services.iter().enumerate().map(node).collect();
         find_needs(&mut nodes);
@@ -80,17 +83,105 @@ impl Plan {
         Ok(Self { nodes, stop_order })
     }
 
+    /// Takes a service that nothing needs any more out of the plan, and makes room for the next one.
+    pub(super) fn detach(&mut self, id: ServiceId) {
+        self.nodes.resize_with(self.nodes.len().max(id.0 + 1), Node::default);
+        let Node { parent, children, after, bound_to, bound_dependents, needed_by, needs } =
+            std::mem::take(&mut self.nodes[id.0]);
+        parent.inspect(|parent| {
+            self.nodes[parent.0].children.remove(&id);
+        });
+        children.iter().for_each(|child| self.nodes[child.0].parent = None);
+        for other in after.iter().chain(&bound_to).chain(&needs) {
+            self.nodes[other.0].needed_by.remove(&id);
+            self.nodes[other.0].bound_dependents.remove(&id);
+        }
+        for other in bound_dependents.iter().chain(&needed_by) {
+            let Node { after, bound_to, needs, .. } = &mut self.nodes[other.0];
+            [after, bound_to, needs].into_iter().for_each(|named| named.retain(|&named| named != id));
+        }
+        self.stop_order.detach(id);
+    }
+
+    /// Fits a service in that nothing refers to yet, without a look at the others. Returns false where only the whole
+    /// tells what stops before what; the plan is then to be made anew.
+    #[must_use]
+    pub(super) fn attach(
+        &mut self,
+        id: ServiceId,
+        parent: Option<ServiceId>,
+        after: Vec<ServiceId>,
+        bound_to: Vec<ServiceId>,
+    ) -> bool {
+        self.detach(id);
+        if self.stop_order.turns_round() {
+            return false;
+        }
+        let needs: BTreeSet<_> = after.iter().chain(&bound_to).copied().collect();
+        for need in needs.iter().chain(&parent) {
+            self.stop_order.link(id, *need);
+        }
+        let outer = std::iter::successors(parent, |&ServiceId(id)| self.nodes[id].parent);
+        let outer: Vec<_> = outer.flat_map(|outer| self.nodes[outer.0].needed_by.iter().copied()).collect();
+        for &need in &needs {
+            for inner in reachable(need, |at| self.children(at)).into_iter().filter(|&inner| inner != id) {
+                if self.stop_order.leads_to(inner, id) {
+                    return false;
+                }
+                self.stop_order.link(id, inner);
+            }
+        }
+        for dependent in outer.into_iter().filter(|&dependent| dependent != id) {
+            if self.stop_order.leads_to(id, dependent) {
+                return false;
+            }
+            self.stop_order.link(dependent, id);
+        }
+        needs.iter().for_each(|need| {
+            self.nodes[need.0].needed_by.insert(id);
+        });
+        bound_to.iter().for_each(|other| {
+            self.nodes[other.0].bound_dependents.insert(id);
+        });
+        parent.inspect(|parent| {
+            self.nodes[parent.0].children.insert(id);
+        });
+        let needs = needs.into_iter().collect();
+        self.nodes[id.0] = Node { parent, after, bound_to, needs, ..Node::default() };
+        true
+    }
+
     /// One that no plan was ever made for stands alone.
     fn node(&self, ServiceId(id): ServiceId) -> &Node {
         static ALONE: Node = Node {
             parent: None,
-            children: Vec::new(),
+            children: BTreeSet::new(),
             after: Vec::new(),
             bound_to: Vec::new(),
-            bound_dependents: Vec::new(),
+            bound_dependents: BTreeSet::new(),
+            needed_by: BTreeSet::new(),
             needs: Vec::new(),
         };
         self.nodes.get(id).unwrap_or(&ALONE)
+    }
+
+    pub(super) fn parent(&self, id: ServiceId) -> Option<ServiceId> {
+        self.node(id).parent
+    }
+
+    /// Those that need it.
+    pub(super) fn needed_by(&self, id: ServiceId) -> &BTreeSet<ServiceId> {
+        &self.node(id).needed_by
+    }
+
+    /// Those that name it in `bound_to`.
+    pub(super) fn bound_dependents(&self, id: ServiceId) -> &BTreeSet<ServiceId> {
+        &self.node(id).bound_dependents
+    }
+
+    /// Those whose restart restarts it, directly or not.
+    pub(super) fn is_bound_to(&self, id: ServiceId) -> Vec<ServiceId> {
+        reachable(id, |at| &self.node(at).bound_to)
     }
 
     /// Those it starts after, and stops before.
@@ -110,7 +201,7 @@ impl Plan {
         bound_to.iter().copied().filter(|bound_to| !needs.contains(bound_to))
     }
 
-    pub(crate) fn children(&self, id: ServiceId) -> &[ServiceId] {
+    pub(crate) fn children(&self, id: ServiceId) -> &BTreeSet<ServiceId> {
         &self.node(id).children
     }
 
@@ -146,33 +237,48 @@ fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<Strin
             )),
             None => {}
         }
-        if let Some(own) = spec.grace.filter(|own| *own > grace) {
-            faults.push(format!(
-                "{spec} has a grace of {own:?}, but the whole program has {grace:?}; shorten the one or lengthen the other"
-            ));
-        }
-        if !spec.restartable && spec.restart.restart != Restart::Never {
-            faults.push(format!(
-                "{spec} was made to run once and cannot be restarted; make it with `Service::new`, or say `restart(Restart::Never)`"
-            ));
-        }
-        if !spec.restartable && !spec.bound_to.is_empty() {
-            faults.push(format!(
-                "{spec} was made to run once, and `bound_to` restarts it; make it with `Service::new`, or say `after` instead"
-            ));
-        }
+        check_own_options(spec, grace, faults);
     }
 }
 
+/// What contradicts itself in one service's options.
+pub(super) fn check_own_options(spec: &ServiceSpec, grace: Duration, faults: &mut Vec<String>) {
+    if let Some(own) = spec.grace.filter(|own| *own > grace) {
+        faults.push(format!(
+            "{spec} has a grace of {own:?}, but the whole program has {grace:?}; shorten the one or lengthen the other"
+        ));
+    }
+    if !spec.restartable && spec.restart.restart != Restart::Never {
+        faults.push(format!(
+            "{spec} was made to run once and cannot be restarted; make it with `Service::new`, or say `restart(Restart::Never)`"
+        ));
+    }
+    if !spec.restartable && !spec.bound_to.is_empty() {
+        faults.push(format!(
+            "{spec} was made to run once, and `bound_to` restarts it; make it with `Service::new`, or say `after` instead"
+        ));
+    }
+}
+
+/// How a fault speaks of these options.
+pub(super) const AFTER: (&str, &str) = ("start after", "after");
+pub(super) const BOUND_TO: (&str, &str) = ("restart with", "bound_to");
+
 impl Node {
     /// What a service says of itself.
-    fn of(&Entry { spec, is_known }: &Entry<'_>, names: &Names<'_>, faults: &mut Vec<String>) -> Self {
+    fn of(
+        &Entry { spec, is_known }: &Entry<'_>,
+        names: &Names,
+        services: &[Entry<'_>],
+        faults: &mut Vec<String>,
+    ) -> Self {
         let parent = spec.parent.map(|parent| parent.id);
         if !is_known {
             return Self { parent, ..Self::default() };
         }
-        let after = names.resolve(spec, &spec.after, ("start after", "after"), faults);
-        let bound_to = names.resolve(spec, &spec.bound_to, ("restart with", "bound_to"), faults);
+        let spec_of = |ServiceId(id)| services[id].spec;
+        let after = names.resolve(spec, &spec.after, AFTER, spec_of, faults);
+        let bound_to = names.resolve(spec, &spec.bound_to, BOUND_TO, spec_of, faults);
         Self { parent, after, bound_to, ..Self::default() }
     }
 
@@ -197,9 +303,17 @@ fn find_needs(nodes: &mut [Node]) {
 
 fn find_reverse(nodes: &mut [Node]) {
     for id in (0..nodes.len()).map(ServiceId) {
-        let Node { parent, bound_to, .. } = nodes[id.0].clone();
-        bound_to.iter().for_each(|bound_to| nodes[bound_to.0].bound_dependents.push(id));
-        parent.iter().for_each(|parent| nodes[parent.0].children.push(id));
+        let Node { parent, bound_to, needs, .. } = &nodes[id.0];
+        let (parent, bound_to, needs) = (*parent, bound_to.clone(), needs.clone());
+        bound_to.iter().for_each(|bound_to| {
+            nodes[bound_to.0].bound_dependents.insert(id);
+        });
+        needs.iter().for_each(|need| {
+            nodes[need.0].needed_by.insert(id);
+        });
+        parent.iter().for_each(|parent| {
+            nodes[parent.0].children.insert(id);
+        });
     }
 }
 
@@ -227,7 +341,7 @@ impl fmt::Display for Faults {
 mod tests {
     use super::super::id::RunId;
     use super::super::location::Location;
-    use super::super::spec::{Parent, Reference, ServiceSpec};
+    use super::super::spec::{Parent, Reference};
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(5);

@@ -123,7 +123,7 @@ impl State {
 
     /// Until when the services that are starting may take, at the latest.
     pub(crate) fn start_ends(&self) -> Option<Time> {
-        self.ids().filter_map(|id| self.start_times_out(id)).max()
+        self.index.last_start_end()
     }
 }
 

@@ -23,8 +23,11 @@ pub struct Report {
     pub failed_sessions: u64,
     /// Who did not stop in time, worst first come.
     pub stragglers: Vec<Straggler>,
-    /// Every service, in the order in which they were added.
+    /// Every service, in the order in which they were added; of the children that services start, those that
+    /// have not ended, and the latest of those that have.
     pub services: Vec<ServiceReport>,
+    /// How many children have ended, well or not, and are not among `services` any more.
+    pub ended_children: u64,
     /// How the program ends, as far as this is known by now.
     pub exit: Exit,
 }

@@ -78,19 +78,18 @@ impl State {
     /// The end of one is the end of those that need it, of those that are bound to it both ways, and
     /// of its children; and these end with their parent's life, too.
     pub(super) fn pass_on_requests(&mut self) {
-        loop {
-            let ids: Vec<_> = self.ids().filter(|&id| self.inherited_request(id) > self.service(id).request).collect();
-            if ids.is_empty() {
-                return;
-            }
-            for id in ids {
-                self.service_mut(id).request = self.inherited_request(id);
+        self.refresh();
+        while let Some(id) = self.index.for_request.pop_first() {
+            let inherited = self.inherited_request(id);
+            if inherited > self.service(id).request {
+                self.service_mut(id).request = inherited;
+                self.refresh();
             }
         }
     }
 
     /// The gravest wish for the end of one that it cannot be without.
-    fn inherited_request(&self, id: ServiceId) -> Option<Request> {
+    pub(super) fn inherited_request(&self, id: ServiceId) -> Option<Request> {
         let parent_goes_on =
             self.parent_run_alive(id) && self.parent_of(id).is_none_or(|parent| parent.request.is_none());
         let of_parent = (!parent_goes_on).then(|| {
@@ -101,12 +100,6 @@ impl State {
         let of_others =
             others.filter_map(|other| self.service(other).request.filter(|_| self.service(other).is_to_end()));
         of_others.chain(of_parent).max()
-    }
-
-    /// Is somebody still to stop, or to begin a new life?
-    pub(super) fn any_request_open(&self) -> bool {
-        let is_open = |id| self.service(id).request.is_some() && !(self.service(id).is_over() && self.is_drained(id));
-        self.ids().any(is_open)
     }
 
     pub(super) fn parent_of(&self, id: ServiceId) -> Option<&Service> {
@@ -127,7 +120,7 @@ impl State {
         let service = self.service(id);
         let own_are_gone = match service.stop_by {
             Some(_) => self.is_drained(id),
-            None => self.plan.children(id).iter().all(|&child| self.is_drained(child)),
+            None => self.are_children_drained(id),
         };
         let is_gone = |&other: &ServiceId| self.service(other).request.is_none() || self.is_drained(other);
         own_are_gone

@@ -16,6 +16,7 @@ use super::time::{Time, scale};
 pub(crate) struct Schedule {
     budget: Budget,
     levels: Vec<usize>,
+    by_level: Vec<Vec<ServiceId>>,
     ends: Vec<Time>,
 }
 
@@ -41,7 +42,7 @@ impl Schedule {
         }
         let budget = Budget::divide(allowance, requested, &slots[1..], teardown);
         let mut ends: Vec<_> = levels.iter().map(|&level| budget.level_ends(level)).collect();
-        for &id in plan.stop_order().all().iter().rev() {
+        for id in plan.stop_order().all().into_iter().rev() {
             let level = levels[id.0];
             let share = budget.share_of(level, slots.get(level).copied().unwrap_or_default());
             let later = plan.stop_order().stops_before(id).iter().filter(|other| levels[other.0] == level);
@@ -49,7 +50,14 @@ impl Schedule {
             // Rounding must not put it before its step begins.
             ends[id.0] = kept.map_or(ends[id.0], |kept| kept.max(budget.level_begins(level)));
         }
-        Self { budget, levels, ends }
+        let mut by_level = vec![Vec::new(); 1 + levels.iter().copied().max().unwrap_or(0)];
+        levels.iter().enumerate().for_each(|(id, &level)| by_level[level].push(ServiceId(id)));
+        Self { budget, levels, by_level, ends }
+    }
+
+    /// The services that are signalled in this step.
+    pub(crate) fn of_level(&self, level: usize) -> &[ServiceId] {
+        self.by_level.get(level).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -81,7 +89,7 @@ impl Schedule {
 
 fn levels(plan: &Plan, services: usize) -> Vec<usize> {
     let mut levels = vec![0; services];
-    for &id in plan.stop_order().all() {
+    for id in plan.stop_order().all() {
         let root = plan.outermost(id);
         let above = |other: &ServiceId| levels[other.0] + usize::from(plan.outermost(*other) != root);
         levels[id.0] = plan.stop_order().stops_after(id).iter().map(above).max().unwrap_or(0);
@@ -92,7 +100,7 @@ fn levels(plan: &Plan, services: usize) -> Vec<usize> {
 /// How long each and all that stop before it in its slot would like to have together.
 fn chains(plan: &Plan, levels: &[usize], wants: &[Duration]) -> Vec<Duration> {
     let mut chains = wants.to_vec();
-    for &id in plan.stop_order().all() {
+    for id in plan.stop_order().all() {
         let earlier = plan.stop_order().stops_after(id).iter().filter(|other| levels[other.0] == levels[id.0]);
         let earlier = earlier.map(|other| chains[other.0]).max().unwrap_or_default();
         chains[id.0] = chains[id.0].saturating_add(earlier);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::id::{Owner, RunId};
+use super::index::Entry;
 use super::restart::History;
 use super::spec::ServiceSpec;
 use super::time::Time;
@@ -58,8 +59,10 @@ pub(crate) struct Service {
     pub(crate) stage: Stage,
     /// The present life, or the last one.
     pub(crate) run: RunId,
-    /// The last life of a service that had this number before.
+    /// The last run of a service that had this id before.
     pub(crate) before: RunId,
+    /// The last run of a service of another name that had it.
+    pub(crate) before_name: RunId,
     /// Until when the present life, and its sessions, were told that they have time to stop.
     pub(crate) stop_by: Option<Time>,
     pub(crate) request: Option<Request>,
@@ -73,6 +76,7 @@ pub(crate) struct Service {
     pub(crate) user_state: UserState,
     /// The warning about a `ready()` without effect was given.
     pub(crate) ready_ignored: bool,
+    pub(crate) entry: Entry,
 }
 
 /// Where the state of the user's is that the service's runs are made from.
@@ -88,13 +92,16 @@ pub(crate) enum UserState {
 }
 
 impl Service {
-    /// A service in the place of one whose last life was `before`.
-    pub(crate) fn planned(spec: ServiceSpec, before: RunId) -> Self {
+    /// A service in the place of another that is gone, if there was one.
+    pub(crate) fn planned(spec: ServiceSpec, gone: Option<&Service>) -> Self {
+        let before = gone.map_or(RunId::default(), |gone| gone.run);
+        let before_name = gone.filter(|gone| gone.spec.name == spec.name).map_or(before, |gone| gone.before_name);
         Self {
             spec,
             stage: Stage::Planned,
             run: before,
             before,
+            before_name,
             stop_by: None,
             request: None,
             history: History::default(),
@@ -105,6 +112,7 @@ impl Service {
             sessions: Sessions::default(),
             user_state: UserState::Held,
             ready_ignored: false,
+            entry: Entry::default(),
         }
     }
 
@@ -163,7 +171,12 @@ impl Service {
 
     /// How often it was started again, and one of its name before it.
     pub(crate) fn restarts(&self) -> u32 {
-        self.run.0.saturating_sub(1)
+        self.run_number().saturating_sub(1)
+    }
+
+    /// The run, counted from the first one of this name.
+    pub(crate) fn run_number(&self) -> u32 {
+        self.run.0.wrapping_sub(self.before_name.0)
     }
 }
 

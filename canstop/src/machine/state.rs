@@ -32,6 +32,7 @@ use super::closing::Closing;
 use super::event::Event;
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
+use super::index::Index;
 use super::input::{ExitReason, Input};
 use super::phase::Phase;
 use super::plan::Plan;
@@ -104,6 +105,7 @@ pub(crate) struct State {
     pub(super) services: Vec<Service>,
     pub(super) root_sessions: Sessions,
     pub(super) groups: Vec<Group>,
+    pub(super) index: Index,
     pub(super) stop: Option<Stop>,
     /// The last stop signal that counted.
     pub(super) last_signal: Option<Time>,
@@ -131,6 +133,7 @@ impl State {
             services: Vec::new(),
             root_sessions: Sessions::default(),
             groups: Vec::new(),
+            index: Index::default(),
             stop: None,
             last_signal: None,
             given_back: Duration::ZERO,
@@ -147,11 +150,14 @@ impl State {
             return Vec::new();
         }
         self.now = now;
+        self.note_time();
+        self.refresh();
         match event {
             Input::Wake => {}
             // The input that follows decides with these counts.
             Input::SessionsCounted(counts) => {
                 self.sessions_counted(&counts);
+                self.refresh();
                 return Vec::new();
             }
             Input::Signal { signal, at, from_terminal } => self.signal(now, signal, at.min(now), from_terminal),
@@ -181,6 +187,7 @@ impl State {
             self.proceed(now);
         }
         self.note_readiness(now);
+        self.refresh();
         std::mem::take(&mut self.actions)
     }
 
@@ -275,14 +282,14 @@ impl State {
         for &(owner, alive) in counts {
             match owner {
                 Owner::Root => self.root_sessions.alive = alive,
-                Owner::Service(ServiceId(id)) => {
-                    if let Some(service) = self.services.get_mut(id) {
-                        service.sessions.alive = alive;
+                Owner::Service(id) => {
+                    if self.services.get(id.0).is_some_and(|service| service.sessions.alive != alive) {
+                        self.service_mut(id).sessions.alive = alive;
                     }
                 }
-                Owner::Group(group) => {
-                    if let Some(group) = self.groups.get_mut(group) {
-                        group.sessions.alive = alive;
+                Owner::Group(id) => {
+                    if self.groups.get(id).is_some_and(|group| group.sessions.alive != alive) {
+                        self.change_group(id, |group| group.sessions.alive = alive);
                     }
                 }
             }
@@ -308,10 +315,6 @@ impl State {
 
     pub(super) fn name(&self, id: ServiceId) -> String {
         self.service(id).spec.name.clone()
-    }
-
-    pub(super) fn service_mut(&mut self, id: ServiceId) -> &mut Service {
-        &mut self.services[id.0]
     }
 }
 
@@ -374,31 +377,30 @@ impl State {
         }
     }
 
-    pub(super) fn sessions_mut(&mut self, owner: Owner) -> &mut Sessions {
+    /// Abandons what is left of an owner's sessions, and returns how many that are.
+    pub(super) fn abandon_sessions_of(&mut self, owner: Owner) -> u64 {
         match owner {
-            Owner::Root => &mut self.root_sessions,
-            Owner::Service(id) => &mut self.service_mut(id).sessions,
-            Owner::Group(group) => &mut self.groups[group].sessions,
+            Owner::Root => self.root_sessions.abandon(),
+            Owner::Service(id) => self.service_mut(id).sessions.abandon(),
+            Owner::Group(id) => {
+                let mut left = 0;
+                self.change_group(id, |group| left = group.sessions.abandon());
+                left
+            }
         }
     }
 
     /// An owner and the groups that stand under it.
     pub(super) fn family(&self, home: Owner) -> Vec<Owner> {
-        let under_it = |&group: &usize| self.groups[group].home == home;
-        let groups = (0..self.groups.len()).filter(under_it).map(Owner::Group);
-        std::iter::once(home).chain(groups).collect()
+        std::iter::once(home).chain(self.groups_of(home).iter().copied().map(Owner::Group)).collect()
     }
 
     pub(super) fn are_sessions_drained(&self, home: Owner) -> bool {
-        self.family(home).into_iter().all(|owner| self.sessions(owner).are_drained())
+        let groups = self.groups_of(home).iter();
+        self.sessions(home).are_drained() && groups.copied().all(|group| self.groups[group].sessions.are_drained())
     }
 
-    /// Is nothing left of a service, its sessions and its children included?
-    pub(crate) fn is_drained(&self, id: ServiceId) -> bool {
-        self.is_itself_drained(id) && self.plan.children(id).iter().all(|&child| self.is_drained(child))
-    }
-
-    /// The same, whatever is left of its children.
+    /// Is nothing left of a service and its sessions, whatever is left of its children?
     pub(super) fn is_itself_drained(&self, id: ServiceId) -> bool {
         !self.service(id).is_busy() && self.are_sessions_drained(Owner::Service(id))
     }

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::id::{Owner, ServiceId};
 use super::phase::Phase;
 use super::schedule::Schedule;
-use super::service::{Group, Service, ServiceOutcome, Sessions, Stage};
+use super::service::{Group, ServiceOutcome, Sessions, Stage};
 use super::state::{Main, State, Stop};
 use super::time::Time;
 
@@ -27,6 +27,7 @@ impl State {
         if self.stop.is_some() {
             return;
         }
+        self.refresh();
         if cause.is_failure() {
             self.exit = self.exit.max(Exit::Failed);
         }
@@ -69,6 +70,8 @@ impl State {
             next_waiting_line: requested + WAITING_LINE_EVERY,
         });
         self.phase = Phase::DrainDelay;
+        // Their stop levels are known now.
+        self.touch_all();
         self.shorten_what_was_told();
         if self.main == Main::SettingUp {
             let mut root = self.family(Owner::Root).into_iter();
@@ -90,6 +93,7 @@ impl State {
         if let Some(Stop { allowance, reserve, budget_begins, .. }) = self.stop {
             let schedule = self.divide(allowance, reserve, budget_begins);
             self.stop.iter_mut().for_each(|stop| stop.schedule = schedule.clone());
+            self.touch_all();
             self.shorten_what_was_told();
         }
     }
@@ -128,21 +132,21 @@ impl State {
                 }
             }
         }
-        for group in &mut self.groups {
-            group.stop_by = group.stop_by.map(|until| until + span);
+        for group in 0..self.groups.len() {
+            self.change_group(group, |group| group.stop_by = group.stop_by.map(|until| until + span));
         }
     }
 
     /// Who was told to stop alone may have been promised more time than the whole program has. Its
     /// groups of sessions need no word: they are given up with it at the latest.
     fn shorten_what_was_told(&mut self) {
-        let Some(stop) = &self.stop else { return };
-        for (id, service) in self.services.iter_mut().enumerate() {
-            let id = ServiceId(id);
-            let until = stop.schedule.ends(id);
-            if service.stop_by.is_some_and(|stop_by| stop_by > until) {
+        for id in self.ids() {
+            let Some(until) = self.stop.as_ref().map(|stop| stop.schedule.ends(id)) else { return };
+            if self.service(id).stop_by.is_some_and(|stop_by| stop_by > until) {
+                let service = self.service_mut(id);
                 service.stop_by = Some(until);
-                self.actions.push(Action::StopService { id, run: service.run, until });
+                let run = service.run;
+                self.actions.push(Action::StopService { id, run, until });
             }
         }
     }
@@ -157,23 +161,29 @@ impl State {
     }
 
     fn serves(&self) -> bool {
-        self.main == Main::Listening || self.services.iter().any(|service| service.is_running())
+        self.main == Main::Listening || self.index.any_runs()
     }
 
     /// How long each service that is left would like to have for its own stop.
     fn wants(&self) -> Vec<Option<Duration>> {
         let wanted =
             |id| self.service(id).spec.grace.unwrap_or_else(|| self.allowance.default_reserve()).max(FIRST_POLL);
-        self.ids().map(|id| self.has_to_stop(id).then(|| wanted(id))).collect()
+        let mut wants = vec![None; self.services.len()];
+        for id in self.ids().filter(|&id| self.has_to_stop(id)) {
+            // Its parents stop after it.
+            let mut next = Some(id);
+            while let Some(id) = next.filter(|id| wants[id.0].is_none()) {
+                wants[id.0] = Some(wanted(id));
+                next = self.plan.parent(id);
+            }
+        }
+        wants
     }
 
-    /// Is there more left of it, or of a child, than a state to drop?
+    /// Is there more left of it than a state to drop, whatever is left of its children?
     fn has_to_stop(&self, id: ServiceId) -> bool {
         let service = self.service(id);
-        service.is_running()
-            || service.waits_to_start()
-            || !self.are_sessions_drained(Owner::Service(id))
-            || self.plan.children(id).iter().any(|&child| self.has_to_stop(child))
+        service.is_running() || service.waits_to_start() || !self.are_sessions_drained(Owner::Service(id))
     }
 
     /// Goes as far as it can: every step ends as soon as it is drained, or when its time is up.
@@ -192,14 +202,16 @@ impl State {
                 self.abandon_overdue(now);
                 if now < drain_delay_ends {
                     self.supervise_services(now);
-                    let restarts = self.services.iter().any(Service::waits_to_start);
-                    if restarts || !self.is_drained_up_to(usize::MAX) {
+                    self.refresh();
+                    if self.index.any_waits_to_start() || !self.is_drained_up_to(usize::MAX) {
                         return false;
                     }
                 }
                 self.phase = Phase::Stopping(0);
                 self.signal_root(now);
                 self.ids().for_each(|id| self.never_starts_again(id));
+                // From now on whatever is not drained holds up what stops after it.
+                self.touch_all();
             }
             Phase::Stopping(level) => {
                 // The last one is for whatever came late, too.
@@ -210,6 +222,7 @@ impl State {
                 }
                 if level < last_level {
                     self.phase = Phase::Stopping(level + 1);
+                    self.consider_level(level + 1, last_level);
                 } else {
                     self.tear_down(now);
                 }
@@ -227,6 +240,14 @@ impl State {
             Phase::SettingUp | Phase::Running | Phase::Finished => return false,
         }
         true
+    }
+
+    fn consider_level(&mut self, level: usize, last_level: usize) {
+        if level == last_level {
+            return self.consider_stops(self.ids());
+        }
+        let of_level = self.stop.as_ref().map(|stop| stop.schedule.of_level(level).to_vec());
+        self.consider_stops(of_level.into_iter().flatten());
     }
 
     fn signal_root(&mut self, now: Time) {
@@ -259,15 +280,18 @@ impl State {
         loop {
             // That may be all that the next ones wait for.
             self.abandon_overdue(now);
-            let is_next = |&id: &ServiceId| turn(self, id) && self.awaits_stop(id) && !self.is_needed(id);
-            let next: Vec<_> = self.ids().filter(is_next).collect();
-            if next.is_empty() {
+            self.refresh();
+            let considered = std::mem::take(&mut self.index.for_stop);
+            if considered.is_empty() {
                 return;
             }
+            let is_next = |&id: &ServiceId| turn(self, id) && self.awaits_stop(id) && !self.is_needed(id);
+            let next: Vec<_> = considered.into_iter().filter(is_next).collect();
             for id in next {
                 if self.is_to_end(id) {
                     self.never_starts_again(id);
                 }
+                self.refresh();
                 // One of these may have ended just now, and its state is still there.
                 if self.is_not_stopping(id) && !self.is_needed(id) {
                     self.tell_service(now, id);
@@ -290,7 +314,7 @@ impl State {
     }
 
     /// Is there something to do about its stop?
-    fn awaits_stop(&self, id: ServiceId) -> bool {
+    pub(super) fn awaits_stop(&self, id: ServiceId) -> bool {
         self.is_not_stopping(id) || self.service(id).waits_to_start() && self.is_to_end(id)
     }
 
@@ -299,15 +323,8 @@ impl State {
         self.is_ending() || self.service(id).is_to_end()
     }
 
-    /// Is something left of those that stop before it? While the program runs, they count if they are to
-    /// stop as well: a new life disturbs only those that are bound to it.
-    pub(super) fn is_needed(&self, id: ServiceId) -> bool {
-        let stops = |other| self.is_ending() || self.service(other).request.is_some();
-        self.plan.stop_order().stops_after(id).iter().any(|&other| stops(other) && !self.is_drained(other))
-    }
-
-    /// The step of the stop in which a service is told.
-    fn level(&self, id: ServiceId) -> usize {
+    /// The step of the stop in which a service is signalled.
+    pub(super) fn level(&self, id: ServiceId) -> usize {
         self.stop.as_ref().map_or(0, |stop| stop.schedule.level(id))
     }
 
@@ -338,16 +355,14 @@ impl State {
             group.stop(now, until, self.until(now, now + grace));
         }
         self.groups.push(group);
+        self.index_group(self.groups.len() - 1);
     }
 
     fn tell_groups(&mut self, now: Time, home: Owner) {
         let Some(until) = self.home_has_until(home) else { return };
-        for group in 0..self.groups.len() {
-            let Group { home: of, grace, .. } = self.groups[group];
-            if of == home {
-                let own = self.until(now, now + grace);
-                self.groups[group].stop(now, until, own);
-            }
+        for group in self.groups_of(home).to_vec() {
+            let own = self.until(now, now + self.groups[group].grace);
+            self.change_group(group, |group| group.stop(now, until, own));
         }
     }
 
@@ -374,7 +389,7 @@ impl State {
 
     /// Is everything gone that should be by the end of this level?
     fn is_drained_up_to(&self, level: usize) -> bool {
-        self.root_is_drained() && self.ids().all(|id| self.level(id) > level || self.is_drained(id))
+        self.root_is_drained() && self.index.is_drained_up_to(level)
     }
 
     fn root_is_drained(&self) -> bool {
@@ -440,10 +455,8 @@ impl State {
             Phase::TearingDown => stop.teardown_until.filter(|_| self.main == Main::TearingDown),
             _ => None,
         };
-        let services_end = self.ids().filter_map(|id| self.time_ends(id));
-        let groups_end = self.groups.iter().filter_map(Group::time_ends);
-        let restarts = (self.phase == Phase::DrainDelay).then(|| self.next_restart()).flatten();
-        let steps = step_ends.into_iter().chain(restarts).chain([budget.hard_deadline(), stop.next_waiting_line]);
-        services_end.chain(groups_end).chain(steps).min()
+        let restarts = self.index.next_restart().filter(|_| self.phase == Phase::DrainDelay);
+        let ends = [step_ends, restarts, self.index.next_stop_end(), self.index.next_group_end()];
+        ends.into_iter().flatten().chain([budget.hard_deadline(), stop.next_waiting_line]).min()
     }
 }

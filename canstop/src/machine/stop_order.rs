@@ -1,4 +1,6 @@
-//! Who must be gone before whom is told to stop.
+//! What must be gone before a service is signalled.
+
+use std::collections::BTreeSet;
 
 use super::cycles::topological_order;
 use super::id::ServiceId;
@@ -10,8 +12,10 @@ pub(crate) struct StopOrder {
     /// Whom each stops before.
     before: Vec<Vec<ServiceId>>,
     /// Whom each stops after.
-    after: Vec<Vec<ServiceId>>,
-    all: Vec<ServiceId>,
+    after: Vec<BTreeSet<ServiceId>>,
+    /// A child stops before what its parent's dependents would stop before, somewhere: one more service may
+    /// turn such a decision round.
+    turns_round: bool,
 }
 
 impl StopOrder {
@@ -23,47 +27,93 @@ impl StopOrder {
         for (id, parent) in parents.iter().enumerate() {
             parent.iter().for_each(|parent| children[parent.0].push(ServiceId(id)));
         }
+        let mut turns_round = false;
         for (id, needs) in needs.iter().enumerate() {
             for &need in needs {
                 for inner in reachable(need, |at| &children[at.0]) {
-                    // A child that needs somebody outside who needs its parent stops before that one.
-                    let turns_round = inner.0 == id || reachable(inner, |at| &before[at.0]).contains(&ServiceId(id));
-                    if !turns_round && !before[id].contains(&inner) {
+                    if inner.0 == id || before[id].contains(&inner) {
+                        continue;
+                    }
+                    // A child that needs something outside that needs its parent stops before that.
+                    if reachable(inner, |at| &before[at.0]).contains(&ServiceId(id)) {
+                        turns_round = true;
+                    } else {
                         before[id].push(inner);
                     }
                 }
             }
         }
-        let all = topological_order(&before)?;
-        let mut after = vec![Vec::new(); before.len()];
+        topological_order(&before)?;
+        let mut after = vec![BTreeSet::new(); before.len()];
         for (id, others) in before.iter().enumerate() {
-            others.iter().for_each(|other| after[other.0].push(ServiceId(id)));
+            others.iter().for_each(|other| {
+                after[other.0].insert(ServiceId(id));
+            });
         }
-        Some(Self { before, after, all })
+        Some(Self { before, after, turns_round })
     }
 
-    /// Who must be gone before this one is told to stop.
-    pub(crate) fn stops_after(&self, ServiceId(id): ServiceId) -> &[ServiceId] {
-        self.after.get(id).map_or(&[], Vec::as_slice)
+    /// Takes a service out of the order, and makes room for it.
+    pub(super) fn detach(&mut self, id: ServiceId) {
+        self.make_room(id);
+        for other in std::mem::take(&mut self.before[id.0]) {
+            self.after[other.0].remove(&id);
+        }
+        for other in std::mem::take(&mut self.after[id.0]) {
+            self.before[other.0].retain(|&before| before != id);
+        }
     }
 
-    /// Who is told to stop only when this one is gone.
+    fn make_room(&mut self, ServiceId(id): ServiceId) {
+        let services = self.before.len().max(id + 1);
+        self.before.resize_with(services, Vec::new);
+        self.after.resize_with(services, BTreeSet::new);
+    }
+
+    /// Adds an order between two services.
+    pub(super) fn link(&mut self, first: ServiceId, then: ServiceId) {
+        if self.after[then.0].insert(first) {
+            self.before[first.0].push(then);
+        }
+    }
+
+    /// Has this order to be found out as a whole when a service comes to it?
+    pub(super) fn turns_round(&self) -> bool {
+        self.turns_round
+    }
+
+    /// Does `first` stop before `then`, directly or not?
+    pub(super) fn leads_to(&self, first: ServiceId, then: ServiceId) -> bool {
+        reachable(first, |at| self.stops_before(at)).contains(&then)
+    }
+
+    /// What must be gone before this one is signalled.
+    pub(crate) fn stops_after(&self, ServiceId(id): ServiceId) -> &BTreeSet<ServiceId> {
+        static NONE: BTreeSet<ServiceId> = BTreeSet::new();
+        self.after.get(id).unwrap_or(&NONE)
+    }
+
+    /// What is signalled only when this one is gone.
     pub(crate) fn stops_before(&self, ServiceId(id): ServiceId) -> &[ServiceId] {
         self.before.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Everybody, those that stop first at the front.
-    pub(crate) fn all(&self) -> &[ServiceId] {
-        &self.all
+    /// All services, those that stop first at the front.
+    pub(crate) fn all(&self) -> Vec<ServiceId> {
+        topological_order(&self.before).expect("no plan with a cycle is taken in, and no later service closes one")
     }
 }
 
-/// Whoever can be reached from `start`, which is among them only if a way leads back to it.
-pub(crate) fn reachable<'a>(start: ServiceId, next: impl Fn(ServiceId) -> &'a [ServiceId]) -> Vec<ServiceId> {
-    let mut found: Vec<ServiceId> = Vec::new();
-    let mut ways = next(start).to_vec();
+/// Whatever can be reached from `start`, which is among them only if a way leads back to it.
+pub(crate) fn reachable<'a, I>(start: ServiceId, next: impl Fn(ServiceId) -> I) -> Vec<ServiceId>
+where
+    I: IntoIterator<Item = &'a ServiceId>,
+{
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    let mut ways: Vec<ServiceId> = next(start).into_iter().copied().collect();
     while let Some(at) = ways.pop() {
-        if !found.contains(&at) {
+        if seen.insert(at) {
             found.push(at);
             ways.extend(next(at));
         }
@@ -86,7 +136,7 @@ mod tests {
         // A shop with a till, which has a drawer, and a street outside.
         let order = order(&[&[], &[], &[], &[0]], &[None, Some(0), Some(1), None]);
         assert_eq!(order.all(), [3, 2, 1, 0].map(ServiceId));
-        assert_eq!(order.stops_after(ServiceId(2)), [ServiceId(3)]);
+        assert!(order.stops_after(ServiceId(2)).iter().eq(&[ServiceId(3)]));
     }
 
     #[test]

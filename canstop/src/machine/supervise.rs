@@ -7,44 +7,33 @@ use super::id::{Owner, RunId, ServiceId};
 use super::location::Location;
 use super::names::Entry;
 use super::phase::Phase;
-use super::plan::Plan;
-use super::service::{Group, Service, ServiceOutcome, Sessions, Stage, UserState};
+use super::plan::{AFTER, BOUND_TO, Plan, check_own_options};
+use super::service::{Service, ServiceOutcome, Sessions, Stage};
 use super::spec::{Ready, ServiceSpec};
 use super::state::State;
 use super::time::Time;
 
 impl State {
-    /// The id that a service of this name gets: a new one, or that of one that is gone for good.
-    pub(crate) fn number_for(&self, name: &str) -> ServiceId {
-        let is_gone = |&id: &ServiceId| self.service(id).user_state == UserState::Dropped && self.is_drained(id);
-        let gone = self.ids().find(|id| self.service(*id).spec.name == name && is_gone(id));
-        gone.unwrap_or(ServiceId(self.services.len()))
-    }
-
     /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it into
     /// its plan.
     ///
     /// That says nothing about `main`: registered services are added before its body begins. Where `main`
     /// itself starts one, the control plane sends [`Input::MainListens`](super::input::Input) first.
     pub(super) fn add(&mut self, spec: ServiceSpec) {
-        let id = self.number_for(&spec.name);
-        let before = self.services.get(id.0).map_or(RunId::default(), |gone| gone.run);
-        let service = Service::planned(spec, before);
-        if id.0 < self.services.len() {
-            self.services[id.0] = service;
-            self.groups_begin_anew(id);
-        } else {
-            self.services.push(service);
-        }
+        let id = self.number_for(&spec);
+        let service = Service::planned(spec, self.services.get(id.0));
+        self.place(id, service);
+        self.groups_begin_anew(id);
         let may_start = !self.phase.is_stopping() || self.is_restarted_with_its_parent(id);
         if !may_start {
             self.end(id, ServiceOutcome::NeverStarted);
         } else if self.phase >= Phase::Running {
-            match self.check_plan(Some(id)) {
-                Ok(plan) => self.plan = plan,
+            match self.fit(id) {
+                Ok(()) => {}
                 Err(fault) => {
                     self.emit(Event::ServiceRefused { service: self.name(id), fault });
                     self.end(id, ServiceOutcome::Refused);
+                    self.keep_refused(id);
                 }
             }
             self.divide_anew();
@@ -61,16 +50,45 @@ impl State {
         self.phase == Phase::DrainDelay && since_the_request
     }
 
+    /// Fits a service into the plan of the running program. What nothing refers to yet is fitted in without a look
+    /// at all the others.
+    fn fit(&mut self, id: ServiceId) -> Result<(), String> {
+        let spec = &self.service(id).spec;
+        let mut faults = Vec::new();
+        check_own_options(spec, self.allowance.grace, &mut faults);
+        let spec_of = |id| &self.service(id).spec;
+        let after = self.index.names().resolve(spec, &spec.after, AFTER, spec_of, &mut faults);
+        let bound_to = self.index.names().resolve(spec, &spec.bound_to, BOUND_TO, spec_of, &mut faults);
+        let is_unique = self.index.of_path(&spec.name).all(|other| other == id || !self.is_known(other));
+        let names_itself = after.contains(&id) || bound_to.contains(&id);
+        let is_plain = faults.is_empty() && is_unique && !names_itself && !self.has_live_dependents(id);
+        if is_plain && self.attach(id, after, bound_to) {
+            return Ok(());
+        }
+        self.refresh();
+        self.plan = self.check_plan(Some(id))?;
+        self.index_anew();
+        Ok(())
+    }
+
+    /// What was refused is still its parent's child, until its state is dropped.
+    fn keep_refused(&mut self, id: ServiceId) {
+        self.refresh();
+        if !self.has_live_dependents(id) && self.attach(id, Vec::new(), Vec::new()) {
+            return;
+        }
+        self.refresh();
+        if let Ok(plan) = self.check_plan(Some(id)) {
+            self.plan = plan;
+            self.index_anew();
+        }
+    }
+
     /// The plan of all services, or of the present ones and a new one. Those that were refused, and those
     /// that are left of lives that are over, keep their numbers, but nobody can name them any more.
     fn check_plan(&self, new: Option<ServiceId>) -> Result<Plan, String> {
-        let is_known = |id| match self.service(id).stage {
-            Stage::Over(ServiceOutcome::Refused) => false,
-            Stage::Over(_) => self.parent_run_alive(id) || !self.is_drained(id),
-            _ => true,
-        };
         let entries: Vec<_> =
-            self.ids().map(|id| Entry { spec: &self.service(id).spec, is_known: is_known(id) }).collect();
+            self.ids().map(|id| Entry { spec: &self.service(id).spec, is_known: self.is_known(id) }).collect();
         let plan = match new {
             Some(new) => self.plan.with(new, &entries, self.allowance.grace),
             None => Plan::check(&entries, self.allowance.grace),
@@ -86,7 +104,10 @@ impl State {
         self.phase = Phase::Running;
         self.has_run = true;
         match self.check_plan(None) {
-            Ok(plan) => self.plan = plan,
+            Ok(plan) => {
+                self.plan = plan;
+                self.index_anew();
+            }
             Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
         }
     }
@@ -98,9 +119,10 @@ impl State {
         }
         self.supervise_services(now);
         self.fail_late_start(now);
-        self.watch_sessions(self.any_request_open());
+        self.refresh();
+        self.watch_sessions(self.index.any_request_open());
         // No body of `main` runs by now: it waits in `run()`, or it is over.
-        if self.services.iter().all(Service::is_over) {
+        if self.index.all_are_over() {
             self.request_stop(now, Cause::Finished);
         }
     }
@@ -112,19 +134,24 @@ impl State {
         }
         // Stops come first: what is to end is not started again.
         self.pass_on_requests();
-        self.watch_sessions(self.any_request_open());
+        self.refresh();
+        self.watch_sessions(self.index.any_request_open());
         self.stop_those(now, |state, id| state.service(id).request.is_some());
         self.start_what_may(now);
     }
 
     /// Starting one may make it ready, and so let the next one start.
     fn start_what_may(&mut self, now: Time) {
-        while let Some(id) = self.ids().find(|&id| self.may_start(now, id)) {
-            self.start(now, id);
+        self.refresh();
+        while let Some(id) = self.index.for_start.pop_first() {
+            if self.may_start(now, id) {
+                self.start(now, id);
+                self.refresh();
+            }
         }
     }
 
-    fn may_start(&self, now: Time, id: ServiceId) -> bool {
+    pub(super) fn may_start(&self, now: Time, id: ServiceId) -> bool {
         let service = self.service(id);
         let needs_are_met = || {
             let mut needs = self.plan.needs(id).iter();
@@ -156,7 +183,7 @@ impl State {
         service.left_ready = service.left_ready.filter(|_| !ready);
         self.groups_begin_anew(id);
         self.actions.push(Action::Start { id, run });
-        self.emit(Event::ServiceStarted { service: self.name(id), run: run.0 });
+        self.emit(Event::ServiceStarted { service: self.name(id), run: self.service(id).run_number() });
         if ready {
             self.emit(Event::ServiceReady { service: self.name(id) });
         }
@@ -164,16 +191,16 @@ impl State {
 
     /// What its groups of sessions were told was told to an earlier life.
     fn groups_begin_anew(&mut self, id: ServiceId) {
-        for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(id)) {
-            group.stop_by = None;
-            group.cancelled = false;
+        for group in self.groups_of(Owner::Service(id)).to_vec() {
+            self.change_group(group, |group| {
+                group.stop_by = None;
+                group.cancelled = false;
+            });
         }
     }
 
     pub(super) fn service_ready(&mut self, id: ServiceId, of: RunId, location: Location) {
-        let Some(service) = self.services.get_mut(id.0).filter(|service| service.run == of) else {
-            return;
-        };
+        let Some(service) = self.in_run_mut(id, of) else { return };
         let Stage::Running { ready, .. } = &mut service.stage else { return };
         if service.spec.ready == Ready::Started {
             if !std::mem::replace(&mut service.ready_ignored, true) {
@@ -194,8 +221,8 @@ impl State {
     }
 
     fn fail_late_start(&mut self, now: Time) {
-        let late = self.ids().find(|&id| self.start_times_out(id).is_some_and(|ends| now >= ends));
-        if let Some(id) = late {
+        self.refresh();
+        if let Some(&id) = self.index.starts_due(now).first() {
             let service = self.service(id);
             let ServiceSpec { start_timeout, .. } = service.spec;
             let mut fault = format!("{} was not ready within its start_timeout of {start_timeout:?}", service.spec);
@@ -208,13 +235,8 @@ impl State {
     }
 
     pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
-        let due = |id| self.start_times_out(id).into_iter().chain(self.time_ends(id)).min();
-        let groups_end = self.groups.iter().filter_map(Group::time_ends);
-        self.ids().filter_map(due).chain(groups_end).chain(self.next_restart()).min()
-    }
-
-    pub(super) fn next_restart(&self) -> Option<Time> {
-        let restart = |id| self.service(id).starts_again_at().filter(|_| self.may_start_again(id));
-        self.ids().filter_map(restart).min()
+        let Self { index, .. } = self;
+        let ends = [index.next_start_end(), index.next_stop_end(), index.next_group_end(), index.next_restart()];
+        ends.into_iter().flatten().min()
     }
 }

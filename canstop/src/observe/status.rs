@@ -1,5 +1,6 @@
 //! The tree of services and sessions at one moment.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -91,17 +92,20 @@ pub struct SessionStatus {
 impl Status {
     pub(crate) fn of(supervisor: &'static Supervisor) -> Self {
         let services = supervisor.services();
-        let tree = tree(&services, None).into_iter();
+        let mut children: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, service) in services.iter().enumerate() {
+            children.entry(service.parent).or_default().push(ServiceId(id));
+        }
+        let tree = tree(&children, None).into_iter();
         let status = |known: &Known| status_of(&known.name, known.location, &known.snapshot.get());
         Self { services: tree.map(|ServiceId(id)| status(&services[id])).collect(), sessions: sessions(supervisor) }
     }
 }
 
 /// A service, its children, the next one.
-fn tree(services: &[Known], parent: Option<ServiceId>) -> Vec<ServiceId> {
-    let ids = (0..services.len()).map(ServiceId);
-    let children = ids.filter(|id| services[id.0].parent == parent);
-    children.flat_map(|id| std::iter::once(id).chain(tree(services, Some(id)))).collect()
+fn tree(children: &HashMap<Option<ServiceId>, Vec<ServiceId>>, parent: Option<ServiceId>) -> Vec<ServiceId> {
+    let of_parent = children.get(&parent).into_iter().flatten().copied();
+    of_parent.flat_map(|id| std::iter::once(id).chain(tree(children, Some(id)))).collect()
 }
 
 pub(crate) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapshot) -> ServiceStatus {
@@ -110,7 +114,7 @@ pub(crate) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapsh
         location,
         state: snapshot.state,
         since: snapshot.since.elapsed(),
-        restarts: snapshot.run.0.saturating_sub(1),
+        restarts: snapshot.restarts,
         last_error: snapshot.last_error.clone(),
     }
 }
@@ -123,7 +127,7 @@ fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
     let found = snapshot_sessions(supervisor, &Watch::default(), &owners, Instant::now());
     let mut sessions: Vec<SessionStatus> = Vec::new();
     for found in found {
-        let owner = home(found.owner).filter(|home| home.owner != Owner::Root).map(|home| home.name.clone());
+        let owner = home(found.owner).filter(|home| home.owner != Owner::Root).map(Scope::name);
         let location = found.site.location();
         let row = sessions.iter_mut().find(|row| {
             row.location == location

@@ -1,6 +1,6 @@
-//! Where the body of `#[canstop::main]` ends: the services run while its locals are still alive.
+//! The end of the body of `#[canstop::main]`: the services run while its locals are still alive.
 //!
-//! The attribute writes an [`AtEnd`] where the body would return. If `run()` was not called, that future
+//! The attribute inserts an [`AtEnd`] where the body would return. If `run()` was not called, that future
 //! never returns: [`App::run`](crate::App::run) sees that the body waits at its end, runs the services,
 //! and drops the body, with its locals, after the last line of the report.
 
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use crate::failure::install_hook_again;
 use crate::session::Supervisor;
 
-/// What `main` is about to return.
+/// The value that `main` is about to return.
 #[derive(Debug)]
 pub struct AtEnd<R>(pub R);
 
@@ -28,9 +28,9 @@ impl<T, E> AtEnd<Result<T, E>> {
     }
 }
 
-/// Any other output. The method above goes first where both fit.
+/// Any other output. The inherent method above takes precedence.
 pub trait AnyOutput: Sized {
-    /// What `main` returns.
+    /// The output of `main`.
     type Output;
     /// Runs the services.
     fn run(self) -> impl Future<Output = Self::Output>;
@@ -45,7 +45,7 @@ impl<R> AnyOutput for AtEnd<R> {
     }
 }
 
-/// Who polls on this thread, and what it has learned of the body.
+/// What polls on this thread, and the state of the body.
 #[derive(Clone, Copy)]
 enum Polled {
     /// Not `App::run`.
@@ -59,8 +59,8 @@ thread_local! {
     static POLLED: Cell<Polled> = const { Cell::new(Polled::Elsewhere) };
 }
 
-/// Waits for ever if the services are still to run, and not at all if `run()` was called or the body
-/// does not run under an `App`.
+/// Waits forever if the services must still run. Returns at once if `run()` was called or the body does not run under
+/// an `App`.
 async fn wait_at_end() {
     poll_fn(|_| match POLLED.get() {
         Polled::By(supervisor) if !supervisor.is_run_called() => {
@@ -75,7 +75,7 @@ async fn wait_at_end() {
     .await;
 }
 
-/// Polls the body of `main`. Ready with `None` says that it waits at its end.
+/// Polls the body of `main`. Ready with `None` if it waits at its end.
 pub(crate) fn poll_to_end<F: Future>(
     supervisor: &'static Supervisor,
     body: Pin<&mut F>,

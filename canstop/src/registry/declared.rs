@@ -1,8 +1,8 @@
-//! What `#[canstop::service]` writes, and where the compiler says what a service function must be.
+//! The calls that `#[canstop::service]` expands to, and the compiler's checks of a service function.
 //!
-//! What the user wrote stands by itself in it, a type as a type argument and a call as an argument: so
-//! what is wrong with it is told there. [`Service`]'s own constructors ask the same of a closure, of
-//! which the user wrote nothing.
+//! Each part of the user's code is an argument of its own, a type as a type argument and a call as an argument, so
+//! that the compiler reports errors at that part. [`Service`]'s own constructors require the same of a closure, in
+//! which no part has a place of its own.
 
 use super::output::ServiceOutput;
 use super::service::{Body, BoxFuture, Service, boxed, only_once};
@@ -10,10 +10,9 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::{Location, ServiceSpec};
 use crate::session::Factory;
 
-/// What a function with `#[canstop::service]` must be.
+/// The requirements on a function with `#[canstop::service]`.
 ///
-/// There is no use for it without the attribute, which calls it: by hand, a service is made with
-/// [`Service::new`].
+/// Only the attribute uses this type. By hand, make a service with [`Service::new`].
 ///
 /// ```
 /// use canstop::{Lifecycle, Service};
@@ -33,13 +32,13 @@ use crate::session::Factory;
 pub struct ServiceFunction;
 
 impl ServiceFunction {
-    /// A service function gives `()`, `!`, or a `Result` of these: see [`ServiceOutput`].
+    /// A service function returns `()`, `!`, or a `Result` of these: see [`ServiceOutput`].
     #[must_use]
     pub fn returning<R: ServiceOutput>(name: &'static str, file: &'static str, line: u32) -> Declared<R> {
         Declared { spec: ServiceSpec::new(name, Location { file, line }), erase: Body::erase }
     }
 
-    /// Its future may run on any of the runtime's threads, for as long as the program does.
+    /// Its future is `Send` and `'static`: it may run on any thread of the runtime until the program ends.
     pub fn future<F>(future: F) -> BoxFuture<F::Output>
     where
         F: Future + Send + 'static,
@@ -56,22 +55,22 @@ pub struct Declared<R> {
 }
 
 impl<R: 'static> Declared<R> {
-    /// A life is made anew each time.
+    /// Each run is made from the body.
     pub fn restarted(self, body: impl FnMut(Lifecycle) -> BoxFuture<R> + Send + 'static) -> Service<R> {
         Service::made(self.spec, true, Body::Async(Box::new(body)), self.erase)
     }
 
-    /// There is one life.
+    /// There is one run.
     pub fn once(self, body: impl FnOnce(Lifecycle) -> BoxFuture<R> + Send + 'static) -> Service<R> {
         Service::made(self.spec, false, Body::Async(Box::new(only_once(body))), self.erase)
     }
 
-    /// Each life blocks a thread.
+    /// Each run blocks a thread.
     pub fn blocking(self, body: impl FnMut(Lifecycle) -> R + Send + 'static) -> Service<R> {
         Service::made(self.spec, true, Body::Blocking(Box::new(body)), self.erase)
     }
 
-    /// The one life blocks a thread.
+    /// The only run blocks a thread.
     pub fn blocking_once(self, body: impl FnOnce(Lifecycle) -> R + Send + 'static) -> Service<R> {
         Service::made(self.spec, false, Body::Blocking(Box::new(only_once(body))), self.erase)
     }

@@ -1,4 +1,4 @@
-//! What `after` takes.
+//! The argument of `after` and `bound_to`.
 
 use std::any::{TypeId, type_name};
 
@@ -7,19 +7,19 @@ use crate::machine::Reference;
 
 /// Something that names a service: the service function itself, or a service's name.
 ///
-/// `Marker` only keeps the implementations apart and is always inferred.
+/// `Marker` only distinguishes the implementations, and is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     label = "not a service function",
     note = "put `#[canstop::service]` on the function that is named here"
 )]
 pub trait Dependency<Marker> {
-    /// What it names.
+    /// The service that it names.
     #[doc(hidden)]
     fn reference(self) -> NamedService;
 }
 
-/// What a [`Dependency`] names.
+/// The service that a [`Dependency`] names.
 #[derive(Debug)]
 pub struct NamedService(pub(super) Reference);
 

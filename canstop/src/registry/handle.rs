@@ -10,7 +10,7 @@ use crate::machine::{Input, Location, Owner, ServiceOutcome, ServiceState, Wait}
 use crate::observe::{ServiceStatus, status_of};
 use crate::session::{Message, ServiceSnapshot, SnapshotReceiver, Supervisor, current_scope};
 
-/// A service that was started. Dropping it changes nothing; a clone is the same service.
+/// A handle to a started service. To drop it changes nothing; a clone refers to the same service.
 #[derive(Clone)]
 pub struct ServiceHandle {
     pub(super) supervisor: &'static Supervisor,
@@ -21,13 +21,13 @@ pub struct ServiceHandle {
 }
 
 impl ServiceHandle {
-    /// The service's name; a child's begins with its parent's.
+    /// The service's name; a child's name begins with its parent's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Waits until the service, its sessions and its children are over for good.
+    /// Waits until the service, its sessions and its children have ended, and are not restarted.
     ///
     /// # Cancel safety
     ///
@@ -37,8 +37,8 @@ impl ServiceHandle {
         outcome
     }
 
-    /// Stops the service, and waits until it is over, with its sessions and its children. Services that need
-    /// it, and its children, stop before it.
+    /// Stops the service, and waits until it has ended, with its sessions and its children. Its dependents and its
+    /// children stop before it.
     ///
     /// Code that must end first cannot wait: that of the service itself, of its sessions, of its children, and of
     /// services that need it. There the stop is requested, the future completes at once with
@@ -62,7 +62,7 @@ impl ServiceHandle {
         }
     }
 
-    /// Lets the service begin a new run, and waits until that is ready.
+    /// Restarts the service, and waits until the new run is ready.
     ///
     /// Its stop is requested after that of its children and of services that are bound to it. When it has
     /// stopped, and its sessions are over, it starts again, without a pause, and then those that are bound to it
@@ -127,14 +127,13 @@ impl ServiceHandle {
         }
     }
 
-    /// How the service stands at this moment. It asks nobody, so it answers also while every worker is
-    /// blocked.
+    /// The state of the service at this moment. It is available even while every worker is blocked.
     #[must_use]
     pub fn status(&self) -> ServiceStatus {
         status_of(&self.name, self.location, &self.snapshot.get())
     }
 
-    /// Waits until what the control plane says of the service has something to give, or it is over.
+    /// Waits until `what` returns a value for the service's snapshot, or the service has ended.
     async fn wait_for<T>(&self, what: impl Fn(&ServiceSnapshot) -> Option<T>) -> Result<T, ServiceOutcome> {
         let found = self.snapshot.wait_for(|known| match known.is_over() {
             Some(outcome) => Some(Err(outcome)),

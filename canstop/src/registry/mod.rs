@@ -1,4 +1,4 @@
-//! What is to run: services, how they are made and started, and those that register themselves.
+//! Services: making them, starting them, and registration.
 
 mod output;
 mod dependency;

@@ -1,7 +1,7 @@
-//! What a service or `main` may return.
+//! The outputs of a service and of `main`.
 //!
-//! None of the implementations is recommended: the message of the trait says all of them, and one
-//! wrong type gives one error, on the type that was written.
+//! The implementations are all `do_not_recommend`: the trait's message lists them, and a wrong type gives one error,
+//! at the type that the user wrote.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,11 +17,11 @@ use crate::machine::ExitReason;
     note = "`E` is any error that can be boxed and sent: `anyhow::Error`, `Box<dyn Error + Send + Sync>`, or a type that implements `std::error::Error`"
 )]
 pub trait ServiceOutput: Send + 'static {
-    /// The outcome as a result.
+    /// Converts the output to a result.
     ///
     /// # Errors
     ///
-    /// What the service failed with.
+    /// The service's error.
     fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
@@ -62,21 +62,21 @@ where
     }
 }
 
-/// What `main` may return: as a service, and any error that can be boxed, for `main` need not be `Send`.
+/// What `main` may return: the same as a service, but its error need not be `Send`.
 ///
-/// `Kind` tells errors that become a `Box<dyn Error>` from those that are boxed already in another form,
-/// and the compiler finds it out.
+/// `Kind` distinguishes errors that convert to a `Box<dyn Error>` from those that are already boxed in another form.
+/// The compiler infers it.
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that implements `std::error::Error`"
 )]
 pub trait MainOutput<Kind = Boxable> {
-    /// The outcome as a result.
+    /// Converts the output to a result.
     ///
     /// # Errors
     ///
-    /// What `main` failed with.
+    /// The error of `main`.
     fn into_result(self) -> Result<(), Box<dyn Error>>;
 }
 
@@ -137,7 +137,7 @@ impl<E: Into<Box<dyn Error>>> MainOutput for Result<Infallible, E> {
     }
 }
 
-/// How a body ended that was not dropped: with an outcome, or a panic.
+/// How a body that was not dropped has ended: with an output, or a panic.
 pub(crate) fn reason_of<R: ServiceOutput>(returned: Result<R, ExitReason>) -> ExitReason {
     match returned.map(ServiceOutput::into_result) {
         Ok(Ok(())) => ExitReason::Done,

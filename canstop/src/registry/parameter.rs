@@ -33,8 +33,8 @@ impl LifecycleParameter for Lifecycle {
     }
 }
 
-/// State that a service may be restarted with, which is whatever is [`Clone`]: each life has its own
-/// copy. With `restart = "never"` there is one life only, and state is moved into it.
+/// State of a service that may be restarted: any [`Clone`] type. Each run has its own copy. With
+/// `restart = "never"` there is only one run, and state is moved into it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,7 +56,7 @@ impl LifecycleParameter for Lifecycle {
     note = "derive `Clone`, wrap it in `Arc`, or say `restart = \"never\"`"
 )]
 pub trait RestartState: Sized {
-    /// A copy for the next life.
+    /// A copy for the next run.
     #[must_use]
     fn again(&self) -> Self;
 }

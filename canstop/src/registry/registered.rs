@@ -1,9 +1,8 @@
-//! Services that register themselves: those that need nothing but their lifecycle.
+//! Services that register themselves: those whose only parameter is their lifecycle.
 
 use super::service::{AnyService, Service};
 
-/// A function that makes a service of nothing, as `services(..)` of [`main`](macro@crate::main) names
-/// them.
+/// A function without parameters that makes a service, as in `services(..)` of [`main`](macro@crate::main).
 ///
 /// ```no_run
 /// #[canstop::service]
@@ -43,8 +42,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// A registration; the macro submits it. `binary` is the name of the binary target that it is compiled
-    /// for, and none for a library.
+    /// A registration, which the macro submits. `binary` is the name of the binary target that it is compiled for;
+    /// `None` for a library.
     #[must_use]
     pub const fn new(module: &'static str, binary: Option<&'static str>, make: fn() -> AnyService) -> Self {
         Self { module, binary, make }
@@ -53,10 +52,10 @@ impl Registration {
 
 inventory::collect!(Registration);
 
-/// A crate whose registered services are to start.
+/// A crate whose registered services start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Linked {
-    /// A crate by its name, or by that of any of its modules.
+    /// A crate, by its name or that of any of its modules.
     Crate(&'static str),
     /// One target of a package: its library and its binary may have the same name.
     Target { module: &'static str, binary: Option<&'static str> },
@@ -85,8 +84,8 @@ fn crate_of(module: &str) -> &str {
     module.split("::").next().unwrap_or(module)
 }
 
-/// The services that are registered in these crates, in the order of their names: the order in which the
-/// linker finds them means nothing.
+/// The services that are registered in these crates, in the order of their names, because the linker's order is
+/// arbitrary.
 pub(crate) fn registered_in(linked: &[Linked]) -> Vec<AnyService> {
     let mut services: Vec<_> = inventory::iter::<Registration>()
         .filter(|registration| linked.iter().any(|linked| linked.has(registration)))

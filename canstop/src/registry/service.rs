@@ -1,4 +1,4 @@
-//! [`Service`]: a function that was not called yet, and how it is to be supervised.
+//! [`Service`]: a function, and its supervision policy.
 
 use std::any::TypeId;
 use std::fmt;
@@ -18,11 +18,10 @@ pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 type AsyncBody<R> = Box<dyn FnMut(Lifecycle) -> BoxFuture<R> + Send>;
 type BlockingBody<R> = Box<dyn FnMut(Lifecycle) -> R + Send>;
 
-/// A service that is not started yet: what calling a function with `#[canstop::service]` gives.
+/// A service that is not started yet: the value that a function with `#[canstop::service]` returns.
 ///
-/// It does nothing until it is given to [`start`](crate::start()), to
-/// [`App::service`](crate::App::service), or, in a unit test, [`run`](Self::run). The setters are the
-/// options of the attribute.
+/// It does nothing until it is passed to [`start`](crate::start()) or [`App::service`](crate::App::service), or is
+/// [`run`](Self::run) in a unit test. The setters are the options of the attribute.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,7 +40,7 @@ pub struct Service<R> {
     spec: ServiceSpec,
     body: Body<R>,
     own_runtime: bool,
-    /// Knows that the outcome is one, so that nobody else needs to.
+    /// Erases the output's type, where it is known to be a [`ServiceOutput`].
     erase: fn(Body<R>) -> Factory,
 }
 
@@ -54,15 +53,14 @@ pub(super) fn boxed<F: Future + Send + 'static>(future: F) -> BoxFuture<F::Outpu
     Box::pin(future)
 }
 
-/// Lets what can be called once be called through a type that allows more. Nobody does: a service
-/// that runs once is checked not to be restarted before anything starts.
+/// Adapts an `FnOnce` to several calls. There is only one: the plan's check refuses to restart such a service.
 pub(super) fn only_once<A, B>(call: impl FnOnce(A) -> B) -> impl FnMut(A) -> B {
     let mut call = Some(call);
     move |argument| (call.take().expect("a service that runs once is not started twice"))(argument)
 }
 
 impl<R: ServiceOutput> Service<R> {
-    /// A service whose body is made anew for each of its lives.
+    /// A service that may be restarted: `body` makes the future of each run.
     #[track_caller]
     pub fn new<F, Fut>(name: &'static str, mut factory: F) -> Self
     where
@@ -72,7 +70,7 @@ impl<R: ServiceOutput> Service<R> {
         Self::with(name, true, Body::Async(Box::new(move |lifecycle| boxed(factory(lifecycle)))))
     }
 
-    /// A service that runs at most once, and so may own what cannot be cloned. Its restart policy is
+    /// A service that runs at most once, and so may own state that is not `Clone`. Its restart policy is
     /// [`Restart::Never`].
     #[track_caller]
     pub fn once<F, Fut>(name: &'static str, body: F) -> Self
@@ -84,8 +82,8 @@ impl<R: ServiceOutput> Service<R> {
         Self::with(name, false, Body::Async(Box::new(move |lifecycle| boxed(body(lifecycle)))))
     }
 
-    /// A service that blocks. It has a thread of its own, which bears its name, and hears the stop by
-    /// [`Lifecycle::is_stopping`]. `spawn_session!` works on it.
+    /// A service that blocks. It has its own thread, with the service's name, and notices the stop by
+    /// [`Lifecycle::is_stopping`] or [`Lifecycle::on_stopping`]. `spawn_session!` works on that thread.
     #[track_caller]
     pub fn blocking<F>(name: &'static str, body: F) -> Self
     where
@@ -127,7 +125,7 @@ impl<R: ServiceOutput> Body<R> {
     }
 }
 
-/// A life on a thread of its own. Dropping the future leaves the thread behind.
+/// A run on a thread of its own. If the future is dropped, the thread keeps running.
 async fn live_on_own_thread<R: ServiceOutput>(
     body: Arc<Mutex<BlockingBody<R>>>,
     scope: &'static Scope,
@@ -137,17 +135,17 @@ async fn live_on_own_thread<R: ServiceOutput>(
     let run = move || {
         let lifecycle = Lifecycle::new(scope, run);
         let _guard = lifecycle.enter();
-        // What it returns is shown and dropped as the body, and so is its state if this run is the last to
+        // The output is displayed and dropped as part of the body, and so is the state if this run is the last to
         // hold it: all of that before the end is reported.
         let reason = scope.body().run(|| {
-            // A run that panicked leaves its body poisoned and otherwise as any caught panic does.
+            // A run that panicked poisons its body's lock, and otherwise leaves it as any caught panic does.
             let returned = (body.lock().unwrap_or_else(PoisonError::into_inner))(lifecycle.clone());
             reason_of(Ok(returned))
         });
         let dropped = scope.body().run(|| drop(body));
         let _ = ended.send(reason.and_then(|reason| dropped.map(|()| reason)).unwrap_or_else(|panic| panic));
     };
-    match std::thread::Builder::new().name(scope.name.clone()).spawn(run) {
+    match std::thread::Builder::new().name(scope.name()).spawn(run) {
         Ok(_) => end.await.unwrap_or(ExitReason::Dropped),
         Err(error) => ExitReason::Failed(format!("cannot start its thread: {error}")),
     }
@@ -162,13 +160,13 @@ impl<R> Service<R> {
         Self { spec, body, own_runtime: false, erase }
     }
 
-    /// Notes which function made it.
+    /// Records which function made it.
     pub(crate) fn identified(mut self, identity: TypeId) -> Self {
         self.spec.identity = Some(identity);
         self
     }
 
-    /// Runs the body once, here and now, unsupervised: for unit tests.
+    /// Runs the body once, without supervision, for unit tests.
     ///
     /// # Panics
     ///
@@ -186,27 +184,27 @@ impl<R> Service<R> {
         }
     }
 
-    /// Forgets what the body returns, so that services of different kinds can stand in one list.
+    /// Erases the type of the output, so that services of different types fit into one list.
     pub fn into_any(self) -> AnyService {
-        // One that blocks has its thread already, and awaits nothing.
+        // A blocking service already has its thread, and awaits nothing.
         let own_runtime = self.own_runtime && matches!(self.body, Body::Async(_));
         AnyService { spec: self.spec, factory: (self.erase)(self.body), own_runtime }
     }
 
-    /// Gives it another name: two services of one program must not share one.
+    /// Sets its name, which must be unique in the program.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.spec.name = name.into();
         self
     }
 
-    /// When it is started again; on failure unless said otherwise.
+    /// When it is restarted; by default on failure.
     pub fn restart(mut self, restart: Restart) -> Self {
         self.spec.restart.restart = restart;
         self
     }
 
-    /// The least and the longest pause before a restart, 100 ms to 10 s unless said otherwise. The
-    /// ceiling doubles with each attempt, and the pause is drawn between `min` and it.
+    /// The shortest and the longest pause before a restart; by default 100 ms and 10 s. A ceiling doubles with each
+    /// attempt up to `max`, and the pause is random between `min` and the ceiling.
     ///
     /// # Panics
     ///
@@ -218,41 +216,39 @@ impl<R> Service<R> {
         self
     }
 
-    /// How many failures within `window` it may have, 5 in 30 s unless said otherwise. One more is the
-    /// program's failure.
+    /// How many failures within `window` it may have; by default 5 in 30 s. One more is a failure of the program.
     pub fn limit(mut self, failures: u32, window: Duration) -> Self {
         self.spec.restart.limit = Limit { failures, window };
         self
     }
 
-    /// How long it and its sessions may take to stop. A service that others depend on has that time
-    /// reserved. Unless said otherwise it has what is left of its step, and a dependency keeps a
-    /// fifth of the program's grace, and at most a second.
+    /// How long it and its sessions may take to stop; reserved for a dependency. By default it has the rest of its
+    /// step, and a dependency has a fifth of the program's grace, at most one second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.spec.grace = Some(grace);
         self
     }
 
-    /// How long it may take to be ready, 30 s unless said otherwise.
+    /// How long it may take to be ready; by default 30 s.
     pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
         self.spec.start_timeout = start_timeout;
         self
     }
 
-    /// When it counts as ready, as soon as it was started unless said otherwise.
+    /// When it counts as ready; by default as soon as it was started.
     pub fn ready(mut self, ready: Ready) -> Self {
         self.spec.ready = ready;
         self
     }
 
-    /// What a failure before it was ever ready means: it fails the start of the program at once, unless
-    /// this is [`Start::Retry`].
+    /// What a failure before it was ready for the first time means: by default it fails the start of the program at
+    /// once, with [`Start::Retry`] the service is restarted.
     pub fn start(mut self, start: Start) -> Self {
         self.spec.start = start;
         self
     }
 
-    /// Starts it only when `dependency` is ready, and stops it before. Call it once for each.
+    /// Starts it only when `dependency` is ready, and stops it before `dependency`. Call this once for each dependency.
     ///
     /// A service function names its service, and so does the name. A function that takes `impl Trait` or has type
     /// parameters is many functions, so its service is named by its name: `after("database")`. The compiler asks
@@ -266,11 +262,11 @@ impl<R> Service<R> {
     }
 
     /// Starts it after `dependency` and stops it before, as [`after`](Self::after) does, and restarts it
-    /// with it: when `dependency` begins a new life, this one is told to stop, and begins one as soon as
-    /// that is ready. Say it once for each.
+    /// with it: when `dependency` is restarted, this service stops first, and starts again as soon as the new run of
+    /// `dependency` is ready. Call this once for each dependency.
     ///
-    /// Services that are bound to each other both ways are a group that restarts as one. A group has no
-    /// order among itself but what `after` says.
+    /// Services that are bound to each other are a group that restarts together. Within a group, only `after` defines
+    /// an order.
     pub fn bound_to<Marker>(
         mut self,
         dependency: impl Dependency<Marker>, // if its function takes `impl Trait`, its name: `bound_to("database")`
@@ -279,13 +275,13 @@ impl<R> Service<R> {
         self
     }
 
-    /// Lets the program go on without it when it failed too often.
+    /// Lets the program continue without it when it has failed too often.
     pub fn optional(mut self) -> Self {
         self.spec.optional = true;
         self
     }
 
-    /// Drops it at its next `.await` when it is told to stop.
+    /// Drops it at its next `.await` when its stop is requested.
     pub fn cancel(mut self) -> Self {
         self.spec.cancel = true;
         self
@@ -332,7 +328,7 @@ impl<R> fmt::Debug for Service<R> {
     }
 }
 
-/// A service of whatever kind.
+/// A service with any type of output.
 #[must_use = "a service does nothing until it is started"]
 pub struct AnyService {
     pub(crate) spec: ServiceSpec,
@@ -341,7 +337,7 @@ pub struct AnyService {
 }
 
 impl AnyService {
-    /// The name it is reported by.
+    /// Its name in reports.
     pub fn name(&self) -> &str {
         &self.spec.name
     }

@@ -1,4 +1,4 @@
-//! Handing services over to the supervisor, and waiting for the end.
+//! Starting services, and waiting for the end of the program.
 
 use tokio::sync::oneshot;
 
@@ -9,8 +9,8 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::{Owner, Parent, Report};
 use crate::session::{Message, NewService, Scope, SnapshotSender, Supervisor, expect_scope};
 
-/// Starts a service: at [`run`](run()) if the program is still setting up, else as soon as what it
-/// needs is ready.
+/// Starts a service: at [`run`](run()) if the program is still setting up, otherwise as soon as its dependencies
+/// are ready.
 ///
 /// # Panics
 ///
@@ -21,14 +21,14 @@ pub fn start<R>(service: Service<R>) -> ServiceHandle {
     hand_over(supervisor, service.into_any(), true)
 }
 
-/// Gives a service to the control plane. `by_user` says that `main`, or code that it began, did it.
+/// Passes a service to the control plane. `by_user` is true for services that `main`, or code it has started, adds.
 pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory, own_runtime } = service;
     let sender = SnapshotSender::new(supervisor);
     let snapshot = sender.subscribe();
     let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
     if by_user {
-        // By a word of its own: a signal that overtakes the service itself must not drop a `main` that serves.
+        // A separate message: a signal that overtakes the service itself must not drop a `main` that serves.
         supervisor.main_listens();
     }
     supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, own_runtime, snapshot: sender, by_user }));
@@ -38,14 +38,12 @@ pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by
 impl Lifecycle {
     /// Starts another service.
     ///
-    /// Where this is a service's lifecycle, the new one is its child: it is called `parent/child` in
-    /// every report, stops with its parent and before it, and ends with its parent's present life, for
-    /// the next one starts children of its own. It is ready, fails and is restarted as any service. Among
-    /// the children of one parent a name stands once; `after` and `bound_to` mean a sibling first, and
-    /// else one that stands further out.
+    /// If this is a service's lifecycle, the new service is its child: it is named `parent/child` in every report,
+    /// stops with its parent and before it, and ends with the current run of its parent, because the next run starts
+    /// its own children. It becomes ready, fails and is restarted as any service. The children of one parent have
+    /// different names; `after` and `bound_to` refer to a sibling first, and otherwise to a service further out.
     ///
-    /// In `main`, and for [`start`](start()) anywhere, there is no parent: the service stops when the
-    /// program does.
+    /// In `main`, and with [`start`](start()) anywhere, there is no parent: the service stops when the program does.
     ///
     /// ```
     /// use canstop::Lifecycle;
@@ -72,16 +70,16 @@ impl Lifecycle {
         let Owner::Service(id) = home.owner else {
             return hand_over(home.supervisor, service, true);
         };
-        service.spec.name = format!("{}/{}", home.name, service.spec.name);
+        service.spec.name = format!("{}/{}", home.name(), service.spec.name);
         service.spec.parent = Some(Parent { id, run: self.run_id() });
         hand_over(home.supervisor, service, false)
     }
 }
 
-/// Starts the services, and returns when a stop was requested and all is drained. What stands after
-/// it in `main` is the teardown.
+/// Starts the services, and returns when a stop was requested and everything has drained. The code after it in `main`
+/// is the teardown.
 ///
-/// If `main` returns without having called it, it is called then.
+/// If `main` returns without having called it, the services run then.
 ///
 /// # Panics
 ///
@@ -89,7 +87,7 @@ impl Lifecycle {
 ///
 /// # Cancel safety
 ///
-/// Dropped, it waits no longer; a `main` that then returns requests a stop.
+/// If it is dropped, the services run on; a `main` that then returns requests a stop.
 pub async fn run() -> Report {
     let scope: &'static Scope = expect_scope("`canstop::run`");
     // By now the program has set its own hook, if it has one.

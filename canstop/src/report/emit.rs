@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use crate::machine::{Activity, Cause, Location, SettingSource, Signal, Straggler, StragglerKind};
 
-    /// What a subscriber was told: the kind, the level and the names of the fields.
+    /// An event as a subscriber received it: the kind, the level and the names of the fields.
     #[derive(Clone, Default)]
     struct Heard(Arc<Mutex<(String, String, BTreeSet<String>)>>);
 
@@ -283,7 +283,7 @@ mod tests {
             with_default(tracing_subscriber::registry().with(heard.clone()), || event.emit());
             let (kind, level, fields) = heard.0.lock().unwrap().clone();
             assert_eq!(row[0], format!("`{kind}`"));
-            assert!(row[1].contains(&level), "{kind} is told as {level}, and documented as {}", row[1]);
+            assert!(row[1].contains(&level), "{kind} is emitted as {level}, and documented as {}", row[1]);
             let documented: BTreeSet<_> = row[2].split(", ").map(|field| field.trim_matches('`').to_owned()).collect();
             assert_eq!(fields, documented, "{kind}");
         }

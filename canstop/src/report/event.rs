@@ -115,7 +115,7 @@ impl fmt::Display for Event {
             Event::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),
             Event::Stopped { cause, duration, drained, cancelled, abandoned, exit } => {
                 let duration = Rounded(*duration);
-                // All the faults of a plan were told when the stop began; this is one line.
+                // All faults of a plan were reported when the stop began; this is one line.
                 let cause = cause.to_string();
                 let cause = cause.lines().next().unwrap_or_default();
                 let code = exit.code();

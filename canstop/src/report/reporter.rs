@@ -275,8 +275,8 @@ impl Drop for Reporter {
 }
 
 impl ReportThread {
-    /// Runs a job there. After the end of the thread, and so of the control plane, whoever asks is not the
-    /// control thread, and runs it itself.
+    /// Runs a job on the report thread. After the end of that thread, and so of the control plane, the caller cannot
+    /// be the control thread, and runs the job itself.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut queue = self.0.lock();
         if self.0.inline || queue.has_ended {

@@ -1,4 +1,4 @@
-//! Writing to stderr without waiting for whoever reads it.
+//! Writing to stderr without waiting for its reader.
 //!
 //! A pipe may be full, and another thread may hold Rust's lock on stderr for ever. So a thread of its own
 //! writes, and what it has not written at the end of the program is written past the lock.

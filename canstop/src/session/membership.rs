@@ -14,7 +14,7 @@ use super::supervisor::SessionFailure;
 use super::thread::{self, Polling, Thread};
 use super::waiting;
 use crate::failure::current_panic;
-use crate::machine::ExitReason;
+use crate::machine::{ExitReason, Owner};
 
 /// A session's membership in its scope: eight bytes beside the future. Made when it is spawned, and
 /// [ended](Self::end) after the future is dropped.
@@ -74,7 +74,8 @@ impl Membership {
     #[cold]
     pub(super) fn report(&self, reason: ExitReason) {
         let Counter { site, home, .. } = self.counter();
-        home.supervisor.session_failed(SessionFailure { site, scope: home, reason });
+        let owner = (home.owner != Owner::Root).then(|| home.name());
+        home.supervisor.session_failed(SessionFailure { site, owner, reason });
     }
 
     /// The session has come to its end, on this thread.

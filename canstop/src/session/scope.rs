@@ -26,7 +26,8 @@ pub(crate) struct Scope {
     pub(crate) owner: Owner,
     /// What a group of sessions with a grace of their own stands under, and that grace.
     group: Option<(&'static Scope, GroupGrace)>,
-    pub(crate) name: String,
+    /// Another one when the scope goes to another service.
+    name: Mutex<String>,
     pub(crate) location: Location,
     /// What its body is called while a thread runs it.
     body: OnceLock<BodyName>,
@@ -92,7 +93,7 @@ impl Scope {
             supervisor,
             owner,
             group: None,
-            name,
+            name: Mutex::new(name),
             location,
             body: OnceLock::new(),
             run: AtomicU32::new(run.0),
@@ -108,8 +109,22 @@ impl Scope {
     /// The scope of a group number `group` under `home`. Its sessions hear what the home hears, and
     /// what they spawn belongs there.
     pub(super) fn new_group(home: &'static Scope, group: usize, grace: GroupGrace) -> Self {
-        let scope = Self::new(home.supervisor, Owner::Group(group), home.name.clone(), home.location, home.run_id());
+        let scope = Self::new(home.supervisor, Owner::Group(group), home.name(), home.location, home.run_id());
         Self { group: Some((home, grace)), ..scope }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.lock_name().clone()
+    }
+
+    /// Gives the scope, and the groups under it, to a service of another name. Nothing of the one before is left.
+    pub(crate) fn rename(&self, name: &str) {
+        name.clone_into(&mut self.lock_name());
+        self.groups().iter().for_each(|group| name.clone_into(&mut group.lock_name()));
+    }
+
+    fn lock_name(&self) -> std::sync::MutexGuard<'_, String> {
+        self.name.lock().expect("nothing panics while it holds the name")
     }
 
     /// Whose code its sessions are.
@@ -319,7 +334,7 @@ impl Scope {
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("owner", &self.owner).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Scope").field("owner", &self.owner).field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

@@ -31,9 +31,11 @@ impl ScopePool {
     /// an earlier life was told to stop, and stays so, because that owner's lives have growing numbers.
     pub(super) fn take(&self, owner: Owner, name: &str, location: Location) -> Option<&'static Scope> {
         let mut scopes = lock(&self.scopes);
-        let fits = |scope: &&Scope| scope.owner == owner && scope.location == location && scope.name == name;
+        let fits = |scope: &&Scope| scope.owner == owner && scope.location == location;
         let index = scopes.iter().position(|scope| fits(scope) && !scope.has_sessions())?;
-        Some(scopes.swap_remove(index))
+        let scope = scopes.swap_remove(index);
+        scope.rename(name);
+        Some(scope)
     }
 
     pub(super) fn watch_abandoned(&self, scope: &'static Scope) {

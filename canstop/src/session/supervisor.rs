@@ -28,10 +28,10 @@ use crate::machine::{
     Wait,
 };
 
-/// One life of a service: the future of its body.
+/// One run of a service: the future of its body.
 pub(crate) type RunFuture = Pin<Box<dyn Future<Output = ExitReason> + Send>>;
 
-/// Makes the lives of a service. It is called on the data plane, since it runs the user's `Clone`.
+/// Makes the runs of a service. It is called on the data plane, because it runs the user's `Clone`.
 pub(crate) type Factory = Box<dyn FnMut(&'static Scope, RunId) -> RunFuture + Send>;
 
 /// What the data plane tells the control plane.
@@ -73,10 +73,12 @@ pub(crate) struct NewService {
 pub(crate) struct ServiceSnapshot {
     /// `None` until the control plane has taken it in.
     pub(crate) id: Option<ServiceId>,
-    /// The last life that was not this service's.
+    /// The last run that was not this service's.
     pub(crate) before: RunId,
-    /// The present life, or the last one.
+    /// The current run, or the last one.
     pub(crate) run: RunId,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
     pub(crate) state: ServiceState,
     /// Since when it has been in this state.
     pub(crate) since: Instant,
@@ -91,6 +93,7 @@ impl ServiceSnapshot {
             id: None,
             before: RunId::default(),
             run: RunId::default(),
+            restarts: 0,
             state: ServiceState::Waiting,
             since: Instant::now(),
             drained: false,
@@ -120,7 +123,8 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct SessionFailure {
     pub(crate) site: &'static Site,
-    pub(crate) scope: &'static Scope,
+    /// The service that it belongs to, by the name that it has now.
+    pub(crate) owner: Option<String>,
     pub(crate) reason: ExitReason,
 }
 

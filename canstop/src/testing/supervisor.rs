@@ -70,7 +70,7 @@ impl Supervisor {
 
     fn ask(&self, ask: Ask) {
         self.activity.set_asked(true);
-        // The receiver lives as long as the test.
+        // The receiver is dropped only with the test.
         let _ = self.asks.send(ask);
     }
 

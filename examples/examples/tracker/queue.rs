@@ -114,7 +114,7 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// Waits until the event is in the database.
     pub(crate) async fn committed(self) {
-        // The sender stays in the queue until the commit, and the queue lives as long as the program.
+        // The sender stays in the queue until the commit, and the queue is dropped only with the program.
         let _ = self.committed.await;
     }
 }

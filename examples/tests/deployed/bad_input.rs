@@ -35,7 +35,7 @@ fn an_unusable_database_is_reported_without_its_password() {
     for (url, fault, mend) in [
         ("mysql://me:secret@localhost/shop", "\"mysql\" is no database known here", write),
         ("tracker.db", "no scheme", write),
-        ("sqlite:", "without a file name", write),
+        ("sqlite:", "has no file name", write),
         ("postgres://me:secret@localhost:port/shop", "invalid port number", write),
         ("postgres://me:secret@127.0.0.1:1/shop", "postgres://127.0.0.1:1/shop of DATABASE_URL", "Connection refused"),
         ("sqlite:/no/such/folder/test.db", "/no/such/folder/test.db of DATABASE_URL", "unable to open"),

@@ -29,7 +29,7 @@ fn a_database_outage_of_five_seconds_loses_nothing() {
     server.stop(Shutdown::Immediate);
     program.wait_for("cannot write");
     let gone = Instant::now();
-    assert_eq!(load.wait_for_refusal().as_deref(), Some("1"), "a client that is refused is told when to come back");
+    assert_eq!(load.wait_for_refusal().as_deref(), Some("1"), "a refused client gets a `retry-after`");
     // The duration is the fault under test.
     sleep(Duration::from_secs(5).saturating_sub(gone.elapsed()));
     server.start_again();

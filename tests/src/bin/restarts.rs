@@ -48,7 +48,7 @@ async fn other(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static FAILED: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
     let now = Instant::now();
     let times = {
-        let mut failed = FAILED.lock().expect("nobody panics");
+        let mut failed = FAILED.lock().expect("no holder panics");
         if let Some(last) = failed.last() {
             println!("late by {} us", (now - *last).saturating_sub(Duration::from_millis(200)).as_micros());
         }

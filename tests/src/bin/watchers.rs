@@ -51,7 +51,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics").write(bytes)
+        self.0.lock().expect("no holder panics").write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -87,7 +87,7 @@ fn events() -> ExitCode {
     for kind in stream {
         println!("stream {kind}");
     }
-    print!("{}", String::from_utf8_lossy(&log.0.lock().expect("nobody panics")));
+    print!("{}", String::from_utf8_lossy(&log.0.lock().expect("no holder panics")));
     exit
 }
 

@@ -76,7 +76,7 @@ fn a_faulty_plan_is_refused_with_all_its_faults() {
         "`egg`",
         &place_of("faulty_plan", "Service::new(\"egg\""),
     ]);
-    // Each fault is told once: the last line has the number of faults only.
+    // Each fault is reported once: the last line only has their number.
     assert_eq!(finished.times_said("which is not started"), 2, "{finished}");
     assert_eq!(finished.times_said("services wait for each other"), 1, "{finished}");
     assert_eq!(finished.times_said("exit code 1"), 1, "{finished}");

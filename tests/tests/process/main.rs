@@ -21,6 +21,8 @@ mod hearing;
 mod levels;
 mod linking;
 #[cfg(target_os = "linux")]
+mod many;
+#[cfg(target_os = "linux")]
 mod notify;
 mod outputs;
 mod own_runtime;

@@ -90,7 +90,7 @@ fn a_manager_is_notified_of_start_readiness_and_stop() {
     manager.read_rest();
     let (_, last) = manager.messages.last().expect("there were some");
     assert!(last.starts_with("STATUS=stopped (SIGTERM) in "), "{last}");
-    assert!(!manager.has("WATCHDOG=1"), "nobody asked for it");
+    assert!(!manager.has("WATCHDOG=1"), "no watchdog was requested");
 }
 
 #[test]

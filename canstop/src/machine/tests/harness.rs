@@ -90,6 +90,7 @@ impl Watched {
         let actions = self.state.handle(self.now, event.clone());
         let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
         self.trail = Some(Rc::new(trail));
+        self.state.check_index();
         match self.oracle.judge(&actions, &self.state) {
             Ok(()) => Ok(actions),
             Err(broken) => Err(format!("{broken}\n{self:?}")),
@@ -151,6 +152,7 @@ fn fingerprint(state: &State) -> u64 {
         services,
         root_sessions,
         groups,
+        index: _,
         stop,
         last_signal,
         given_back,
@@ -169,6 +171,7 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         stage,
         run,
         before,
+        before_name,
         stop_by,
         request,
         history,
@@ -179,9 +182,10 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         sessions,
         user_state,
         ready_ignored,
+        entry: _,
     } = service;
     let user = (user_state, ready_ignored, last_error);
-    hash(&(stage, (run, before), stop_by, request, history, first_began, was_ready, user, sessions))
+    hash(&(stage, (run, before, before_name), stop_by, request, history, first_began, was_ready, user, sessions))
 }
 
 /// Hashes what `Debug` shows, so that the machine needs no door for it.

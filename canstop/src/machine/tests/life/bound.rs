@@ -1,4 +1,4 @@
-//! Bound services: whose new life is whose.
+//! Bound services: which of them restart together.
 
 use super::super::build::{Options, TERMINATE, at, ended, failed, ms, ready, restart, service, sessions_of, stop};
 use super::super::harness::{Watched, deeds};

@@ -1,4 +1,4 @@
-//! The whole life, with nothing going wrong.
+//! Start, run and stop without faults.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Children: each ends with the life that started it, and before it.
+//! Children: each ends with the run that started it, and before it.
 
 use super::super::build::{
     Options, TERMINATE, added, allowance, at, ended, failed, ms, restart, service, sessions_of, stop,
@@ -13,7 +13,7 @@ use crate::machine::input::{ExitReason, Input};
 use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::ServiceSpec;
 
-/// A child of the first life of service 0.
+/// A child of the first run of service 0.
 fn child(name: &str, after: &[&str]) -> ServiceSpec {
     service(name, after).child_of(0, 1)
 }

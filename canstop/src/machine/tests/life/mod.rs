@@ -57,7 +57,7 @@ fn starts(actions: &[Action]) -> Vec<Action> {
     actions.iter().filter(|action| matches!(action, Action::Start { .. })).cloned().collect()
 }
 
-/// Who is told to stop, in order.
+/// The services that are signalled to stop, in order.
 fn stop_by(actions: &[Action]) -> Vec<usize> {
     let stop_by = |action: &Action| match action {
         Action::StopService { id: ServiceId(id), .. } => Some(*id),

@@ -204,7 +204,7 @@ impl<'a> Play<'a> {
     }
 
     fn add(&mut self, spec: ServiceSpec, script: &'a ServiceScript) -> Result<(), String> {
-        let ServiceId(id) = self.watched.state.number_for(&spec.name);
+        let ServiceId(id) = self.watched.state.number_for(&spec);
         if id == self.scripts.len() {
             self.scripts.push(script);
             self.live.push(None);
