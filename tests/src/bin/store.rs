@@ -8,7 +8,7 @@ use canstop_tests::{READY, scenario};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-const CHUNK: [u8; 65_536] = [0; 65_536];
+static CHUNK: [u8; 65_536] = [0; 65_536];
 
 async fn send_without_end(mut socket: TcpStream) -> std::io::Result<()> {
     loop {
