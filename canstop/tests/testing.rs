@@ -359,7 +359,7 @@ fn a_failed_test_releases_its_descriptors() {
 #[test]
 fn a_body_that_blocks_its_thread_ends_the_test_process() {
     const CHILD: &str = "CANSTOP_TEST_BLOCKS_ITS_THREAD";
-    let name = "a_body_that_blocks_its_thread_ends_the_test_process_with_a_message";
+    let name = "a_body_that_blocks_its_thread_ends_the_test_process";
     if std::env::var_os(CHILD).is_some() {
         let (_hold, wait) = held();
         return hurried().run(async |_| wait());

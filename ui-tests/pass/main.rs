@@ -75,7 +75,7 @@ pub mod errors {
     /// An error that only its trait names.
     #[canstop::main]
     pub async fn opaque() -> Result<(), impl Error> {
-        std::str::from_utf8(&[255]).map(drop)
+        "five".parse::<u8>().map(|_| ())
     }
 }
 
@@ -155,7 +155,7 @@ pub mod ends {
     /// A value that is `()` of a call.
     #[canstop::main]
     pub async fn call() {
-        drop(yes())
+        drop(vec![yes()])
     }
 
     /// A condition on the last statement.
@@ -220,7 +220,7 @@ pub mod ends {
     pub async fn borrows() -> Result<(), String> {
         let text = "5".to_owned();
         let guard = std::sync::Mutex::new(text);
-        guard.lock().map(|text| drop(text.as_str().len())).map_err(|error| error.to_string())
+        guard.lock().map(|text| println!("{text}")).map_err(|error| error.to_string())
     }
 }
 

@@ -408,7 +408,8 @@ impl State {
             self.note(id, Facts::default());
             service.entry = self.services[id.0].entry.clone();
             self.services[id.0] = service;
-            if !self.has_live_dependents(id) {
+            // In a stop the order stays as it was when that began: sessions of the number may still come up.
+            if !self.phase.is_stopping() && !self.has_live_dependents(id) {
                 self.plan.detach(id);
                 self.services[id.0].entry.blockers = 0;
                 self.services[id.0].entry.undrained_children = 0;
