@@ -15,8 +15,8 @@ fn what_is_held_right_compiles() {
     trybuild::TestCases::new().pass("pass/*.rs");
 }
 
-/// Cases that hold several mistakes.
-const SEVERAL: [&str; 1] = ["several"];
+/// Cases with several mistakes, or with one that the compiler meets at two places.
+const SEVERAL: [&str; 2] = ["crate_unknown", "several"];
 
 /// What is written by a macro, or stands where nobody can look it up. An attribute does not show itself
 /// either: what is wrong is what the user wrote under it.
