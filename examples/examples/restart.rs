@@ -13,8 +13,9 @@ use anyhow::ensure;
 use canstop::Lifecycle;
 use tokio::time::sleep;
 
-/// Each pause is random, between 50 ms and a ceiling that doubles with each failure, up to 1 s.
-#[canstop::service(backoff = "50ms..1s")]
+/// Its device may not be there yet, so a failure before the first `ready()` does not fail the start: that is
+/// `start = "retry"`. Each pause is random, between 50 ms and a ceiling that doubles with each failure, up to 1 s.
+#[canstop::service(start = "retry", backoff = "50ms..1s")]
 async fn sensor(lifecycle: Lifecycle) -> anyhow::Result<()> {
     static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
     let attempt = 1 + ATTEMPTS.fetch_add(1, Ordering::Relaxed);
