@@ -12,7 +12,7 @@ use crate::session::expect_scope;
 /// `CANSTOP_GRACE` still beats it, and a stop that was requested before keeps the grace that it had. The drain
 /// delay is part of the grace: a platform's is shortened to a fifth of it if need be, any other must be shorter.
 ///
-/// ```
+/// ```standalone_crate
 /// use std::time::Duration;
 ///
 /// # fn read_config() -> Result<u64, std::io::Error> { Ok(5) }
