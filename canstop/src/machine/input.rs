@@ -10,7 +10,6 @@ use super::time::Time;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the control plane sends some of these later")]
 pub(crate) enum Input {
     /// Time has passed. Harmless at any moment.
     Wake,
