@@ -299,7 +299,8 @@ fn a_third_signal_after_a_drain_delay_forces_the_exit() {
 /// By a terminal of its own, which turns the key into a signal.
 #[test]
 fn ctrl_c_in_a_terminal_skips_the_drain_delay() {
-    let command = format!("{} drains", env!("CARGO_BIN_EXE_control"));
+    // The shell becomes the program: a shell that waited would get the signal as well, and exit by it.
+    let command = format!("exec {} drains", env!("CARGO_BIN_EXE_control"));
     let mut probe = Probe::start("script", &["--quiet", "--return", "--flush", "--command", &command, "/dev/null"]);
     probe.wait_for_start(READY);
     let pressed = Instant::now();
