@@ -33,6 +33,7 @@ const IN_A_CIRCLE: &[&str] = &[
     "canstop/src/session/numbers.rs",
     "canstop/src/session/off_control.rs",
     "canstop/src/session/origin.rs",
+    "canstop/src/session/poll_hook.rs",
     "canstop/src/session/scope.rs",
     "canstop/src/session/scope_pool.rs",
     "canstop/src/session/session_state.rs",

@@ -15,7 +15,7 @@ use syn::Path;
 
 pub(crate) use entry::Entry;
 pub(crate) use value::{Backoff, Count, Crates, Flag, Functions, Label, Limit, Name, Needs, Positive, Setting};
-pub(crate) use words::{Allowances, Clock, Flavor, Ready, Restart, Start, Switch};
+pub(crate) use words::{Allowances, Clock, Everywhere, Flavor, Ready, Restart, Start, Switch};
 
 use crate::diag::Errors;
 use crate::tokens;
@@ -112,6 +112,9 @@ options! {
     "start" start: Setting<Start>, [Service], r#""fail" or "retry""#, r#"start = "retry""#;
     "ready" ready: Setting<Ready>, [Service], r#""notify" or "started""#, r#"ready = "notify""#;
     "clock" clock: Setting<Clock>, [Test], r#""paused" or "real""#, r#"clock = "real""#;
+    "stop" stop: Everywhere, [Test], r#""everywhere""#, r#"stop = "everywhere""#;
+    "abandon" abandon: Everywhere, [Test], r#""everywhere""#, r#"abandon = "everywhere""#;
+    "limit" runs: Setting<Count>, [Test], "a number", "limit = 500";
     "after" after: Needs, [Service], "a list of services", "after(writer)";
     "bound_to" bound_to: Needs, [Service], "a list of services", "bound_to(database)";
     "manual" manual: Flag, [Service], "no value", "manual";

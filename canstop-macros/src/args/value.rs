@@ -235,7 +235,7 @@ impl Value for Count {
         match number.base10_parse::<usize>() {
             Ok(0) => Err(syn::Error::new_spanned(
                 number,
-                format!("`{}` must be at least 1; leave it out for one per core", row.name),
+                format!("`{}` must be at least 1; leave it out for the default", row.name),
             )),
             Ok(count) => Ok(Self(count)),
             Err(_) => Err(entry.ill_typed(row)),

@@ -53,6 +53,16 @@ words! {
     Flavor { MultiThread = "multi_thread", CurrentThread = "current_thread" }
 }
 
+/// A test is stopped, or abandoned, after each poll.
+#[derive(Clone, Copy)]
+pub(crate) struct Everywhere;
+
+impl Value for Everywhere {
+    fn read(entry: &Entry, row: &Row) -> syn::Result<Self> {
+        read(entry, row, &[("everywhere", Self)])
+    }
+}
+
 fn read<T: Copy>(entry: &Entry, row: &Row, words: &[(&str, T)]) -> syn::Result<T> {
     let name = row.name;
     let known = || words.iter().map(|(word, _)| *word);

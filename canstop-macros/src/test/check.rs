@@ -2,6 +2,7 @@
 
 use syn::{FnArg, Type};
 
+use crate::args::Clock;
 use crate::attribute::Declaration;
 use crate::diag::Errors;
 use crate::function::{foreign_attributes, qualifiers};
@@ -16,6 +17,14 @@ impl Plan {
             FnArg::Typed(typed) => Some(&*typed.ty),
             FnArg::Receiver(_) => None,
         })
+    }
+
+    pub(super) fn stops(&self) -> bool {
+        self.0.options.stop.is_some()
+    }
+
+    pub(super) fn abandons(&self) -> bool {
+        self.0.options.abandon.is_some()
     }
 }
 
@@ -47,6 +56,25 @@ pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
     } else if let Some(second) = sig.inputs.iter().nth(1) {
         errors
             .at(second, "a test takes its supervisor and nothing else: remove this parameter, and make it in the body");
+    }
+    let options = &declaration.options;
+    let everywhere = options.stop.as_ref().or(options.abandon.as_ref());
+    if let (None, Some(limit)) = (everywhere, &options.runs) {
+        errors.at(
+            &limit.key,
+            "`limit` is how often a test runs at most that is stopped everywhere: write `stop = \"everywhere\"`, or \
+             remove it",
+        );
+    }
+    let real = options.clock.as_ref().filter(|clock| clock.value.written() == Some(&Clock::Real));
+    if let (Some(everywhere), Some(_)) = (everywhere, real) {
+        errors.at(
+            &everywhere.key,
+            format!(
+                "`{}` needs the paused clock, on which each run has the same polls: remove `clock = \"real\"`",
+                everywhere.key
+            ),
+        );
     }
     Plan(declaration)
 }

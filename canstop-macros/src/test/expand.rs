@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 
 use super::check::Plan;
+use crate::args::Count;
 use crate::attribute::Declaration;
 use crate::paths::duration;
 
@@ -12,27 +13,31 @@ pub(super) fn test(plan: &Plan) -> TokenStream {
     let Plan(declaration) = plan;
     let Declaration { function, krate, .. } = declaration;
     let (ident, body) = (&function.sig.ident, &function.body);
-    let head = head(declaration);
+    let head = head(plan);
     let inner = declaration.inner(&function.sig, &quote!(#body));
     let harness = described(declaration);
-    let run = match plan.parameter() {
+    let test = match plan.parameter() {
         Some(parameter) => {
             let testing = krate.item("testing");
             quote!(async |supervisor| #ident(<#parameter as #testing::TestParameter>::of(supervisor)).await)
         }
         None => quote!(async |_| #ident().await),
     };
-    let run = krate.checked(quote!(#harness.run(#run)));
+    // In the order in which they are documented.
+    let everywhere = [(plan.stops(), quote!(stop_everywhere)), (plan.abandons(), quote!(abandon_everywhere))];
+    let everywhere = everywhere.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, run)| run);
+    let runs: Vec<_> = everywhere.map(|run| krate.checked(quote!(#harness.#run(#test);))).collect();
+    let runs = if runs.is_empty() { vec![krate.checked(quote!(#harness.run(#test)))] } else { runs };
     let body = function.braced(quote! {
         #inner
-        #run
+        #(#runs)*
     });
     quote!(#[::core::prelude::v1::test] #head #body)
 }
 
 /// What is left of a faulty test.
-pub(super) fn shape(Plan(declaration): &Plan, faults: &TokenStream) -> TokenStream {
-    declaration.shape(&head(declaration), faults)
+pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
+    plan.0.shape(&head(plan), faults)
 }
 
 /// What is left of a test whose body may name what is not there.
@@ -42,8 +47,11 @@ pub(super) fn bare(Plan(declaration): &Plan, faults: &TokenStream) -> TokenStrea
     quote!(#head #body)
 }
 
-fn head(declaration: &Declaration) -> TokenStream {
-    declaration.head(declaration.function.sig.output.to_token_stream())
+/// What a test returns that runs often is judged by the harness.
+fn head(plan: &Plan) -> TokenStream {
+    let runs_often = plan.stops() || plan.abandons();
+    let output = &plan.0.function.sig.output;
+    plan.0.head(if runs_often { TokenStream::new() } else { output.to_token_stream() })
 }
 
 /// The options that were written, each a call on the harness.
@@ -61,6 +69,10 @@ fn described(Declaration { krate, options, .. }: &Declaration) -> TokenStream {
     if let Some(clock) = &options.clock {
         let clock = clock.value.expression(|clock| clock.path(&quote!(#testing::Clock)));
         calls.extend(quote!(.clock(#clock)));
+    }
+    if let Some(limit) = &options.runs {
+        let limit = limit.value.expression(|Count(limit)| quote!(#limit));
+        calls.extend(quote!(.limit(#limit)));
     }
     quote!(#testing::Harness::new() #calls)
 }

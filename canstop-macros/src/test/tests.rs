@@ -43,6 +43,21 @@ fn the_clock_may_be_real() {
 }
 
 #[test]
+fn a_test_may_be_stopped_and_abandoned_everywhere() {
+    assert_same(
+        &test(
+            r#"stop = "everywhere", abandon = "everywhere", limit = 50"#,
+            "async fn stops() -> Result<(), E> { body() }",
+        ),
+        r#"#[::core::prelude::v1::test] fn stops() {
+            async fn stops() -> Result<(), E> { body() }
+            ::canstop::testing::Harness::new().limit(50usize).stop_everywhere(async |_| stops().await);
+            ::canstop::testing::Harness::new().limit(50usize).abandon_everywhere(async |_| stops().await);
+        }"#,
+    );
+}
+
+#[test]
 fn without_the_feature_there_is_one_fault() {
     let expansion = without_testing(tokens(""), tokens("async fn stops(mut sup: Supervisor) -> R { body() }"));
     assert_fault(&expansion, "write `canstop = { version = \"0.1\", features = [\"testing\"] }`");
@@ -58,6 +73,9 @@ fn each_misuse_is_one_fault_that_says_what_to_write() {
         ("", "async fn stops(&self) {}", "move it out of the `impl` block"),
         ("", "#[tokio::test] async fn stops() {}", "remove `#[tokio::test]`"),
         ("worker_threads = 2", "async fn stops() {}", "`worker_threads` is an option of `#[canstop::main]`"),
+        ("limit = 5", "async fn stops() {}", "write `stop = \"everywhere\"`"),
+        ("stop = \"everywhere\", clock = \"real\"", "async fn stops() {}", "remove `clock = \"real\"`"),
+        ("stop = \"here\"", "async fn stops() {}", "takes \"everywhere\", not \"here\""),
         ("graec = \"2s\"", "async fn stops() {}", "did you mean `grace`?"),
         ("", "struct Stops;", "goes on a function, not on a struct"),
     ] {

@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::event_loop::EventLoop;
 use crate::health::{Question, Server};
-use crate::machine::{BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Owner, Time, notify_status};
+use crate::machine::{BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Time, notify_status};
 use crate::notify::Notifier;
 use crate::report::Rounded;
-use crate::session::{Held, Kind, Scope, TICK};
+use crate::session::{Held, Kind, TICK, name_of};
 use crate::settings::{Resolved, World};
 
 /// How often the data plane is asked whether it turns, unless a watchdog wants it more often.
@@ -274,16 +274,6 @@ impl EventLoop {
 
     fn report_notify_failure(&self, error: String) {
         self.emit(Event::NotifyFailed { error }, false);
-    }
-}
-
-fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
-    let owner = if home.owner == Owner::Root { String::new() } else { format!(" of service `{}`", home.name()) };
-    match (kind, name) {
-        (Kind::Main, _) => "the body of main".to_owned(),
-        (Kind::Service, _) => format!("service `{}`", home.name()),
-        (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
-        (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
     }
 }
 

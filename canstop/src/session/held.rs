@@ -7,6 +7,7 @@ use super::scope::Scope;
 use super::site::Site;
 use super::snapshot::Watch;
 use super::thread;
+use crate::machine::Owner;
 
 /// A poll that goes on.
 #[derive(Clone, Copy, Debug)]
@@ -32,5 +33,16 @@ impl Watch {
             Some(Held { thread: seen.thread, poll: seen.poll, kind: counter.kind, site, scope, since })
         };
         thread::look().polled.into_iter().filter_map(held).collect()
+    }
+}
+
+/// What is polled, as messages name it.
+pub(crate) fn name_of(kind: Kind, name: Option<&str>, home: &Scope) -> String {
+    let owner = if home.owner == Owner::Root { String::new() } else { format!(" of service `{}`", home.name()) };
+    match (kind, name) {
+        (Kind::Main, _) => "the body of main".to_owned(),
+        (Kind::Service, _) => format!("service `{}`", home.name()),
+        (Kind::Session | Kind::Blocking, Some(name)) => format!("session `{name}`{owner}"),
+        (Kind::Session | Kind::Blocking, None) => format!("session{owner}"),
     }
 }

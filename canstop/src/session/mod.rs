@@ -47,6 +47,8 @@ mod supervisor;
 mod notices;
 mod scope_pool;
 mod scope;
+#[cfg(feature = "testing")]
+mod poll_hook;
 mod thread;
 mod atomics;
 mod tally;
@@ -92,11 +94,13 @@ pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
-pub(crate) use held::Held;
+pub(crate) use held::{Held, name_of};
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use named::{slowest_request, snapshot_sessions};
 pub(crate) use numbers::Numbers;
 pub(crate) use panics::reason_of_dropped;
+#[cfg(feature = "testing")]
+pub(crate) use poll_hook::{HookedPolls, Polled, hook_polls};
 pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_scope};
 #[cfg(feature = "http")]
 pub(crate) use site::site_of;

@@ -50,6 +50,9 @@ pub(crate) enum Message {
     Wait { waiter: ServiceId, wait: Wait, location: Location, for_itself: oneshot::Sender<bool> },
     /// Something to report that needs no decision.
     Emit(Event),
+    /// A test asks for the end of the grace: what is left is abandoned now.
+    #[cfg(feature = "testing")]
+    EndGrace,
     /// The data plane is gone: every future is dropped or abandoned.
     DataPlaneGone,
     /// Services that have registered themselves in a program that links no crate.

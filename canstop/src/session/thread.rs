@@ -13,6 +13,8 @@ use super::counter::{Counter, Kind};
 use super::data_plane::OwnHandle;
 use super::handshake::Handshake;
 use super::origin::Birth;
+#[cfg(feature = "testing")]
+use super::poll_hook::{self, Polled};
 use super::scope::Scope;
 use super::session_state::Mark;
 use super::site::Site;
@@ -316,6 +318,11 @@ impl Polling {
         mark: Mark,
         root_waker: *const Waker,
     ) -> Self {
+        // Without a waker nothing is polled: a future is dropped, or blocking code begins.
+        #[cfg(feature = "testing")]
+        if !root_waker.is_null() {
+            poll_hook::polled(Polled { kind: counter.kind, site: counter.site, home: counter.home });
+        }
         let begun = Self {
             thread,
             current_before: thread.current.load(Ordering::Relaxed),

@@ -40,6 +40,39 @@
 //! Before a signal or a stop takes effect, every service that the test has started was polled, and is ready
 //! if it can be. One that fails at its start is restarted first, until it runs or has failed too often.
 //!
+//! # Stop everywhere
+//!
+//! `#[canstop::test(stop = "everywhere")]` finds the `.await` at which a stop loses work: it runs the test once for
+//! each poll of its services and sessions, with a stop request injected after that poll. With `abandon =
+//! "everywhere"` the end of the grace is injected. The message names the first poll after which the test fails, and
+//! how to run that one alone. See [`Harness::stop_everywhere`].
+//!
+//! Such a test sends its work, stops, and compares what was acknowledged with what is there:
+//!
+//! ```no_run
+//! # use canstop::testing::Supervisor;
+//! # struct Store; impl Store { fn has(&self, _: u32) -> bool { true } }
+//! # fn start_writer(_: &mut Supervisor) -> Store { Store }
+//! # async fn send(_: u32) -> Result<(), ()> { Ok(()) }
+//! # mod tests { use super::*;
+//! #[canstop::test(stop = "everywhere", abandon = "everywhere")]
+//! async fn no_acknowledged_event_is_lost(mut sup: Supervisor) {
+//!     let store = start_writer(&mut sup);
+//!     let mut acknowledged = Vec::new();
+//!     for event in 0..10 {
+//!         if send(event).await.is_ok() {
+//!             acknowledged.push(event);
+//!         }
+//!     }
+//!     let _ = sup.stop().await;
+//!     assert!(acknowledged.into_iter().all(|event| store.has(event)));
+//! }
+//! # }
+//! ```
+//!
+//! The runs are the same each time if the code is: a `tokio::select!` that is not `biased`, and the order of a
+//! `HashMap`, are not. Then a poll that fails may pass when it runs alone.
+//!
 //! # Threads and sockets
 //!
 //! Work on the blocking pool takes real time, and the paused clock does not move meanwhile. While a test waits
@@ -63,7 +96,9 @@ mod parameter;
 mod settle;
 mod plane;
 mod watchdog;
+mod injection;
 mod harness;
+mod everywhere;
 
 pub use clock::Clock;
 pub use harness::Harness;
