@@ -1,4 +1,4 @@
-//! What the stop has come to so far: sessions drained and stragglers named.
+//! The sessions that a stop has drained so far, and the stragglers that it has named.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,20 +9,20 @@ use crate::session::{
     Count, Kind, Scope, SessionGroup, Site, Supervisor, Watch, body_blocks_since, count, snapshot_sessions,
 };
 
-/// As many stragglers as are told one by one.
+/// The most stragglers that get a line of their own.
 const ROWS: usize = 20;
 
-/// The books of a stop.
+/// What a stop has drained and abandoned.
 #[derive(Debug, Default)]
 pub(super) struct DrainStats {
-    /// What each owner's sessions had finished when the stop was requested.
+    /// How many sessions of each owner had finished when the stop was requested.
     finished_before: HashMap<Owner, u64>,
     /// How many sessions had been cancelled by then.
     cancelled_before: u64,
-    /// How many of an abandoned owner's had been drained by then.
+    /// How many sessions of an owner had drained when the owner was abandoned.
     closed: HashMap<Owner, u64>,
     stragglers: Vec<Straggler>,
-    untold: usize,
+    without_line: usize,
 }
 
 impl DrainStats {
@@ -55,7 +55,7 @@ impl DrainStats {
         &self.stragglers
     }
 
-    /// What ends from now on in these scopes was not drained but given up.
+    /// Sessions of these owners that end from now on were abandoned, and do not count as drained.
     pub(super) fn close(&mut self, supervisor: &Supervisor, owners: &[Owner]) {
         let owners: HashSet<_> = owners.iter().collect();
         for count in count(supervisor).into_iter().filter(|count| owners.contains(&count.scope.owner)) {
@@ -64,25 +64,25 @@ impl DrainStats {
         }
     }
 
-    /// Names what is left behind, and tells it.
-    pub(super) fn enter(&mut self, stragglers: Vec<Straggler>, tell: impl Fn(Event)) {
+    /// Records stragglers, and emits an event for each of the first ones.
+    pub(super) fn enter(&mut self, stragglers: Vec<Straggler>, emit: impl Fn(Event)) {
         for straggler in stragglers {
             if self.stragglers.len() < ROWS {
-                tell(Event::Abandoned(straggler.clone()));
+                emit(Event::Abandoned(straggler.clone()));
             } else {
-                self.untold += 1;
+                self.without_line += 1;
             }
             self.stragglers.push(straggler);
         }
     }
 
-    /// How many stragglers were not told one by one.
-    pub(super) fn untold(&self) -> usize {
-        self.untold
+    /// How many stragglers have no line of their own.
+    pub(super) fn without_line(&self) -> usize {
+        self.without_line
     }
 }
 
-/// What the naming of stragglers needs to see.
+/// What stragglers are named from.
 pub(super) struct StragglerNaming<'a> {
     pub(super) supervisor: &'static Supervisor,
     pub(super) watch: &'a Watch,
@@ -91,7 +91,7 @@ pub(super) struct StragglerNaming<'a> {
 }
 
 impl StragglerNaming<'_> {
-    /// Gives everything that is left its name, its place, its age and what it does.
+    /// Returns a row for everything that is left: its name, its place, its age and what it does.
     pub(super) fn name(
         &self,
         left: &Abandoned,
@@ -99,7 +99,7 @@ impl StragglerNaming<'_> {
     ) -> Vec<Straggler> {
         let mut stragglers = Vec::new();
         if left.main {
-            let edge = self.supervisor.root();
+            let root = self.supervisor.root();
             stragglers.push(Straggler {
                 kind: StragglerKind::Main,
                 name: None,
@@ -109,7 +109,7 @@ impl StragglerNaming<'_> {
                 owner: None,
                 count: 1,
                 oldest: Some(self.now.duration_since(self.began)),
-                activity: self.activity_of_body(edge),
+                activity: self.activity_of_body(root),
             });
         }
         for &(id, run) in &left.services {

@@ -1,4 +1,4 @@
-//! The control plane's loop: it turns what happens into the machine's inputs, one after the other.
+//! The control plane's loop: turns what happens into inputs of the machine, one at a time.
 //!
 //! # Order and bounds
 //!
@@ -52,7 +52,7 @@ pub(crate) struct EventLoop {
     pub(super) reporter: Reporter,
     pub(super) main: MainChannels,
     pub(super) operations: Operations,
-    /// What holds the process to its deadline; a test has none.
+    /// Holds the process to its deadline. A test has none.
     pub(super) guard: Option<&'static ExitGuard>,
     /// The callers of `run()`.
     pub(super) in_run: Vec<oneshot::Sender<Report>>,
@@ -68,7 +68,7 @@ pub(crate) struct EventLoop {
     known_groups: usize,
     /// The time of the machine's last input. It never goes back.
     now: Time,
-    /// The code that the guard knows.
+    /// The exit code that the guard has.
     noted: Exit,
     /// Services that have registered themselves, in a program that links no crate.
     pub(super) not_linked: Vec<String>,
@@ -210,8 +210,8 @@ impl EventLoop {
         asked.map_or(now + recount, |asked| asked.min(now + recount))
     }
 
-    /// If this thread waited until `due` and did not run since, nor did anything else: that span costs nobody
-    /// their time. A test's clock may be moved by hours at once, which is not that.
+    /// If this thread waited until `due` and has not run since, the process was frozen. The machine gives that span
+    /// back. A test's clock may jump by hours, which is no freeze.
     fn forgive_frozen_time(&mut self, due: Instant) {
         if self.guard.is_some()
             && let Some(span) = frozen_span(due, Instant::now())
@@ -254,7 +254,7 @@ impl EventLoop {
         self.state.wake_at().is_some_and(|at| self.clock.now() >= at)
     }
 
-    /// Reports once that somebody has replaced a signal handler: that signal no longer stops the program.
+    /// Reports once that a signal handler was replaced: that signal no longer stops the program.
     fn check_handlers(&mut self) {
         self.ticks_to_check -= 1;
         if self.ticks_to_check > 0 {
@@ -297,7 +297,7 @@ impl EventLoop {
         self.end_watchers();
     }
 
-    /// Ends the streams of those that watch, if nothing but them is left of what was told to stop.
+    /// Ends the event streams if only their readers are left of what is stopping.
     fn end_watchers(&self) {
         if !self.supervisor.has_watchers() {
             return;

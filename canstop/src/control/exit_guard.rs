@@ -117,7 +117,7 @@ impl ExitGuard {
         self.watch().report = Some(report);
     }
 
-    /// The last line was emitted: from here on nobody else listens, and a signal ends the process.
+    /// The last line was emitted: from here on only the guard handles signals, and a signal ends the process.
     pub(super) fn end_program(&self) {
         let mut watch = self.watch();
         watch.listener = None;

@@ -1,8 +1,7 @@
-//! The control plane: the only rooms that touch threads, signals, the clock and the exit.
+//! The control plane: the only code that touches threads, signals, the clock and the exit.
 //!
-//! A signal is delivered to the [`exit_guard`]'s thread, becomes an input in the [`event_loop`], is judged
-//! by the machine, and what that decides is done in [`perform`]. If none of that works, the guard ends the
-//! process.
+//! A signal is delivered to the [`exit_guard`]'s thread and becomes an input in the [`event_loop`]. The machine
+//! decides, and [`perform`] does what it decides. If none of that works, the guard ends the process.
 //!
 //! Architecture invariant: no user code runs here, and nothing here waits without a limit.
 

@@ -113,7 +113,7 @@ async fn live(
 }
 
 /// Completes when no session can be left on this runtime: the service has none, whatever runtime they are
-/// on, or this one has no task. Sessions of a later run are not told from those of this one, and a task
+/// on, or this one has no task. Sessions of a later run cannot be distinguished from those of this one, and a task
 /// that is no session may never end; where there are both, the runtime lives on.
 async fn sessions_ended(scope: &'static Scope) {
     let tasks = Handle::current().metrics();

@@ -1,4 +1,4 @@
-//! Doing what the machine decided.
+//! Performs what the machine decides.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl EventLoop {
         }
     }
 
-    /// Names them first: once they are dropped there is nothing left to see.
+    /// Names stragglers first: once they are dropped there is nothing left to name.
     fn abandon(&mut self, abandoned: &Abandoned) {
         self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
@@ -114,7 +114,7 @@ impl EventLoop {
         }
     }
 
-    /// Before they are named: one that ends meanwhile must not count as drained and abandoned.
+    /// Runs before stragglers are named: a session that ends meanwhile must not count as drained and abandoned.
     fn close_books(&mut self, abandoned: &Abandoned) {
         let owners: Vec<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
         self.drain_stats.close(self.supervisor, &owners);
@@ -137,8 +137,8 @@ impl EventLoop {
     /// Emits the last line, waits until everything is written, and drops what was kept for after it. Where
     /// the subscriber stalls, the report goes to stderr past it. Returns whether it is written.
     pub(super) fn report_end(&self, urgent: bool, limit: Duration) -> bool {
-        if self.drain_stats.untold() > 0 {
-            self.emit(Event::MoreAbandoned { rows: self.drain_stats.untold() }, urgent);
+        if self.drain_stats.without_line() > 0 {
+            self.emit(Event::MoreAbandoned { rows: self.drain_stats.without_line() }, urgent);
         }
         self.emit(Event::stopped(&self.report()), urgent);
         let is_written = self.reporter.flush(limit) || self.write_report();
@@ -180,7 +180,7 @@ impl EventLoop {
         !rows.is_empty()
     }
 
-    /// What the stop has come to so far.
+    /// The report at this moment.
     pub(crate) fn report(&self) -> Report {
         let duration = self.state.stop_requested().map(|requested| self.clock.now().since(requested));
         let services = self.state.services().iter().map(|service| ServiceReport {

@@ -1,4 +1,4 @@
-//! The services' other half: what the machine decides about, this holds.
+//! The services as the control plane holds them: their scopes, factories and tasks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl ServiceTable {
         Self { own_runtimes: true, ..self }
     }
 
-    /// Takes a service in under its number, which may have been another's that is gone.
+    /// Adds a service under its id, which a child that has ended may have had before.
     pub(super) fn add(&mut self, supervisor: &'static Supervisor, id: ServiceId, new: NewService) {
         let NewService { spec, factory, own_runtime, snapshot, .. } = new;
         let (name, location) = (spec.name.clone(), spec.location);

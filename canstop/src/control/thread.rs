@@ -120,8 +120,8 @@ impl Deliveries {
     }
 }
 
-/// Runs the control plane to its end. A panic on this thread is a fault of this crate; the process must
-/// not survive it with its signals handled by nobody.
+/// Runs the control plane to its end. A panic on this thread is a fault of this crate. The process must not
+/// survive it, because nothing would handle its signals.
 fn control(
     runtime: &Runtime,
     mut event_loop: EventLoop,

@@ -193,7 +193,7 @@ impl Waiter {
     }
 }
 
-/// A signal whose handler somebody has replaced since, if there is one: it no longer stops the program.
+/// Returns a signal whose handler was replaced since, if there is one: it no longer stops the program.
 pub(in crate::control) fn replaced_handler() -> Option<Signal> {
     let mut installed = SIGNALS.into_iter().zip(&INSTALLED);
     let is_replaced = |&(signal, installed): &(Signal, &AtomicUsize)| {

@@ -93,7 +93,7 @@ impl Waiter {
     }
 }
 
-/// Handlers are a list here: nobody replaces another one's.
+/// Handlers are a list here: no handler replaces another one.
 pub(in crate::control) fn replaced_handler() -> Option<Signal> {
     None
 }
