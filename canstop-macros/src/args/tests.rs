@@ -1,6 +1,8 @@
 //! The option reader, through the table.
 
-use super::{Location, Options, Ready, Restart, Row, TABLE, names};
+use std::collections::BTreeSet;
+
+use super::{Location, Options, Ready, Restart, Row, TABLE, all_names, names};
 use crate::diag::Errors;
 use crate::testing::{faults, mutations, tokens};
 
@@ -202,11 +204,17 @@ fn the_docs_of_a_macro_list_its_options_and_no_other() {
     }
 }
 
+/// The fuzzer's dictionary: every option, and the tokens of `fuzz/tokens.dict`. With `CANSTOP_WRITE_DICTIONARY`
+/// set to a file, this test writes it there.
 #[test]
-fn the_fuzzer_knows_every_option() {
-    let dictionary = include_str!("../../fuzz/tokens.dict");
-    for (Row { name, .. }, _) in TABLE {
-        assert!(dictionary.lines().any(|line| line == format!("\"{name}\"")), "`{name}` is not in tokens.dict");
+fn the_dictionary_of_the_fuzzer_has_each_entry_once() {
+    let options: BTreeSet<_> = all_names().into_iter().map(|name| format!("\"{name}\"")).collect();
+    let tokens = include_str!("../../fuzz/tokens.dict");
+    let twice: Vec<_> = tokens.lines().filter(|&line| options.contains(line)).collect();
+    assert!(twice.is_empty(), "options come from the table: remove {twice:?} from tokens.dict");
+    if let Some(path) = std::env::var_os("CANSTOP_WRITE_DICTIONARY") {
+        let options = options.iter().map(|entry| format!("{entry}\n")).collect::<String>();
+        std::fs::write(path, options + tokens).expect("the dictionary can be written");
     }
 }
 
