@@ -100,6 +100,7 @@
 //! | `systemd` | notifications to systemd, on Linux, where `NOTIFY_SOCKET` is set | yes |
 //! | `http` | `canstop::http`: serving tower services over HTTP/1 and HTTP/2 | no |
 //! | `axum` | `canstop::axum`: the same for a router, with routes in reports | no |
+//! | `metrics` | the numbers of [`metrics()`] for the recorder of the `metrics` crate, once a second | no |
 //! | `testing` | `canstop::testing` and `#[canstop::test]` | no |
 //!
 //! # What it cannot do
@@ -154,8 +155,8 @@ pub use crate::machine::{
     ServiceReport, ServiceState, Signal, Start, Straggler, StragglerKind,
 };
 pub use crate::machine::{Platform, SettingSource};
+pub use crate::observe::{AcceptQueueMetrics, Metrics, RequestMetrics, ServiceMetrics, SessionMetrics, metrics};
 pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, observe, status};
-pub use crate::observe::{Metrics, ServiceMetrics, SessionMetrics, metrics};
 pub use crate::registry::{
     AnyService, Dependency, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
     ServiceFunction, ServiceHandle, ServiceOutput, run, start,

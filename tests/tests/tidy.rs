@@ -45,6 +45,7 @@ const UNSAFE: &[&str] = &[
     "canstop/src/control/exit.rs",
     "canstop/src/control/signals/unix.rs",
     "canstop/src/listen/passed.rs",
+    "canstop/src/listen/queue.rs",
     "canstop/src/notify/ready_fd.rs",
     "canstop/src/session/data_plane.rs",
     "canstop/src/session/forked.rs",

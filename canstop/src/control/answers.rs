@@ -1,8 +1,7 @@
 //! Answering who asks how the program is.
 
-use std::time::Duration;
-
 use super::event_loop::EventLoop;
+use super::operations::Operations;
 use crate::health::{Format, Page, Question};
 use crate::machine::judge;
 use crate::observe::{Metrics, Status};
@@ -23,12 +22,11 @@ impl EventLoop {
         let stragglers = self.drain_stats.stragglers();
         let abandoned = stragglers.iter().map(|straggler| straggler.count).sum();
         let ready = self.state.readiness(now).is_ok();
-        let pulse = self.operations.pulse.as_ref();
         let mut numbers = self.supervisor.numbers();
         numbers.phase = self.state.phase();
         numbers.ready = ready;
         numbers.blocked_threads = self.operations.blocked.count();
-        numbers.stall = pulse.map_or(Duration::ZERO, |pulse| pulse.heartbeat.age(now));
+        numbers.stall = self.operations.stalled_for(now);
         numbers.stop = stop;
         numbers.abandoned = abandoned;
     }
@@ -37,9 +35,8 @@ impl EventLoop {
     pub(super) fn answer(&self, question: Question) {
         match question {
             Question::Probe(probe, answer) => {
-                let Some(pulse) = &self.operations.pulse else { return };
-                let now = self.clock.now();
-                let _ = answer.send(judge(probe, &self.state, &pulse.heartbeat, self.operations.stall, now));
+                let (now, Operations { stall, .. }) = (self.clock.now(), &self.operations);
+                let _ = answer.send(judge(probe, &self.state, self.operations.stalled_for(now), *stall, now));
             }
             Question::Page(page, answer) => drop(answer.send(self.page(page))),
         }

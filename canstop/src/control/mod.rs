@@ -19,7 +19,10 @@ mod drain_stats;
 mod event_loop;
 mod messages;
 mod perform;
+#[cfg(feature = "metrics")]
+mod recording;
 mod operations;
+mod queues;
 mod answers;
 mod thread;
 

@@ -12,15 +12,21 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::event_loop::EventLoop;
+#[cfg(feature = "metrics")]
+use super::recording::Recording;
 use crate::health::{Question, Server};
-use crate::machine::{BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Time, notify_status};
+use crate::machine::{
+    AcceptStalls, BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Time, notify_status,
+};
 use crate::notify::Notifier;
 use crate::report::Rounded;
 use crate::session::{Held, Kind, TICK, name_of};
 use crate::settings::{Resolved, World};
 
-/// How often the data plane is asked whether it turns, unless a watchdog wants it more often.
+/// How often the data plane is asked whether it turns, unless a watchdog or a short stall needs it more often.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+const BEATS_PER_STALL: u32 = 4;
 
 /// What was set up before the control plane runs: everything in it that can fail.
 #[derive(Debug, Default)]
@@ -62,10 +68,15 @@ pub(super) struct Operations {
     pub(super) stall: Duration,
     /// Since when the data plane is reported as stalled.
     stalled: Option<Time>,
+    /// Since when listeners do not accept.
+    pub(super) accept_stalls: AcceptStalls,
     pub(super) blocked: BlockedThreads,
     /// Events are said by shared reference.
     notifying: RefCell<Notifying>,
     questions: Option<mpsc::Receiver<Question>>,
+    /// Records the program's numbers.
+    #[cfg(feature = "metrics")]
+    pub(super) recording: Option<Recording>,
     /// Whether these pages, which have names in them, may be asked for.
     pub(super) status: bool,
     pub(super) metrics: bool,
@@ -86,6 +97,7 @@ impl Operations {
             reported_after: Duration::MAX,
             stall: Duration::MAX,
             stalled: None,
+            accept_stalls: AcceptStalls::new(Time::default()),
             blocked: BlockedThreads::new(None),
             notifying: RefCell::new(Notifying {
                 notifier: Notifier::default(),
@@ -93,6 +105,8 @@ impl Operations {
                 has_started: false,
             }),
             questions: None,
+            #[cfg(feature = "metrics")]
+            recording: None,
             status: false,
             metrics: false,
         }
@@ -101,19 +115,31 @@ impl Operations {
     fn start(outside: Outside, clock: Clock) -> io::Result<Self> {
         let Outside { health, notifier, stall, blocked, status, metrics } = outside;
         let plan = NotifyPlan::new(notifier.watchdog());
-        let beat_every = plan.beat_every().map_or(BEAT_EVERY, |every| every.min(BEAT_EVERY));
+        // A data plane that turns is at most one beat old: a stall must be several.
+        let beat_every = plan.beat_every().unwrap_or(BEAT_EVERY).min(BEAT_EVERY).min(stall / BEATS_PER_STALL);
         let is_looked_at = health.is_some() || notifier.watchdog().is_some();
         Ok(Self {
             pulse: is_looked_at.then(|| Pulse::new(clock, beat_every)),
-            reported_after: notifier.watchdog().map_or(stall, |limit| stall.min(limit / 2)),
+            // One tick before, so that the report comes first.
+            reported_after: notifier.watchdog().map_or(stall, |limit| stall.min(limit / 2)).saturating_sub(TICK),
             stall,
             stalled: None,
+            accept_stalls: AcceptStalls::new(clock.now()),
             blocked: BlockedThreads::new(blocked),
             notifying: RefCell::new(Notifying { notifier, plan, has_started: false }),
             questions: health.map(Server::start).transpose()?,
+            #[cfg(feature = "metrics")]
+            recording: None,
             status,
             metrics,
         })
+    }
+
+    /// For how long the program has made no progress: its data plane may not have turned, or a listener has not
+    /// accepted what waits for it. Zero where nobody looks.
+    pub(super) fn stalled_for(&self, now: Time) -> Duration {
+        let Some(pulse) = &self.pulse else { return Duration::ZERO };
+        pulse.heartbeat.age(now).max(self.accept_stalls.age(now))
     }
 
     /// The next question of a probe. Cancel safe.
@@ -173,6 +199,10 @@ impl EventLoop {
     /// If that does not take the health endpoint's socket.
     pub(super) fn show(&mut self, outside: Outside) -> io::Result<()> {
         self.operations = Operations::start(outside, self.clock)?;
+        #[cfg(feature = "metrics")]
+        {
+            self.operations.recording = Some(Recording::start(self.supervisor, self.reporter.thread()));
+        }
         Ok(())
     }
 
@@ -189,8 +219,13 @@ impl EventLoop {
             self.emit(event, false);
         }
         self.judge_stall(now, &held);
+        self.look_at_queues(now);
         self.note_start();
         self.publish_numbers();
+        #[cfg(feature = "metrics")]
+        if let Some(recording) = &mut self.operations.recording {
+            recording.look(now);
+        }
     }
 
     /// Every thread of the data plane that is held, and by what.

@@ -140,6 +140,8 @@ impl EventLoop {
         if self.drain_stats.without_line() > 0 {
             self.emit(Event::MoreAbandoned { rows: self.drain_stats.without_line() }, urgent);
         }
+        // Callbacks of the last line read the last numbers.
+        self.publish_numbers();
         self.emit(Event::stopped(&self.report()), urgent);
         let is_written = self.reporter.flush(limit) || self.write_report();
         if !urgent {

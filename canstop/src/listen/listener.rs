@@ -12,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::bind::{BACKLOG, Bound};
+use super::queue::Listed;
+use super::refusal::{Refusal, judge};
 use super::stream::{Peer, PeerKind, Socket, Stream};
 use crate::lifecycle::Lifecycle;
 use crate::machine::Event;
@@ -25,6 +27,8 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 /// As text it is its address, or its addresses with commas between them.
 #[derive(Debug)]
 pub struct Listener {
+    /// Before the sockets, which are closed after it.
+    listed: Listed,
     name: String,
     sockets: Vec<Listening>,
     /// Which socket is polled first next time, so that none waits behind a busy one.
@@ -78,6 +82,14 @@ impl Listening {
         }
     }
 
+    fn tcp(&self) -> Option<&std::net::TcpListener> {
+        match self {
+            Self::Tcp { kernel, .. } => Some(kernel),
+            #[cfg(unix)]
+            Self::Unix { .. } => None,
+        }
+    }
+
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
             Self::Tcp { runtime, .. } => {
@@ -120,50 +132,12 @@ impl Listening {
     }
 }
 
-/// The meaning of an error of `accept`.
-enum Refusal {
-    /// The connection ended before it was accepted, or a signal interrupted the call. There may be a next one.
-    OfOne,
-    /// The system is out of descriptors or memory.
-    OutOfResources,
-    /// The listener is unusable.
-    OfAll,
-}
-
-fn judge(error: &io::Error) -> Refusal {
-    #[cfg(unix)]
-    if let Some(code) = error.raw_os_error() {
-        return match code {
-            libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => Refusal::OutOfResources,
-            // On Linux `accept` also returns network errors of the new connection, see accept(2).
-            libc::ECONNABORTED
-            | libc::ECONNRESET
-            | libc::EINTR
-            | libc::EPROTO
-            | libc::EPERM
-            | libc::ENETDOWN
-            | libc::ENETUNREACH
-            | libc::EHOSTDOWN
-            | libc::EHOSTUNREACH
-            | libc::ENOPROTOOPT
-            | libc::EOPNOTSUPP
-            | libc::ETIMEDOUT => Refusal::OfOne,
-            _ => Refusal::OfAll,
-        };
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
-            Refusal::OfOne
-        }
-        io::ErrorKind::OutOfMemory => Refusal::OutOfResources,
-        _ => Refusal::OfAll,
-    }
-}
-
 impl Listener {
     pub(super) fn new(name: &str, sockets: Vec<Bound>) -> io::Result<Self> {
-        let sockets = sockets.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
+        let sockets = sockets.into_iter().map(Listening::new).collect::<io::Result<Vec<_>>>()?;
+        let listed = Listed::new(name, sockets.iter().filter_map(Listening::tcp));
         Ok(Self {
+            listed,
             name: name.to_owned(),
             sockets,
             next: AtomicUsize::new(0),
@@ -185,6 +159,7 @@ impl Listener {
     pub fn limit(mut self, connections: usize) -> Self {
         assert!(connections > 0, "a limit of zero connections accepts nothing: write at least 1");
         let permits = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self.listed.activity.limit(Arc::clone(&permits));
         self.limit = Some(Limit { connections, permits, reported: AtomicBool::new(false) });
         self
     }
@@ -203,6 +178,7 @@ impl Listener {
     /// Cancel safe: no accepted connection is lost.
     pub async fn accept(&self) -> Option<io::Result<(Stream, Peer)>> {
         let lifecycle = Lifecycle::try_current().ok();
+        self.listed.activity.begin();
         let is_stopping = || lifecycle.as_ref().is_some_and(Lifecycle::is_stopping);
         // Without a supervisor there is no stop.
         let mut permit = match &lifecycle {
@@ -224,7 +200,10 @@ impl Listener {
                 self.accept_next(lifecycle.as_ref()).await?
             };
             let error = match accepted {
-                Ok((socket, peer)) => return Some(Ok((Stream::new(socket, permit), peer))),
+                Ok((socket, peer)) => {
+                    self.listed.activity.accepted();
+                    return Some(Ok((Stream::new(socket, permit), peer)));
+                }
                 Err(error) => error,
             };
             match judge(&error) {
@@ -320,11 +299,7 @@ impl Listener {
     ///
     /// If it listens on Unix sockets only, or the system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let tcp = self.sockets.iter().find_map(|socket| match socket {
-            Listening::Tcp { kernel, .. } => Some(kernel),
-            #[cfg(unix)]
-            Listening::Unix { .. } => None,
-        });
+        let tcp = self.sockets.iter().find_map(Listening::tcp);
         let none = || io::Error::new(io::ErrorKind::Unsupported, format!("`{}` listens on a Unix socket", self.name));
         tcp.ok_or_else(none)?.local_addr()
     }

@@ -7,6 +7,8 @@
 mod address;
 mod stream;
 mod bind;
+mod queue;
+mod refusal;
 #[cfg(unix)]
 mod passed;
 mod listener;
@@ -14,6 +16,8 @@ mod listener;
 pub use address::{Address, ListenAddress};
 pub use listener::Listener;
 pub use stream::{Peer, Stream};
+
+pub(crate) use queue::{ListenerQueue, accept_queues};
 
 use std::io;
 

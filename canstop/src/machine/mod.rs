@@ -33,6 +33,7 @@ mod closing;
 mod abandon;
 mod status;
 mod heartbeat;
+mod accept_queue;
 mod readiness;
 mod notify;
 mod blocked;
@@ -51,6 +52,7 @@ pub use source::{Platform, SettingSource};
 pub use spec::{Ready, Start};
 pub use status::ServiceState;
 
+pub(crate) use accept_queue::{AcceptQueue, AcceptStalls};
 pub(crate) use action::{Abandoned, Action};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use blocked::{BlockedThreads, HeldThread};

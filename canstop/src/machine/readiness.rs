@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::heartbeat::Heartbeat;
 use super::id::ServiceId;
 use super::phase::Phase;
 use super::service::{Service, ServiceOutcome, Stage};
@@ -147,9 +146,10 @@ pub(crate) enum Probe {
 /// What a probe is answered.
 pub(crate) type Answer = Result<(), Unready>;
 
-/// Judges a probe. A stop never makes the program dead: what kills it for its liveness kills the drain.
-pub(crate) fn judge(probe: Probe, state: &State, heartbeat: &Heartbeat, stall: Duration, now: Time) -> Answer {
-    let is_stalled = !state.phase().is_stopping() && heartbeat.age(now) > stall;
+/// Judges a probe of a program that has made no progress for this long: its data plane does not turn, or a listener
+/// of it does not accept. A stop never makes the program dead: what kills it for its liveness kills the drain.
+pub(crate) fn judge(probe: Probe, state: &State, stalled_for: Duration, stall: Duration, now: Time) -> Answer {
+    let is_stalled = !state.phase().is_stopping() && stalled_for > stall;
     match probe {
         Probe::Live if is_stalled => Err(Unready::Stalled),
         Probe::Live => Ok(()),

@@ -1,12 +1,12 @@
 //! The program's numbers at one moment.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::status::Status;
-use crate::machine::{Location, Phase, ServiceState};
-use crate::session::{Supervisor, expect_scope};
+use super::words::{PHASES, STATES, word_of, word_of_state};
+use crate::machine::{Location, ServiceState};
+use crate::session::{Supervisor, expect_scope, requests_by_route};
 
 /// The program's numbers at this moment.
 ///
@@ -38,6 +38,10 @@ pub struct Metrics {
     pub services: Vec<ServiceMetrics>,
     /// The live sessions of each site and service.
     pub sessions: Vec<SessionMetrics>,
+    /// The requests that `canstop::http` serves now, by service and route.
+    pub requests: Vec<RequestMetrics>,
+    /// The connections that wait to be accepted, by listener. On Linux, for TCP.
+    pub accept_queues: Vec<AcceptQueueMetrics>,
     /// How many sessions were spawned since the program started.
     pub sessions_started: u64,
     /// How many of them have ended.
@@ -48,8 +52,8 @@ pub struct Metrics {
     pub abandoned: u64,
     /// How many threads of the runtime are held by a service or session for longer than `CANSTOP_BLOCKED`.
     pub blocked_threads: u64,
-    /// For how long the runtime may not have run new work; up to a second in normal operation. Zero if neither probes
-    /// nor a watchdog need it.
+    /// For how long the runtime may not have run new work, or a listener has accepted none of the connections that
+    /// wait; up to a second in normal operation. Zero if neither probes nor a watchdog need it.
     pub stall: Duration,
     /// For how long the program has been stopping.
     pub stopping: Option<Duration>,
@@ -81,32 +85,83 @@ pub struct SessionMetrics {
     pub alive: u64,
 }
 
-/// The words of the phases, in their order.
-const PHASES: [&str; 7] = ["setting_up", "running", "drain_delay", "stopping", "tearing_down", "flushing", "finished"];
-
-pub(super) fn word_of(phase: Phase) -> &'static str {
-    PHASES[match phase {
-        Phase::SettingUp => 0,
-        Phase::Running => 1,
-        Phase::DrainDelay => 2,
-        Phase::Stopping(_) => 3,
-        Phase::TearingDown => 4,
-        Phase::Flushing => 5,
-        Phase::Finished => 6,
-    }]
+/// The requests that one service, or its children, serve on one route.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestMetrics {
+    /// The service; `None` for the root.
+    pub service: Option<String>,
+    /// The method and the template of the route, `GET /orders/{id}`. `None` for requests without a known route, as
+    /// all of them are without the feature `axum`: their paths are the clients'.
+    pub route: Option<String>,
+    /// How many there are.
+    pub running: u64,
 }
 
-const STATES: [&str; 6] = ["waiting", "starting", "ready", "backing_off", "stopping", "over"];
+/// The connections that wait for one listener, or for those of its name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AcceptQueueMetrics {
+    /// The listener's name.
+    pub listener: String,
+    /// How many connections the kernel has completed that were not accepted yet.
+    pub waiting: u64,
+}
 
-pub(super) fn word_of_state(state: ServiceState) -> &'static str {
-    STATES[match state {
-        ServiceState::Waiting => 0,
-        ServiceState::Starting => 1,
-        ServiceState::Ready => 2,
-        ServiceState::BackingOff => 3,
-        ServiceState::Stopping => 4,
-        ServiceState::Over(_) => 5,
-    }]
+impl From<(String, u64)> for AcceptQueueMetrics {
+    fn from((listener, waiting): (String, u64)) -> Self {
+        Self { listener, waiting }
+    }
+}
+
+/// The names and values of a sample's labels.
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// All samples of one name.
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) values: Values,
+}
+
+/// The samples of a family, by their kind.
+pub(super) enum Values {
+    Counter(Vec<(Labels, u64)>),
+    Gauge(Vec<(Labels, f64)>),
+}
+
+impl Values {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Counter(_) => "counter",
+            Self::Gauge(_) => "gauge",
+        }
+    }
+
+    /// One value without labels.
+    fn count(value: u64) -> Self {
+        Self::Counter(vec![(Labels::new(), value)])
+    }
+
+    /// One value without labels.
+    fn gauge(value: f64) -> Self {
+        Self::Gauge(vec![(Labels::new(), value)])
+    }
+
+    /// A value for each of these.
+    fn gauges(samples: impl IntoIterator<Item = (Labels, u64)>) -> Self {
+        // Exact up to 2^53, and these are counts of what exists at one moment.
+        Self::Gauge(samples.into_iter().map(|(labels, value)| (labels, value as f64)).collect())
+    }
+
+    /// 1 for the word that applies, and 0 for the others.
+    fn one_of<'a>(
+        words: &'a [&'a str],
+        word: &'a str,
+        labels: impl Fn(&str) -> Labels + 'a,
+    ) -> impl Iterator<Item = (Labels, u64)> + 'a {
+        words.iter().map(move |known| (labels(known), u64::from(*known == word)))
+    }
 }
 
 impl Metrics {
@@ -117,6 +172,8 @@ impl Metrics {
         Self {
             services: services(&status),
             sessions: sessions(&status),
+            requests: requests(supervisor),
+            accept_queues: numbers.accept_queues.into_iter().map(AcceptQueueMetrics::from).collect(),
             sessions_started: totals.started,
             sessions_finished: totals.finished,
             sessions_failed: supervisor.failed_sessions(),
@@ -127,6 +184,88 @@ impl Metrics {
             phase: word_of(numbers.phase),
         }
     }
+
+    /// Every series: what `/metrics` shows and what the `metrics` facade gets.
+    pub(super) fn families(&self) -> Vec<Family> {
+        let family = |name, help, values| Family { name, help, values };
+        let owner = |service: &Option<String>| ("service", service.clone().unwrap_or_default());
+        vec![
+            family(
+                "canstop_service_state",
+                "1 for the state that the service is in.",
+                Values::gauges(self.services.iter().flat_map(|ServiceMetrics { service, state, .. }| {
+                    let labels = move |word: &str| vec![("service", service.clone()), ("state", word.to_owned())];
+                    Values::one_of(&STATES, word_of_state(*state), labels)
+                })),
+            ),
+            family(
+                "canstop_service_restarts_total",
+                "How often the service and its children were restarted.",
+                Values::Counter(
+                    self.services.iter().map(|row| (vec![("service", row.service.clone())], row.restarts)).collect(),
+                ),
+            ),
+            family(
+                "canstop_sessions",
+                "Live sessions by service and place in the source.",
+                Values::gauges(self.sessions.iter().map(|SessionMetrics { service, site, alive }| {
+                    (vec![owner(service), ("site", site.to_string())], *alive)
+                })),
+            ),
+            family("canstop_sessions_started_total", "Sessions spawned.", Values::count(self.sessions_started)),
+            family(
+                "canstop_sessions_finished_total",
+                "Sessions that have ended.",
+                Values::count(self.sessions_finished),
+            ),
+            family(
+                "canstop_sessions_failed_total",
+                "Sessions that returned an error or panicked.",
+                Values::count(self.sessions_failed),
+            ),
+            family(
+                "canstop_sessions_abandoned_total",
+                "Services, sessions and blocking calls that did not end in time.",
+                Values::count(self.abandoned),
+            ),
+            family(
+                "canstop_requests",
+                "Requests in progress by service and route.",
+                Values::gauges(self.requests.iter().map(|RequestMetrics { service, route, running }| {
+                    (vec![owner(service), ("route", route.clone().unwrap_or_default())], *running)
+                })),
+            ),
+            family(
+                "canstop_accept_queue",
+                "Connections that wait to be accepted.",
+                Values::gauges(
+                    self.accept_queues.iter().map(|AcceptQueueMetrics { listener, waiting }| {
+                        (vec![("listener", listener.clone())], *waiting)
+                    }),
+                ),
+            ),
+            family(
+                "canstop_blocked_threads",
+                "Threads that a service or session has blocked.",
+                Values::gauges([(Labels::new(), self.blocked_threads)]),
+            ),
+            family(
+                "canstop_stall_seconds",
+                "How long the runtime may have run no new work, or a listener has not accepted.",
+                Values::gauge(self.stall.as_secs_f64()),
+            ),
+            family(
+                "canstop_phase",
+                "1 for the phase that the program is in.",
+                Values::gauges(Values::one_of(&PHASES, self.phase, |word| vec![("phase", word.to_owned())])),
+            ),
+            family(
+                "canstop_stop_duration_seconds",
+                "How long the program has been stopping.",
+                Values::gauge(self.stopping.unwrap_or_default().as_secs_f64()),
+            ),
+        ]
+    }
 }
 
 /// The outermost service of a path.
@@ -134,7 +273,7 @@ fn outermost(name: &str) -> &str {
     name.split('/').next().unwrap_or(name)
 }
 
-fn services(status: &Status) -> Vec<ServiceMetrics> {
+pub(super) fn services(status: &Status) -> Vec<ServiceMetrics> {
     let mut rows: Vec<ServiceMetrics> = Vec::new();
     // Children are after their parents.
     for service in &status.services {
@@ -151,7 +290,7 @@ fn services(status: &Status) -> Vec<ServiceMetrics> {
     rows
 }
 
-fn sessions(status: &Status) -> Vec<SessionMetrics> {
+pub(super) fn sessions(status: &Status) -> Vec<SessionMetrics> {
     let mut rows: BTreeMap<(Option<&str>, Location), u64> = BTreeMap::new();
     for sessions in &status.sessions {
         *rows.entry((sessions.owner.as_deref().map(outermost), sessions.location)).or_default() += sessions.count;
@@ -164,181 +303,10 @@ fn sessions(status: &Status) -> Vec<SessionMetrics> {
     rows.into_iter().map(row).collect()
 }
 
-/// A label's value. The text format escapes backslashes, quotes and line breaks.
-struct Label<'a>(&'a str);
-
-impl fmt::Display for Label<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '\\' => f.write_str("\\\\")?,
-                '"' => f.write_str("\\\"")?,
-                '\n' => f.write_str("\\n")?,
-                character => f.write_char(character)?,
-            }
-        }
-        Ok(())
+fn requests(supervisor: &'static Supervisor) -> Vec<RequestMetrics> {
+    let mut rows: BTreeMap<(Option<String>, Option<String>), u64> = BTreeMap::new();
+    for (service, route) in requests_by_route(supervisor) {
+        *rows.entry((service.as_deref().map(outermost).map(str::to_owned), route)).or_default() += 1;
     }
-}
-
-fn family(f: &mut fmt::Formatter<'_>, name: &str, kind: &str, help: &str) -> fmt::Result {
-    writeln!(f, "# HELP canstop_{name} {help}\n# TYPE canstop_{name} {kind}")
-}
-
-/// Prometheus' text format.
-impl fmt::Display for Metrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        family(f, "service_state", "gauge", "1 for the state that the service is in.")?;
-        for ServiceMetrics { service, state, .. } in &self.services {
-            for word in STATES {
-                let is_in_it = u8::from(word == word_of_state(*state));
-                writeln!(f, "canstop_service_state{{service=\"{}\",state=\"{word}\"}} {is_in_it}", Label(service))?;
-            }
-        }
-        family(f, "service_restarts_total", "counter", "How often the service and its children were restarted.")?;
-        for ServiceMetrics { service, restarts, .. } in &self.services {
-            writeln!(f, "canstop_service_restarts_total{{service=\"{}\"}} {restarts}", Label(service))?;
-        }
-        family(f, "sessions", "gauge", "Live sessions by service and place in the source.")?;
-        for SessionMetrics { service, site, alive } in &self.sessions {
-            let service = service.as_deref().unwrap_or_default();
-            let site = site.to_string();
-            writeln!(f, "canstop_sessions{{service=\"{}\",site=\"{}\"}} {alive}", Label(service), Label(&site))?;
-        }
-        for (name, value, help) in [
-            ("sessions_started_total", self.sessions_started, "Sessions spawned."),
-            ("sessions_finished_total", self.sessions_finished, "Sessions that are over."),
-            ("sessions_failed_total", self.sessions_failed, "Sessions that returned an error or panicked."),
-            ("sessions_abandoned_total", self.abandoned, "What did not end in its time."),
-        ] {
-            family(f, name, "counter", help)?;
-            writeln!(f, "canstop_{name} {value}")?;
-        }
-        family(f, "blocked_threads", "gauge", "Threads that a service or session has blocked.")?;
-        writeln!(f, "canstop_blocked_threads {}", self.blocked_threads)?;
-        family(f, "stall_seconds", "gauge", "For how long the runtime may have taken up no work.")?;
-        writeln!(f, "canstop_stall_seconds {}", self.stall.as_secs_f64())?;
-        family(f, "phase", "gauge", "1 for what the program does.")?;
-        for word in PHASES {
-            writeln!(f, "canstop_phase{{phase=\"{word}\"}} {}", u8::from(word == self.phase))?;
-        }
-        family(f, "stop_duration_seconds", "gauge", "For how long the program has been stopping.")?;
-        writeln!(f, "canstop_stop_duration_seconds {}", self.stopping.unwrap_or_default().as_secs_f64())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::observe::{ServiceStatus, SessionStatus};
-
-    const HERE: Location = Location { file: "src/main.rs", line: 3 };
-
-    fn service(name: &str, state: ServiceState, restarts: u32) -> ServiceStatus {
-        let name = name.to_owned();
-        ServiceStatus { name, location: HERE, state, since: Duration::ZERO, restarts, last_error: None }
-    }
-
-    fn session(owner: Option<&str>, count: u64) -> SessionStatus {
-        let owner = owner.map(str::to_owned);
-        SessionStatus {
-            name: None,
-            location: HERE,
-            function: "f",
-            owner,
-            count,
-            oldest: None,
-            request: None,
-            label: None,
-        }
-    }
-
-    fn metrics(status: &Status) -> Metrics {
-        Metrics {
-            services: services(status),
-            sessions: sessions(status),
-            sessions_started: 9,
-            sessions_finished: 6,
-            sessions_failed: 1,
-            abandoned: 0,
-            blocked_threads: 2,
-            stall: Duration::from_millis(250),
-            stopping: None,
-            phase: "running",
-        }
-    }
-
-    /// Parses the text format strictly: families with help and type before their samples, each sample once.
-    fn parse(text: &str) -> BTreeMap<String, f64> {
-        let mut samples = BTreeMap::new();
-        let mut typed = BTreeSet::new();
-        assert!(text.ends_with('\n'));
-        for line in text.lines() {
-            if let Some(comment) = line.strip_prefix("# ") {
-                let mut words = comment.split(' ');
-                let (kind, name) = (words.next().unwrap(), words.next().unwrap());
-                match kind {
-                    "HELP" => assert!(words.next().is_some(), "{line}"),
-                    "TYPE" => {
-                        let kind = words.next().unwrap();
-                        assert!(["gauge", "counter"].contains(&kind), "{line}");
-                        assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-                        assert!(typed.insert(name.to_owned()), "{line} comes twice");
-                    }
-                    other => panic!("{other}"),
-                }
-                continue;
-            }
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-            assert!(typed.contains(name), "{line} has no type");
-            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{line}");
-            let mut rest = labels.strip_suffix('}').unwrap();
-            while !rest.is_empty() {
-                let (label, after) = rest.split_once("=\"").unwrap();
-                assert!(label.chars().all(|c| c.is_ascii_lowercase()), "{line}");
-                let end = {
-                    let mut escaped = false;
-                    after.char_indices().find(|&(_, c)| {
-                        let ends = c == '"' && !escaped;
-                        escaped = c == '\\' && !escaped;
-                        ends
-                    })
-                };
-                rest = after[end.unwrap().0 + 1..].trim_start_matches(',');
-            }
-            assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "{line} comes twice");
-        }
-        samples
-    }
-
-    #[test]
-    fn the_text_is_in_prometheus_format() {
-        let services = vec![service("ht\"t\\p\n", ServiceState::Ready, 2)];
-        let samples = parse(&metrics(&Status { services, sessions: vec![session(None, 3)] }).to_string());
-        assert_eq!(samples[r#"canstop_service_state{service="ht\"t\\p\n",state="ready"}"#], 1.0);
-        assert_eq!(samples[r#"canstop_service_state{service="ht\"t\\p\n",state="over"}"#], 0.0);
-        assert_eq!(samples[r#"canstop_service_restarts_total{service="ht\"t\\p\n"}"#], 2.0);
-        assert_eq!(samples[r#"canstop_sessions{service="",site="src/main.rs:3"}"#], 3.0);
-        assert_eq!(samples["canstop_sessions_started_total"], 9.0);
-        assert_eq!(samples["canstop_stall_seconds"], 0.25);
-        assert_eq!(samples[r#"canstop_phase{phase="running"}"#], 1.0);
-    }
-
-    #[test]
-    fn ten_thousand_children_add_no_series() {
-        let mut status = Status { services: vec![service("tenants", ServiceState::Ready, 0)], sessions: Vec::new() };
-        let before = parse(&metrics(&status).to_string()).len();
-        for child in 0..10_000 {
-            let name = format!("tenants/{child}");
-            status.sessions.push(session(Some(&name), 1));
-            status.services.push(service(&name, ServiceState::BackingOff, 1));
-        }
-        let samples = parse(&metrics(&status).to_string());
-        assert_eq!(samples.len(), before + 1, "their one site");
-        assert_eq!(samples[r#"canstop_service_restarts_total{service="tenants"}"#], 10_000.0);
-        assert_eq!(samples[r#"canstop_sessions{service="tenants",site="src/main.rs:3"}"#], 10_000.0);
-    }
+    rows.into_iter().map(|((service, route), running)| RequestMetrics { service, route, running }).collect()
 }

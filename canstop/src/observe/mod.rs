@@ -3,12 +3,18 @@
 mod status;
 mod events;
 mod observer;
+mod words;
 mod metrics;
+mod prometheus;
+#[cfg(feature = "metrics")]
+mod facade;
 mod page;
 
 pub use events::{Events, events};
-pub use metrics::{Metrics, ServiceMetrics, SessionMetrics, metrics};
+pub use metrics::{AcceptQueueMetrics, Metrics, RequestMetrics, ServiceMetrics, SessionMetrics, metrics};
 pub use observer::observe;
 pub use status::{ServiceStatus, SessionStatus, Status, status};
 
+#[cfg(feature = "metrics")]
+pub(crate) use facade::Facade;
 pub(crate) use status::status_of;

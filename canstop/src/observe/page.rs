@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::metrics::{word_of, word_of_state};
 use super::status::{ServiceStatus, SessionStatus, Status};
+use super::words::{word_of, word_of_state};
 use crate::machine::Phase;
 use crate::report::Rounded;
 use crate::session::Numbers;

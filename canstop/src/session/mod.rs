@@ -96,7 +96,7 @@ pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
 pub(crate) use held::{Held, name_of};
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
-pub(crate) use named::{slowest_request, snapshot_sessions};
+pub(crate) use named::{requests_by_route, slowest_request, snapshot_sessions};
 pub(crate) use numbers::Numbers;
 pub(crate) use panics::reason_of_dropped;
 #[cfg(feature = "testing")]

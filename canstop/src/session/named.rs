@@ -39,3 +39,14 @@ pub(crate) fn slowest_request(supervisor: &Supervisor) -> Option<String> {
 pub(crate) fn slowest_request(_supervisor: &Supervisor) -> Option<String> {
     None
 }
+
+/// The requests that are being served: the service of each, and its route if it is known.
+pub(crate) fn requests_by_route(supervisor: &Supervisor) -> Vec<(Option<String>, Option<String>)> {
+    #[cfg(feature = "http")]
+    return super::requests::by_route(supervisor);
+    #[cfg(not(feature = "http"))]
+    {
+        let _ = supervisor;
+        Vec::new()
+    }
+}

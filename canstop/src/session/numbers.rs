@@ -1,5 +1,6 @@
 //! What the control plane knows and others may read at any moment.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(crate) struct Numbers {
     /// Whether everything is ready.
     pub(crate) ready: bool,
     pub(crate) blocked_threads: u64,
-    /// For how long the data plane may not have turned; zero where nobody looks.
+    /// For how long the data plane may not have turned, or a listener has not accepted; zero where nobody looks.
     pub(crate) stall: Duration,
     /// When a stop was requested, and when it ends.
     pub(crate) stop: Option<(Instant, Instant)>,
@@ -24,6 +25,8 @@ pub(crate) struct Numbers {
     pub(crate) waiting: Option<String>,
     /// How many services, sessions and blocking calls were abandoned.
     pub(crate) abandoned: u64,
+    /// How many connections wait to be accepted, by the name of their listener.
+    pub(crate) accept_queues: BTreeMap<String, u64>,
 }
 
 impl Numbers {
@@ -36,6 +39,7 @@ impl Numbers {
             stop: None,
             waiting: None,
             abandoned: 0,
+            accept_queues: BTreeMap::new(),
         }
     }
 }

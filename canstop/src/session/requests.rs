@@ -1,6 +1,7 @@
 //! The requests that are being served, so that a report names them and not their connection's session.
 
 use std::fmt;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use slab::Slab;
 use super::scope::Scope;
 use super::site::Site;
 use super::split::Named;
-use crate::machine::Activity;
+use super::supervisor::Supervisor;
+use crate::machine::{Activity, Owner};
 
 /// A poll that has taken less than this is not one that blocks.
 const BLOCKS: u64 = 100;
@@ -72,6 +74,31 @@ enum Label {
     Path(Method, Uri),
     #[cfg(feature = "axum")]
     Route(Method, Arc<str>),
+}
+
+impl Label {
+    /// The method and the template of a known route.
+    fn route(&self) -> Option<String> {
+        match self {
+            Self::Path(..) => None,
+            #[cfg(feature = "axum")]
+            Self::Route(method, route) => {
+                const STANDARD: [Method; 9] = [
+                    Method::GET,
+                    Method::HEAD,
+                    Method::POST,
+                    Method::PUT,
+                    Method::PATCH,
+                    Method::DELETE,
+                    Method::OPTIONS,
+                    Method::CONNECT,
+                    Method::TRACE,
+                ];
+                let method = if STANDARD.contains(method) { method.as_str() } else { "other" };
+                Some(format!("{method} {route}"))
+            }
+        }
+    }
 }
 
 impl fmt::Display for Label {
@@ -266,12 +293,32 @@ impl Drop for Exchange {
     }
 }
 
-/// The requests that these owners' sessions serve.
-pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
+/// The service and the route of each request that is being served. A request whose route is not known has none here:
+/// its path is the client's to choose, and so is its method where it is not a standard one.
+pub(super) fn by_route(supervisor: &Supervisor) -> Vec<(Option<String>, Option<String>)> {
+    let own = all().into_iter().filter(|exchange| ptr::eq(exchange.scope.supervisor, supervisor));
+    let requests = own.filter(|exchange| exchange.phase().is_request());
+    requests
+        .filter_map(|exchange| {
+            let home = exchange.scope.home();
+            let route = lock(&exchange.label).as_ref()?.route();
+            Some(((home.owner != Owner::Root).then(|| home.name()), route))
+        })
+        .collect()
+}
+
+/// Every connection and request.
+fn all() -> Vec<Arc<Exchange>> {
     let mut exchanges = Vec::new();
     for shard in &ENTERED {
         exchanges.extend(lock(shard).iter().filter_map(|(_, exchange)| exchange.upgrade()));
     }
+    exchanges
+}
+
+/// The requests that these owners' sessions serve.
+pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
+    let exchanges = all();
     let now = now();
     let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
     seen.filter_map(|exchange| {

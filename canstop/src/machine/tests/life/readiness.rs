@@ -18,7 +18,7 @@ fn probes(program: &Watched) -> [Answer; 3] {
     let mut heartbeat = Heartbeat::new(Time::default(), ms(1_000));
     heartbeat.turned(program.now);
     [Probe::Live, Probe::Ready, Probe::Startup]
-        .map(|probe| judge(probe, &program.state, &heartbeat, STALL, program.now))
+        .map(|probe| judge(probe, &program.state, heartbeat.age(program.now), STALL, program.now))
 }
 
 fn starting(id: usize) -> Answer {
@@ -139,7 +139,7 @@ fn a_hold_keeps_readiness_back_until_it_is_released() {
 fn a_data_plane_that_stands_still_is_dead_unless_it_stops() {
     let mut program = running([service("http", &[])]);
     let heartbeat = Heartbeat::new(Time::default(), ms(1_000));
-    let ask = |program: &Watched, probe| judge(probe, &program.state, &heartbeat, STALL, program.now);
+    let ask = |program: &Watched, probe| judge(probe, &program.state, heartbeat.age(program.now), STALL, program.now);
     program.pass(STALL);
     assert_eq!(ask(&program, Probe::Live), Ok(()));
     program.pass(ms(1));
