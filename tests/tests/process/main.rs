@@ -13,6 +13,7 @@ mod closing;
 mod control;
 mod drain;
 mod elsewhere;
+mod exporting;
 mod failing;
 mod families;
 mod guards;
@@ -24,6 +25,8 @@ mod linking;
 mod many;
 #[cfg(target_os = "linux")]
 mod notify;
+mod numbers;
+mod operated;
 mod outputs;
 mod own_runtime;
 mod report;
