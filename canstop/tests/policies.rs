@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use canstop::testing::{Harness, Supervisor};
@@ -337,4 +337,23 @@ async fn restarting_a_service_made_once_is_an_error(mut sup: Supervisor) {
     assert!(error.contains("`once` was made to run once"), "{error}");
     let _ = sup.stop().await;
     assert_eq!(sup.start(polite()).wait().await, ServiceOutcome::NeverStarted, "the program has ended");
+}
+
+#[canstop::test]
+async fn a_handle_waits_for_the_sessions_of_a_service_that_is_done(mut sup: Supervisor) {
+    let session_is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&session_is_over);
+    sup.start(Service::new("other", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
+    let done = sup.start(Service::new("done", move |_: Lifecycle| {
+        let over = Arc::clone(&over);
+        async move {
+            spawn_session!(async move {
+                tokio::time::sleep(ms(50)).await;
+                over.store(true, Ordering::SeqCst);
+            });
+        }
+    }));
+    assert_eq!(done.wait().await, ServiceOutcome::Done);
+    assert!(session_is_over.load(Ordering::SeqCst));
+    assert!(sup.stop().await.is_clean());
 }

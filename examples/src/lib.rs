@@ -4,11 +4,13 @@
 mod client;
 mod database;
 mod duration;
+mod paced;
 pub mod program;
 
 pub use client::{Answer, Client};
 pub use database::{Database, InvalidDatabase};
 pub use duration::parse_duration;
+pub use paced::paced;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -235,7 +235,8 @@ impl EventLoop {
 
     fn timer(&mut self, inbox: &mut Inbox) {
         let now = Instant::now();
-        if now >= self.next_tick {
+        let ticks = now >= self.next_tick;
+        if ticks {
             self.supervisor.ask_for_turns();
             self.watch.tick(self.supervisor, self.clock.began(), now);
             self.look_around();
@@ -245,7 +246,7 @@ impl EventLoop {
             self.check_handlers();
         }
         self.read_some(inbox, BACKLOG);
-        if self.wake_is_due() || self.state.watches_sessions() {
+        if self.wake_is_due() || self.state.watches_sessions() || ticks && self.services.await_sessions() {
             self.happened(Input::Wake);
         }
     }

@@ -1,5 +1,6 @@
 //! The services as the control plane holds them: their scopes, factories and tasks.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ impl Drop for DroppedState {
 #[derive(Default)]
 pub(super) struct ServiceTable {
     slots: Vec<ServiceSlot>,
+    /// Services that are over and whose sessions are not.
+    undrained: HashSet<ServiceId>,
     /// Services may have runtimes of their own. In a test they share its runtime and its clock.
     own_runtimes: bool,
 }
@@ -134,6 +137,11 @@ impl ServiceTable {
             Some(gone) => *gone = slot,
             None => self.slots.push(slot),
         }
+    }
+
+    /// Does anything wait for the sessions of a service that is over, as its handle does?
+    pub(super) fn await_sessions(&self) -> bool {
+        !self.undrained.is_empty()
     }
 
     pub(super) fn scope(&self, ServiceId(id): ServiceId) -> &'static Scope {
@@ -202,6 +210,11 @@ impl ServiceTable {
         for id in state.take_changed() {
             let (Some(slot), Some(service)) = (self.slots.get_mut(id.0), state.services().get(id.0)) else { continue };
             let (state, drained) = (service.state(), state.is_drained(id));
+            if service.is_over() && !drained {
+                self.undrained.insert(id);
+            } else {
+                self.undrained.remove(&id);
+            }
             if drained
                 && service.is_over()
                 && let Some((_, _, Running::OwnRuntime(own))) = &mut slot.run

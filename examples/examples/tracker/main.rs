@@ -23,6 +23,8 @@ mod event;
 mod http;
 mod queue;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::sync::Arc;
