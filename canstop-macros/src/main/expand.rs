@@ -32,14 +32,14 @@ pub(super) fn program(Plan { declaration, guards }: &Plan) -> TokenStream {
             quote!(async { <#written as #outcome<_>>::into_result(#ident().await) })
         }
     };
-    let run = krate.checked(quote!(#app.run(#future)));
     let warnings = guards.iter().map(|guard| krate.lint("guard_beside_run", guard));
-    let body = function.braced(quote! {
+    // Also the user's own function names the crate: services run at its ends.
+    let body = function.braced(krate.checked(quote! {
         #(#warnings)*
         #inner
         #(#linked)*
-        #run
-    });
+        #app.run(#future)
+    }));
     quote!(#head #body)
 }
 

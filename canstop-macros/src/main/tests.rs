@@ -39,7 +39,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
         health = "127.0.0.1:9000", status = true, metrics = false, stall = "30s", blocked = limits().blocked, crate = my::canstop"#;
     assert_same(
         &main(options, PLAIN),
-        r#"fn main() -> ::std::process::ExitCode {
+        r#"fn main() -> ::std::process::ExitCode { my::canstop::__private_0_1::expansion! {
             async fn main() {
                 #[allow(unreachable_code)] {
                     use my::canstop::__private_0_1::AnyOutput as _;
@@ -48,7 +48,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
             }
             use a as _;
             use r#b as _;
-            my::canstop::__private_0_1::expansion! { my::canstop::App::new()
+            my::canstop::App::new()
                 .link_own(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME"))
                 .link("a")
                 .link("b")
@@ -62,8 +62,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                 .flavor(my::canstop::Flavor::MultiThread)
                 .worker_threads(2)
                 .run(main())
-            }
-        }"#,
+        } }"#,
     );
 }
 

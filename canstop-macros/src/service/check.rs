@@ -22,7 +22,8 @@ pub(super) struct Plan {
     pub(super) registered: bool,
     /// What its body does that a stop would not know of, or not get past.
     pub(super) findings: Vec<Finding>,
-    /// Whether one function item stands for it, so that `after(..)` can name it.
+    /// Whether its function, with type arguments if it has type parameters, is one function item, so that
+    /// `after(..)` can name it. A function that takes `impl Trait` is many, and nothing can say which is meant.
     pub(super) named: bool,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn check(declaration: Declaration, errors: &mut Errors) -> Plan {
     Plan {
         name,
         registered: parameters.state.is_empty() && !generic && options.manual.is_none(),
-        named: !generic && parameters.state.iter().all(|state| state.is_named()),
+        named: parameters.state.iter().all(|state| state.is_named()),
         findings: lint::find(function.body.stream(), watched(options)),
         parameters,
         output,

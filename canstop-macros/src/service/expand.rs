@@ -24,7 +24,9 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
     let described = described(plan, service.to_token_stream());
     let described = if plan.named {
         let identified = plan.declaration.krate.private("identified");
-        quote!(#identified(#described, #ident))
+        let (_, generics, _) = plan.declaration.function.sig.generics.split_for_impl();
+        let generics = generics.as_turbofish();
+        quote!(#identified(#described, #ident #generics))
     } else {
         described
     };
@@ -138,7 +140,7 @@ fn made(plan: &Plan) -> TokenStream {
     let ident = &function.sig.ident;
     let place = ident.span();
     let (_, generics, _) = function.sig.generics.split_for_impl();
-    let turbofish = (!function.sig.generics.params.is_empty()).then(|| generics.as_turbofish());
+    let turbofish = generics.as_turbofish();
     let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#(#arguments),*));
     arguments.set_span(place);
     let mut life = quote!(#ident #turbofish #arguments);

@@ -166,7 +166,7 @@ fn never_is_infallible_and_a_promise_is_what_it_promises() {
 }
 
 #[test]
-fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
+fn generics_are_kept_on_both_and_impl_trait_has_no_one_constructor() {
     let item = "async fn a<T: Job, const N: usize>(l: Lifecycle, t: T, f: impl Fn()) where T: Send {}";
     let expansion = service("", item);
     let outer = parsed(&expansion).sig;
@@ -176,6 +176,8 @@ fn generics_are_kept_on_both_and_such_a_service_has_no_one_constructor() {
     assert_contains(&expansion, "<T as ::core::clone::Clone>::clone(&t), <_ as ::core::clone::Clone>::clone(&f)");
     assert!(!contains(&expansion, "identified"));
     assert!(!contains(&expansion, "submit"));
+    let explicit = service("", "async fn a<T: Job, const N: usize>(l: Lifecycle, t: T) {}");
+    assert_contains(&explicit, "identified(service, a::<T, N>)");
 }
 
 #[test]

@@ -1,0 +1,4 @@
+#[canstop::test(crate = supervision)]
+async fn stops() {}
+
+fn main() {}
