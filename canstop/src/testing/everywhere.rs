@@ -183,7 +183,7 @@ impl Fault {
         let name = thread::current().name().unwrap_or("..").to_owned();
         format!(
             "{done} after poll {after} of {total}, the test fails: {reason}\n\
-             poll {after} is {at}; at the `.await` where it ends, the stop finds or loses work\n\
+             poll {after} is {at}: the work is lost at the `.await` where that poll ends\n\
              to run it alone: {variable}={after} cargo test -- --exact {name}"
         )
     }

@@ -17,6 +17,8 @@
 
 mod progress;
 mod table;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::time::Duration;
