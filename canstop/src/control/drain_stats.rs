@@ -12,6 +12,9 @@ use crate::session::{
 /// The most stragglers that get a line of their own.
 const ROWS: usize = 20;
 
+/// The most sessions that are named as what a service may wait for.
+const OTHERS: usize = 5;
+
 /// What a stop has drained and abandoned.
 #[derive(Debug, Default)]
 pub(super) struct DrainStats {
@@ -130,6 +133,24 @@ impl StragglerNaming<'_> {
         let found = snapshot_sessions(self.supervisor, self.watch, &owners, self.now);
         stragglers.extend(found.into_iter().map(|found| self.session(found)));
         stragglers
+    }
+
+    /// What a service that is polled, and has not stopped, may wait for: sessions of others that were abandoned
+    /// before and are not dropped yet.
+    pub(super) fn abandoned_sessions_of_others(&self, service: &Scope) -> Vec<String> {
+        if body_blocks_since(service, self.watch).is_some() {
+            return Vec::new();
+        }
+        let scopes = self.supervisor.scopes().into_iter();
+        let of_others = scopes.filter(|scope| scope.is_abandoned() && !std::ptr::eq(scope.home(), service));
+        let owners: Vec<_> = of_others.map(|scope| scope.owner).collect();
+        let mut groups = snapshot_sessions(self.supervisor, self.watch, &owners, self.now);
+        let more = groups.split_off(groups.len().min(OTHERS)).len();
+        let mut names: Vec<_> = groups.into_iter().map(|group| self.session(group).to_string()).collect();
+        if more > 0 {
+            names.push(format!("and {more} more rows"));
+        }
+        names
     }
 
     fn session(&self, found: SessionGroup) -> Straggler {

@@ -14,6 +14,7 @@ mod exit_watch;
 mod exit_guard;
 mod main_channels;
 mod service_table;
+mod held_workers;
 mod own_runtime;
 mod drain_stats;
 mod event_loop;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::event_loop::EventLoop;
+use super::held_workers::Workers;
 #[cfg(feature = "metrics")]
 use super::recording::Recording;
 use crate::health::{Question, Server};
@@ -71,6 +72,7 @@ pub(super) struct Operations {
     /// Since when listeners do not accept.
     pub(super) accept_stalls: AcceptStalls,
     pub(super) blocked: BlockedThreads,
+    pub(super) workers: Workers,
     /// Events are said by shared reference.
     notifying: RefCell<Notifying>,
     questions: Option<mpsc::Receiver<Question>>,
@@ -99,6 +101,7 @@ impl Operations {
             stalled: None,
             accept_stalls: AcceptStalls::new(Time::default()),
             blocked: BlockedThreads::new(None),
+            workers: Workers::new(None),
             notifying: RefCell::new(Notifying {
                 notifier: Notifier::default(),
                 plan: NotifyPlan::new(None),
@@ -126,6 +129,7 @@ impl Operations {
             stalled: None,
             accept_stalls: AcceptStalls::new(clock.now()),
             blocked: BlockedThreads::new(blocked),
+            workers: Workers::new(blocked),
             notifying: RefCell::new(Notifying { notifier, plan, has_started: false }),
             questions: health.map(Server::start).transpose()?,
             #[cfg(feature = "metrics")]
@@ -218,6 +222,7 @@ impl EventLoop {
         for event in self.operations.blocked.look(now, &held) {
             self.emit(event, false);
         }
+        self.look_at_workers(now);
         self.judge_stall(now, &held);
         self.look_at_queues(now);
         self.note_start();
@@ -225,6 +230,16 @@ impl EventLoop {
         #[cfg(feature = "metrics")]
         if let Some(recording) = &mut self.operations.recording {
             recording.look(now);
+        }
+    }
+
+    /// In a test there is one thread, which this very code holds.
+    fn look_at_workers(&mut self, now: Time) {
+        if self.guard.is_some()
+            && let Some(data_plane) = self.supervisor.data_plane()
+            && let Some(event) = self.operations.workers.look(now, &data_plane)
+        {
+            self.emit(event, false);
         }
     }
 

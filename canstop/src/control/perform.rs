@@ -121,11 +121,27 @@ impl EventLoop {
     }
 
     fn name_stragglers(&mut self, left: &Abandoned, urgent: bool) {
+        if let Some(event) = self.operations.workers.at_stop(self.clock.now()) {
+            self.emit(event, urgent);
+        }
         let now = tokio::time::Instant::now();
         let naming =
             StragglerNaming { supervisor: self.supervisor, watch: &self.watch, now, began: self.clock.began() };
         let stragglers = naming.name(left, |id, run| self.services.run_began(id, run));
         self.drain_stats.enter(stragglers, |event| emit(self.supervisor, &self.reporter, event, urgent));
+        self.name_what_holds_up(left, &naming, urgent);
+    }
+
+    /// A service with a runtime of its own is polled in time. If it has not stopped, it may wait for what abandoned
+    /// sessions of others own, and those are dropped only by a worker that is free.
+    fn name_what_holds_up(&self, left: &Abandoned, naming: &StragglerNaming<'_>, urgent: bool) {
+        let own = left.services.iter().filter(|&&(id, _)| self.services.has_own_runtime(id));
+        for scope in own.map(|&(id, _)| self.services.scope(id)) {
+            let by = naming.abandoned_sessions_of_others(scope);
+            if !by.is_empty() {
+                self.emit(Event::HeldUp { service: scope.name(), by }, urgent);
+            }
+        }
     }
 
     /// Gives an event to the subscribers of the stream and to the log.

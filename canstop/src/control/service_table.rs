@@ -200,6 +200,11 @@ impl ServiceTable {
         }
     }
 
+    /// Whether its runs go on in runtimes of their own.
+    pub(super) fn has_own_runtime(&self, ServiceId(id): ServiceId) -> bool {
+        self.slots[id].own_runtime
+    }
+
     pub(super) fn run_began(&self, ServiceId(id): ServiceId, of: RunId) -> Option<(&'static Scope, Instant)> {
         let ServiceSlot { scope, run, .. } = &self.slots[id];
         run.as_ref().filter(|(run, ..)| *run == of).map(|&(_, began, _)| (*scope, began))

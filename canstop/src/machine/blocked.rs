@@ -72,6 +72,42 @@ impl BlockedThreads {
     }
 }
 
+/// What was seen and reported of workers that run code which canstop does not know.
+#[derive(Debug)]
+pub(crate) struct HeldWorkers {
+    /// From when on they are reported while the program runs; `None` never.
+    after: Option<Duration>,
+    /// Since when each of those that are held now is, the first one first. A worker is not told from another: there
+    /// were at least so many since then.
+    since: Vec<Time>,
+    reported: Option<Time>,
+}
+
+impl HeldWorkers {
+    pub(crate) fn new(after: Option<Duration>) -> Self {
+        Self { after, since: Vec::new(), reported: None }
+    }
+
+    /// Takes note of how many workers are held at this moment, and returns what there is to report. Those that are
+    /// new were held already at the look before, at `before`.
+    pub(crate) fn look(&mut self, before: Time, now: Time, held: usize) -> Option<Event> {
+        self.since.resize(held, before);
+        let event = self.held_for(now, self.after?)?;
+        if self.reported.is_some_and(|last| now.since(last) < AGAIN_AFTER) {
+            return None;
+        }
+        self.reported = Some(now);
+        Some(event)
+    }
+
+    /// Those that have been held for this long.
+    pub(crate) fn held_for(&self, now: Time, least: Duration) -> Option<Event> {
+        let workers = self.since.iter().filter(|&&since| now.since(since) >= least).count() as u64;
+        let first = *self.since.first()?;
+        (workers > 0).then(|| Event::WorkersHeld { workers, since: now.since(first) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +162,37 @@ mod tests {
     }
 
     #[test]
+    fn workers_are_reported_once_in_ten_seconds_while_they_are_held() {
+        let mut workers = HeldWorkers::new(Some(Duration::from_secs(1)));
+        let mut reported = Vec::new();
+        for now in (100..=12_000).step_by(100) {
+            let held = if now < 3_000 { 1 } else { 2 };
+            reported.extend(workers.look(at(now - 100), at(now), held));
+        }
+        let since = |milliseconds| Duration::from_millis(milliseconds);
+        let first = Event::WorkersHeld { workers: 1, since: since(1_000) };
+        assert_eq!(reported, [first, Event::WorkersHeld { workers: 2, since: since(11_000) }]);
+    }
+
+    #[test]
+    fn a_worker_that_comes_back_begins_anew() {
+        let mut workers = HeldWorkers::new(Some(Duration::from_secs(1)));
+        for now in (100..=900).step_by(100) {
+            assert_eq!(workers.look(at(now - 100), at(now), 1), None);
+        }
+        assert_eq!(workers.look(at(900), at(1_000), 0), None);
+        assert_eq!(workers.look(at(1_000), at(1_100), 1), None);
+        assert_eq!(workers.held_for(at(1_100), Duration::from_millis(200)), None);
+        let since = Duration::from_millis(300);
+        assert_eq!(
+            workers.held_for(at(1_300), Duration::from_millis(200)),
+            Some(Event::WorkersHeld { workers: 1, since })
+        );
+    }
+
+    #[test]
     fn nothing_is_reported_where_it_is_turned_off() {
+        assert_eq!(HeldWorkers::new(None).look(at(0), at(60_000), 3), None);
         assert_eq!(BlockedThreads::new(None).look(at(60_000), &[held(0, 7, 1, 0)]), []);
     }
 }

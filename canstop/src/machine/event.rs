@@ -167,6 +167,27 @@ pub enum Event {
         /// For how long it had held the thread.
         after: Duration,
     },
+    /// Workers of the runtime run code that canstop does not know, such as a task of `tokio::spawn`, and have not
+    /// come back to the scheduler for longer than `CANSTOP_BLOCKED`; at a stop, also for less, if something is
+    /// abandoned meanwhile. While the program runs, it is reported at most once in ten seconds.
+    ///
+    /// The numbers are tokio's. A worker renews them whenever it is idle, and otherwise every 61 polls, so that many
+    /// long polls in a row look like one.
+    WorkersHeld {
+        /// How many workers.
+        workers: u64,
+        /// For how long the first of them.
+        since: Duration,
+    },
+    /// A service with a runtime of its own has not stopped in its time, while sessions of others that were abandoned
+    /// are not dropped yet, because no worker is free to drop them. What the service waits for may be theirs, as a
+    /// sender of its channel is.
+    HeldUp {
+        /// The service's name; a child's begins with its parent's.
+        service: String,
+        /// The sessions, as in "session at src/main.rs:31 in app::main, age 2.4 s, queued".
+        by: Vec<String>,
+    },
     /// The runtime takes up no new work: its every worker is held. Health and the watchdog of a process
     /// manager are about to fail for it.
     Stalled {
@@ -245,7 +266,8 @@ impl Event {
             | Event::ServiceEnded { service, .. }
             | Event::StatePanicked { service, .. }
             | Event::ServiceLost { service }
-            | Event::ServiceRefused { service, .. } => Some(service),
+            | Event::ServiceRefused { service, .. }
+            | Event::HeldUp { service, .. } => Some(service),
             _ => None,
         }
     }
@@ -273,6 +295,8 @@ impl Event {
             Event::Waiting { .. } => "waiting",
             Event::ThreadBlocked { .. } => "thread_blocked",
             Event::ThreadFreed { .. } => "thread_freed",
+            Event::WorkersHeld { .. } => "workers_held",
+            Event::HeldUp { .. } => "held_up",
             Event::Stalled { .. } => "stalled",
             Event::Recovered { .. } => "recovered",
             Event::FlushFailed { .. } => "flush_failed",

@@ -55,7 +55,7 @@ pub use status::ServiceState;
 pub(crate) use accept_queue::{AcceptQueue, AcceptStalls};
 pub(crate) use action::{Abandoned, Action};
 pub(crate) use backoff::{Backoff, Jitter};
-pub(crate) use blocked::{BlockedThreads, HeldThread};
+pub(crate) use blocked::{BlockedThreads, HeldThread, HeldWorkers};
 pub(crate) use budget::Allowance;
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use id::{Owner, RunId, ServiceId};

@@ -63,7 +63,8 @@ impl Event {
             | Event::WaitsForItself { .. }
             | Event::ListenerWarning { .. } => Level::WARN,
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
-            Event::ThreadBlocked { .. } | Event::NotifyFailed { .. } => Level::WARN,
+            Event::ThreadBlocked { .. } | Event::WorkersHeld { .. } => Level::WARN,
+            Event::HeldUp { .. } | Event::NotifyFailed { .. } => Level::WARN,
             Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
             Event::Stalled { .. } | Event::FlushFailed { .. } => Level::ERROR,
             Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
@@ -126,6 +127,8 @@ impl Event {
             Event::ThreadFreed { what, place, after } => {
                 event!(what, site = %place, blocked_ms = milliseconds(*after),)
             }
+            Event::WorkersHeld { workers, since } => event!(workers, blocked_ms = milliseconds(*since),),
+            Event::HeldUp { service, by } => event!(service, by = by.join("; "),),
             Event::Stalled { since, .. } => event!(stalled_ms = milliseconds(*since),),
             Event::Recovered { after } => event!(stalled_ms = milliseconds(*after),),
             Event::FlushFailed { name, error } => event!(hook = name, error,),
@@ -254,6 +257,8 @@ mod tests {
             },
             Event::ThreadBlocked { what: "service `http`".to_owned(), place: location, since: ms(1_000) },
             Event::ThreadFreed { what: "service `http`".to_owned(), place: location, after: ms(1_000) },
+            Event::WorkersHeld { workers: 2, since: ms(1_000) },
+            Event::HeldUp { service: service(), by: vec!["session `query`".to_owned()] },
             Event::Stalled { since: ms(1_000), blocking: vec!["service `http`".to_owned()] },
             Event::Recovered { after: ms(1_000) },
             Event::FlushFailed { name: "otel".to_owned(), error: "no connection".to_owned() },

@@ -101,6 +101,19 @@ impl fmt::Display for Event {
             Event::ThreadFreed { what, place, after } => {
                 write!(f, "{what} ({place}) has freed its thread after {}", Rounded(*after))
             }
+            Event::WorkersHeld { workers: 1, since } => {
+                write!(f, "a worker has been in one poll for {}, in a task that is no session", Rounded(*since))
+            }
+            Event::WorkersHeld { workers, since } => write!(
+                f,
+                "{workers} workers have been in one poll each, the first for {}, in tasks that are no sessions",
+                Rounded(*since)
+            ),
+            Event::HeldUp { service, by } => write!(
+                f,
+                "service `{service}` has its own runtime, and may wait for abandoned sessions that no worker drops: {}",
+                by.join("; ")
+            ),
             Event::Stalled { since, blocking } => {
                 write!(f, "the runtime has taken up no work for {}: ", Rounded(*since))?;
                 if blocking.is_empty() {

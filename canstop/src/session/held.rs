@@ -6,7 +6,7 @@ use super::counter::Kind;
 use super::scope::Scope;
 use super::site::Site;
 use super::snapshot::Watch;
-use super::thread;
+use super::thread::{self, Role};
 use crate::machine::Owner;
 
 /// A poll that goes on.
@@ -19,6 +19,19 @@ pub(crate) struct Held {
     pub(crate) scope: &'static Scope,
     /// The look in which it was first seen.
     pub(crate) since: Instant,
+}
+
+/// What occupies workers of the data plane at this moment, as far as it is known: sessions, bodies and other code
+/// of services that is polled there. The body of `main` occupies one only where the main thread is the worker.
+pub(crate) fn occupied_workers(main_is_worker: bool) -> usize {
+    let occupies = |seen: &thread::Seen| match (seen.counter.kind, seen.role) {
+        (Kind::Blocking, _) | (_, Role::OwnRuntime) => false,
+        (Kind::Main, _) => main_is_worker,
+        (_, Role::DataPlane) => true,
+        // The program has set an `on_thread_start` of its own, or this is no thread of tokio's.
+        (_, Role::Unknown) => !seen.is_blocking_body(),
+    };
+    thread::look().polled.into_iter().filter(occupies).count()
 }
 
 impl Watch {

@@ -94,7 +94,7 @@ pub(crate) use body::Body;
 pub(crate) use counter::Kind;
 pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
-pub(crate) use held::{Held, name_of};
+pub(crate) use held::{Held, name_of, occupied_workers};
 pub(crate) use leaving::{stop_watching_sessions, watch_sessions};
 pub(crate) use named::{requests_by_route, slowest_request, snapshot_sessions};
 pub(crate) use numbers::Numbers;

@@ -306,7 +306,7 @@ impl Scope {
     }
 
     #[inline]
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
     }
 
@@ -393,6 +393,7 @@ impl Scope {
 
     /// On the thread that drives the service's own runtime.
     pub(crate) fn enter_runtime(&'static self, own: Arc<Handle>) -> EnteredScope {
+        thread::set_role(thread::Role::OwnRuntime);
         self.enter_on(Some(own))
     }
 
@@ -404,6 +405,7 @@ impl Scope {
     /// Makes this the scope of whatever this thread, which is one of the service's own runtime's, runs from now
     /// on.
     pub(crate) fn adopt_thread_of_own_runtime(&'static self) {
+        thread::set_role(thread::Role::OwnRuntime);
         let own = Some(Arc::new(Handle::current()));
         replace_belonging(Belonging { current: Some(self.body().0), data_plane: own });
     }
@@ -415,6 +417,7 @@ impl Scope {
 
     /// Makes this the scope of whatever this thread, which is one of the data plane's, runs from now on.
     pub(crate) fn adopt_thread(&'static self) {
+        thread::set_role(thread::Role::DataPlane);
         let data_plane = self.supervisor.attach_data_plane(&Handle::current());
         replace_belonging(Belonging { current: Some(self.body().0), data_plane });
     }

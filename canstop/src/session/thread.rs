@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 
@@ -31,6 +31,8 @@ use crate::failure::install_hook_for_sessions;
 pub(super) struct Thread {
     /// Its place in the list of all threads.
     number: u32,
+    /// Whose thread it is, as a [`Role`].
+    role: AtomicU8,
     /// What runs: a session, a body, or, between them on the data plane's threads, the edge.
     current: StaticRef<Counter>,
     /// Which session it is, as a [`Mark`].
@@ -46,6 +48,23 @@ pub(super) struct Thread {
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
     /// By site: the counter that its thread used last. The next thread with this record goes on with it.
     table: Mutex<CounterTable>,
+}
+
+/// Whose thread it is, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Role {
+    Unknown,
+    /// A worker of the data plane, or a thread of its blocking pool.
+    DataPlane,
+    /// A thread of a service's own runtime.
+    OwnRuntime,
+}
+
+impl Role {
+    fn from_bits(bits: u8) -> Self {
+        [Self::DataPlane, Self::OwnRuntime].into_iter().find(|role| *role as u8 == bits).unwrap_or(Self::Unknown)
+    }
 }
 
 /// Only one thread at a time reads and writes its cells, so that they may be relaxed.
@@ -120,6 +139,7 @@ impl Local {
         if let Some(thread) = self.thread.take() {
             thread.free_slots.give_all();
             thread.current.store(None, Ordering::Relaxed);
+            thread.role.store(Role::Unknown as u8, Ordering::Relaxed);
             threads().ended.push(thread);
         }
     }
@@ -159,6 +179,7 @@ fn take_thread() -> &'static Thread {
     let thread = threads.ended.pop().unwrap_or_else(|| {
         let thread: &'static Thread = Box::leak(Box::new(Thread {
             number: u32::try_from(threads.all.len()).expect("fewer than four billion threads at once"),
+            role: AtomicU8::new(Role::Unknown as u8),
             current: StaticRef::none(),
             mark: AtomicUsize::new(Mark::IDLE.to_bits()),
             polls: AtomicU64::new(0),
@@ -233,6 +254,11 @@ impl Thread {
 #[inline]
 pub(super) fn this_thread() -> &'static Thread {
     LOCAL.with(Local::thread)
+}
+
+/// Says whose thread this is.
+pub(super) fn set_role(role: Role) {
+    this_thread().role.store(role as u8, Ordering::Relaxed);
 }
 
 /// This thread's counter.
@@ -360,6 +386,7 @@ pub(super) struct Seen {
     /// Alike in two looks: the same poll.
     pub(super) poll: u64,
     pub(super) mark: Mark,
+    pub(super) role: Role,
     /// The task that is polled has a waker. What blocks on a thread of its own has none.
     has_waker: bool,
 }
@@ -388,7 +415,8 @@ pub(super) fn look() -> Look {
         let has_waker = !thread.root_waker.load(Ordering::Relaxed).is_null();
         look.polls = look.polls.wrapping_add(poll);
         if let (Some(counter), true) = (counter, mark != Mark::IDLE) {
-            look.polled.push(Seen { thread: thread.number, counter, poll, mark, has_waker });
+            let role = Role::from_bits(thread.role.load(Ordering::Relaxed));
+            look.polled.push(Seen { thread: thread.number, counter, poll, mark, role, has_waker });
         }
     }
     look

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use canstop::{App, Flavor, Lifecycle, Service, spawn_blocking_session, spawn_session};
+use canstop::{App, Event, Flavor, Lifecycle, Service, spawn_blocking_session, spawn_session};
 use canstop_tests::{READY, scenario};
+use tokio::sync::mpsc;
 
 fn main() -> ExitCode {
     let flavor = std::env::args().nth(2).expect("a runtime");
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let app = match scenario.as_str() {
         "service" => app.service(Service::new("stuck", |_lifecycle| async { block() })),
         "blocking-service" => app.service(Service::blocking("stuck", |_lifecycle| block())),
+        "raw-task" => return app.run(raw_task()),
         _ => app,
     };
     app.run(async move {
@@ -37,6 +39,24 @@ fn main() -> ExitCode {
         }
         Lifecycle::current().stopping().await;
     })
+}
+
+/// A task that is no session holds the last handle of a service's state, and a worker.
+async fn raw_task() {
+    let (handle, mut handles) = mpsc::channel::<()>(1);
+    canstop::observe(|event| {
+        if let Event::WorkersHeld { workers, .. } = event {
+            println!("{workers} held");
+        }
+    });
+    canstop::start(Service::once("database", |lifecycle: Lifecycle| async move {
+        tokio::spawn(async move {
+            block();
+            drop(handle);
+        });
+        lifecycle.stopping().await;
+        while handles.recv().await.is_some() {}
+    }));
 }
 
 fn block() {

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         "members" => app.service(members()).run(async {}),
         "restarts" => app.service(restarts(Arc::default())).run(async {}),
         "stuck" => app.service(stuck()).run(async {}),
+        "held-up" => app.run(hold_up_the_collector()),
         "no-descriptors" => app.run(async {
             let limit = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
             setrlimit(Resource::Nofile, limit).expect("a program may lower its limit");
@@ -95,19 +96,48 @@ async fn block_every_worker(writer: fn(Writer) -> Service<anyhow::Result<()>>) {
             sender.send(RECORD).await.expect("the writer receives");
         }
         buffered.await.expect("the writer buffers");
-        let all_block = Arc::new(Barrier::new(WORKERS + 1));
-        for _ in 0..WORKERS {
-            let all_block = Arc::clone(&all_block);
-            spawn_session!("blocks", async move {
-                all_block.wait();
-                thread::sleep(Duration::from_secs(60));
-            });
-        }
-        all_block.wait();
+        block_workers();
         println!("{READY}");
     };
     // On the main thread, which is no worker.
     tokio::join!(canstop::run(), block);
+}
+
+/// Collects until every sender is dropped.
+#[canstop::service(own_runtime, restart = "never")]
+async fn collector(_lifecycle: Lifecycle, mut records: mpsc::Receiver<[u8; 100]>) {
+    while records.recv().await.is_some() {}
+}
+
+/// Every worker is blocked by a session, and a session that is queued behind them has the last sender.
+async fn hold_up_the_collector() {
+    let (sender, records) = mpsc::channel(RECORDS);
+    canstop::start(collector(records));
+    canstop::start(
+        Service::new("front", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }).after("collector"),
+    );
+    let block = async move {
+        block_workers();
+        spawn_session!("holds a sender", async move {
+            Lifecycle::current().stopping().await;
+            drop(sender);
+        });
+        println!("{READY}");
+    };
+    tokio::join!(canstop::run(), block);
+}
+
+/// Returns when a session blocks each worker.
+fn block_workers() {
+    let all_block = Arc::new(Barrier::new(WORKERS + 1));
+    for _ in 0..WORKERS {
+        let all_block = Arc::clone(&all_block);
+        spawn_session!("blocks", async move {
+            all_block.wait();
+            thread::sleep(Duration::from_secs(60));
+        });
+    }
+    all_block.wait();
 }
 
 fn thread_name() -> String {

@@ -1,6 +1,6 @@
 //! Threads that block forever, on both of tokio's runtimes.
 
-use canstop_tests::{Finished, READY, Signal, place_of, seconds_after};
+use canstop_tests::{Audience, Finished, Probe, READY, Signal, place_of, seconds_after};
 
 use crate::{DEADLINE, PROMPTLY, terminate};
 
@@ -30,10 +30,15 @@ on_each_runtime! {
     a_blocking_service_that_ignores_the_stop_is_named
     running_and_queued_blocking_sessions_are_named
     a_raw_blocking_task_is_not_waited_for
+    a_worker_that_a_raw_task_holds_is_reported
+    a_worker_that_a_raw_task_holds_is_reported_while_the_program_runs
     a_second_signal_ends_a_fully_blocked_program
 }
 
-/// Checks the row of a straggler that has blocked a thread since about READY.
+/// What is said of workers that sessions and services do not explain.
+const NO_SESSION: &str = "in a task that is no session";
+
+/// Checks the row of a straggler that has blocked a thread since about READY, and that it is no plain task.
 #[track_caller]
 fn blocks(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "blocking a thread for"];
@@ -41,6 +46,7 @@ fn blocks(finished: &Finished, what: &[&str]) {
     let row = finished.said(&parts);
     let since = seconds_after("blocking a thread for", row);
     assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
+    assert_eq!(finished.times_said(NO_SESSION), 0, "{finished}");
 }
 
 /// Checks the row of a straggler that has been queued since about READY.
@@ -108,6 +114,23 @@ fn a_raw_blocking_task_is_not_waited_for(flavor: &str) {
     let finished = terminate(start!("blocked", "raw-blocking", flavor));
     finished.exited(143).within(PROMPTLY);
     finished.ended_with(&["0 abandoned, exit code 143"]);
+}
+
+fn a_worker_that_a_raw_task_holds_is_reported(flavor: &str) {
+    let finished = terminate(start!("blocked", "raw-task", flavor));
+    finished.exited(124).within(DEADLINE).said(&["abandoned: ", "service `database`"]);
+    let since = seconds_after("a worker has been in one poll for", finished.said(&[NO_SESSION]));
+    assert!((0.5..1.5).contains(&since), "{since} s\n{finished}");
+}
+
+fn a_worker_that_a_raw_task_holds_is_reported_while_the_program_runs(flavor: &str) {
+    let variables = [("CANSTOP_BLOCKED", "200ms")];
+    let arguments = ["raw-task", flavor];
+    let mut probe = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_blocked"), &arguments, &variables);
+    probe.wait_for_line(READY);
+    probe.wait_for_line("1 held");
+    probe.signal(Signal::Terminate);
+    probe.finish().exited(124).said(&[NO_SESSION]);
 }
 
 fn a_second_signal_ends_a_fully_blocked_program(flavor: &str) {

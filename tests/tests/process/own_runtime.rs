@@ -63,6 +63,15 @@ fn a_service_that_blocks_its_own_thread_is_named() {
 }
 
 #[test]
+fn what_holds_up_a_service_with_its_own_runtime_is_named() {
+    let finished = terminate(start!("own_runtime", "held-up"));
+    finished.exited(124).within(DEADLINE).said(&["abandoned: ", "service `collector`", "waiting"]);
+    let line = finished.said(&["service `collector` has its own runtime, and may wait for abandoned sessions"]);
+    assert!(line.contains("session `holds a sender` at tests/src/bin/own_runtime.rs:"), "{line}");
+    assert!(line.contains("queued"), "{line}");
+}
+
+#[test]
 fn a_runtime_that_cannot_be_built_fails_its_service() {
     let finished = start!("own_runtime", "no-descriptors").finish();
     finished.exited(1).said(&["service `members`", "cannot build its own runtime: "]);
