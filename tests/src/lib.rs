@@ -9,6 +9,7 @@ mod finished;
 pub mod http;
 pub mod linked;
 mod probe;
+pub mod shared;
 
 pub use finished::Finished;
 pub use probe::{Audience, Probe, READY, Signal};
