@@ -124,6 +124,14 @@ impl App {
         self
     }
 
+    /// How long the new process of a [hand-over](crate::hand_over()) may take to become ready; 60 seconds by default.
+    /// The variable `CANSTOP_UPGRADE_TIMEOUT` overrides it.
+    #[cfg(all(unix, feature = "handover"))]
+    pub fn upgrade_timeout(mut self, upgrade_timeout: Duration) -> Self {
+        self.settings.upgrade_timeout = Some(upgrade_timeout);
+        self
+    }
+
     /// The tokio runtime to run on.
     pub fn flavor(mut self, flavor: Flavor) -> Self {
         self.flavor = flavor;

@@ -101,6 +101,8 @@
 //! | `http` | `canstop::http`: serving tower services over HTTP/1 and HTTP/2 | no |
 //! | `axum` | `canstop::axum`: the same for a router, with routes in reports | no |
 //! | `metrics` | the numbers of [`metrics()`] for the recorder of the `metrics` crate, once a second | no |
+//! | `fd_store` | listeners that systemd keeps open during a restart, on Linux, where `NOTIFY_SOCKET` is set | no |
+//! | `handover` | `canstop::hand_over`, and SIGUSR2: a new process takes the listeners over, on Unix | no |
 //! | `testing` | `canstop::testing` and `#[canstop::test]` | no |
 //!
 //! # What it cannot do
@@ -108,6 +110,12 @@
 //! It does not see work that `tokio::spawn` or `std::thread::spawn` runs; that work is lost at the exit.
 //! [`lints`] says where the compiler and clippy warn of it. It cannot kill a thread: a blocking call that
 //! does not end is named and abandoned. SIGKILL, `std::process::exit` and an abort give no time.
+
+#[cfg(all(not(unix), any(feature = "fd_store", feature = "handover")))]
+compile_error!(
+    "canstop's features `fd_store` and `handover` pass sockets between processes, which this system cannot do: enable \
+     them under `[target.'cfg(unix)'.dependencies]`"
+);
 
 // In reading order; each module may use those above it, and none below.
 mod failure;
@@ -121,6 +129,8 @@ mod listen;
 mod registry;
 mod notify;
 mod health;
+#[cfg(all(unix, feature = "handover"))]
+mod handover;
 mod control;
 mod app;
 #[cfg(feature = "http")]
@@ -145,6 +155,8 @@ pub use canstop_macros::test;
 pub use canstop_macros::{main, service};
 
 pub use crate::app::{App, Flavor};
+#[cfg(all(unix, feature = "handover"))]
+pub use crate::handover::{HandOverError, hand_over};
 pub use crate::lifecycle::flush;
 pub use crate::lifecycle::{
     Draining, EnterGuard, Lifecycle, OutsideSupervisor, ReadyHold, RunUntilStopping, Stopping, keep, set_grace,

@@ -134,6 +134,36 @@ fn finishes_a_line_that_began_before_the_stop(name: &str) {
 }
 
 #[test]
+fn handover_is_replaced_while_it_answers() {
+    let mut program = Program::new("handover").env("LISTEN", "127.0.0.1:0").start();
+    let address = program.address();
+    let old = program.id().to_string();
+    let ask = || {
+        let mut connection = program::connect(&address);
+        connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").expect("the program reads");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("the program answers");
+        answer.rsplit_once("process ").expect("it answers with its number").1.trim().to_owned()
+    };
+    let signal = |option: &str, process: &str| {
+        let sent = std::process::Command::new("kill").args([option, process]).status();
+        assert!(sent.expect("there is a `kill`").success(), "{process} has already ended");
+    };
+    assert_eq!(ask(), old);
+    signal("-USR2", &old);
+    program.wait_for("which takes over once it is ready");
+    // The new process warms up.
+    assert_eq!(ask(), old);
+    program.wait_for(&format!("process {old}, which served before, has ended"));
+    let new = ask();
+    assert_ne!(new, old);
+    signal("-TERM", &new);
+    let ended = program.wait();
+    ended.has_in_order(&["stopping (handed over to process", "took over from process", "stopping (SIGTERM)"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+#[test]
 fn a_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("the system has a port");
     let address = taken.local_addr().expect("it has an address").to_string();

@@ -8,6 +8,7 @@
 mod finished;
 pub mod http;
 pub mod linked;
+pub mod load;
 mod probe;
 pub mod shared;
 

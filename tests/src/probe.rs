@@ -30,6 +30,8 @@ pub enum Signal {
     Stop,
     /// `SIGCONT`.
     Continue,
+    /// `SIGUSR2`, which requests a hand-over.
+    HandOver,
 }
 
 impl Signal {
@@ -40,7 +42,18 @@ impl Signal {
             Self::Hangup => rustix::process::Signal::HUP,
             Self::Stop => rustix::process::Signal::STOP,
             Self::Continue => rustix::process::Signal::CONT,
+            Self::HandOver => rustix::process::Signal::USR2,
         }
+    }
+
+    /// Sends it to a process that a probe has started.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn send_to(self, pid: u32) {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, self.to_system()).expect("the process is there");
     }
 
     /// Sends it to the calling process, for a probe that needs it at a certain line.
@@ -168,6 +181,13 @@ impl Probe {
         probe
     }
 
+    /// Lets it run for longer before it counts as hanging.
+    #[must_use]
+    pub fn patiently(mut self, limit: Duration) -> Self {
+        self.hangs_at = Instant::now() + limit;
+        self
+    }
+
     fn read(&mut self, stream: Stream, from: impl Read + Send + 'static, to: Sender<Seen>) {
         self.open_streams += 1;
         let (until_ready, to_the_end) = self.audience.listens_to(stream);
@@ -291,10 +311,11 @@ impl Probe {
 
 /// Returns true if a variable changes how a program stops or which manager it notifies.
 fn is_read_by_canstop(name: &str) -> bool {
-    const FOREIGN: [&str; 9] = [
+    const FOREIGN: [&str; 10] = [
         "ECS_CONTAINER_METADATA_URI_V4",
         "FLY_APP_NAME",
         "KUBERNETES_SERVICE_HOST",
+        "LISTEN_FDNAMES",
         "LISTEN_FDS",
         "LISTEN_PID",
         "NOMAD_ALLOC_ID",

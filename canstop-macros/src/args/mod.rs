@@ -102,6 +102,7 @@ options! {
     "metrics" metrics: Setting<Switch>, [Main], "`true` or `false`", "metrics = true";
     "stall" stall: Setting<Positive>, [Main], "a duration", r#"stall = "30s""#;
     "blocked" blocked: Setting<Positive>, [Main], "a duration", r#"blocked = "1s""#;
+    "upgrade_timeout" upgrade_timeout: Setting<Positive>, [Main], "a duration", r#"upgrade_timeout = "60s""#;
     "services" services: Functions, [Main], "a list of services", "services(http, writer)";
     "link" link: Crates, [Main], "a list of crates", "link(my_lib)";
     "name" name: Setting<Name>, [Service], "a name", r#"name = "http""#;

@@ -32,7 +32,8 @@ fn every_row_shows_a_form_that_can_be_read() {
 #[test]
 fn the_options_of_the_design_are_read() {
     let main = r#"grace = "5s", drain_delay = "0s", flavor = "current_thread", services(a, b::c), link(lib_crate),
-        health = "127.0.0.1:9000", status = true, metrics = OFF, stall = "30s", blocked = "1s", crate = ::my::canstop,"#;
+        health = "127.0.0.1:9000", status = true, metrics = OFF, stall = "30s", blocked = "1s", upgrade_timeout = "9s",
+        crate = ::my::canstop,"#;
     assert_eq!(read(main, Location::Main).1, Vec::<String>::new());
     let service = r#"name = "web", restart = "on-failure", backoff = "100ms..10s", limit = "5 in 30s", grace = "2s",
         start_timeout = "30s", ready = "started", after(db, a::b::<u8, u8>, "cache"), manual, optional, cancel, blocking,

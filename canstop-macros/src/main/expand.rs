@@ -101,6 +101,10 @@ fn described(declaration: &Declaration) -> TokenStream {
         let blocked = blocked.value.expression(|blocked| duration(blocked.0));
         calls.extend(quote!(.blocked(#blocked)));
     }
+    if let Some(timeout) = &options.upgrade_timeout {
+        let timeout = timeout.value.expression(|timeout| duration(timeout.0));
+        calls.extend(quote!(.upgrade_timeout(#timeout)));
+    }
     if let Some(flavor) = &options.flavor {
         let flavor = flavor.value.expression(|flavor| flavor.path(&krate.item("Flavor")));
         calls.extend(quote!(.flavor(#flavor)));

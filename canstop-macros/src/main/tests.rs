@@ -36,7 +36,8 @@ fn the_body_runs_under_an_app() {
 #[test]
 fn every_option_becomes_the_call_that_it_stands_for() {
     let options = r#"grace = "5s", drain_delay = "1s", flavor = "multi_thread", worker_threads = 2, link(a, r#b),
-        health = "127.0.0.1:9000", status = true, metrics = false, stall = "30s", blocked = limits().blocked, crate = my::canstop"#;
+        health = "127.0.0.1:9000", status = true, metrics = false, stall = "30s", blocked = limits().blocked,
+        upgrade_timeout = "2s", crate = my::canstop"#;
     assert_same(
         &main(options, PLAIN),
         r#"fn main() -> ::std::process::ExitCode { my::canstop::__private_0_1::expansion! {
@@ -59,6 +60,7 @@ fn every_option_becomes_the_call_that_it_stands_for() {
                 .metrics(false)
                 .stall(::core::time::Duration::from_nanos(30000000000))
                 .blocked(limits().blocked)
+                .upgrade_timeout(::core::time::Duration::from_nanos(2000000000))
                 .flavor(my::canstop::Flavor::MultiThread)
                 .worker_threads(2)
                 .run(main())

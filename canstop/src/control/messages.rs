@@ -100,6 +100,12 @@ impl EventLoop {
             Message::Emit(event) => self.emit(event, false),
             #[cfg(feature = "testing")]
             Message::EndGrace => self.end_grace(),
+            #[cfg(all(unix, feature = "handover"))]
+            Message::HandOver(request) => self.request_hand_over(now, request),
+            #[cfg(all(target_os = "linux", feature = "fd_store"))]
+            Message::Store { name, fds } => self.store(&name, fds),
+            #[cfg(all(target_os = "linux", feature = "fd_store"))]
+            Message::Unstore { name } => self.unstore(&name),
             Message::DataPlaneGone => self.data_plane_gone = true,
             Message::NotLinked(names) => self.not_linked = names,
         }

@@ -19,9 +19,16 @@ mod own_runtime;
 mod drain_stats;
 mod event_loop;
 mod messages;
+#[cfg(all(unix, feature = "handover"))]
+mod perform_hand_over;
+#[cfg(all(target_os = "linux", feature = "fd_store"))]
+mod store;
 mod perform;
 #[cfg(feature = "metrics")]
 mod recording;
+#[cfg(all(unix, feature = "handover"))]
+mod hand_over;
+mod outside;
 mod operations;
 mod queues;
 mod answers;
@@ -32,7 +39,7 @@ pub(crate) use event_loop::EventLoop;
 pub(crate) use main_channels::ControlPlane;
 #[cfg(feature = "testing")]
 pub(crate) use main_channels::MainChannels;
-pub(crate) use operations::Outside;
+pub(crate) use outside::Outside;
 pub(crate) use settings::Settings;
 #[cfg(feature = "testing")]
 pub(crate) use signals::Delivery;

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +11,10 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::event_loop::EventLoop;
+#[cfg(all(unix, feature = "handover"))]
+use super::hand_over::HandOvers;
 use super::held_workers::Workers;
+use super::outside::Outside;
 #[cfg(feature = "metrics")]
 use super::recording::Recording;
 use crate::health::{Question, Server};
@@ -21,43 +23,12 @@ use crate::machine::{
 };
 use crate::notify::Notifier;
 use crate::report::Rounded;
-use crate::session::{Held, Kind, TICK, name_of};
-use crate::settings::{Resolved, World};
+use crate::session::{Held, Kind, Supervisor, TICK, name_of};
 
 /// How often the data plane is asked whether it turns, unless a watchdog or a short stall needs it more often.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 const BEATS_PER_STALL: u32 = 4;
-
-/// What was set up before the control plane runs: everything in it that can fail.
-#[derive(Debug, Default)]
-pub(crate) struct Outside {
-    health: Option<Server>,
-    notifier: Notifier,
-    stall: Duration,
-    blocked: Option<Duration>,
-    status: bool,
-    metrics: bool,
-}
-
-impl Outside {
-    /// Binds the health endpoint and reads whom to notify.
-    ///
-    /// # Errors
-    ///
-    /// If the address cannot be bound, or a variable cannot be read.
-    pub(crate) fn prepare(resolved: &Resolved, world: &World<'_>) -> io::Result<Self> {
-        let bind = |address: SocketAddr| Server::bind(address);
-        Ok(Self {
-            notifier: Notifier::from_environment(world, resolved.notify).map_err(io::Error::other)?,
-            health: resolved.health.map(bind).transpose()?,
-            stall: resolved.stall,
-            blocked: resolved.blocked,
-            status: resolved.status,
-            metrics: resolved.metrics,
-        })
-    }
-}
 
 /// The control plane's part of it.
 #[derive(Debug)]
@@ -82,6 +53,8 @@ pub(super) struct Operations {
     /// Whether these pages, which have names in them, may be asked for.
     pub(super) status: bool,
     pub(super) metrics: bool,
+    #[cfg(all(unix, feature = "handover"))]
+    pub(super) hand_overs: Option<HandOvers>,
 }
 
 #[derive(Debug)]
@@ -112,11 +85,20 @@ impl Operations {
             recording: None,
             status: false,
             metrics: false,
+            #[cfg(all(unix, feature = "handover"))]
+            hand_overs: None,
         }
     }
 
-    fn start(outside: Outside, clock: Clock) -> io::Result<Self> {
-        let Outside { health, notifier, stall, blocked, status, metrics } = outside;
+    fn start(outside: Outside, clock: Clock, supervisor: &'static Supervisor) -> io::Result<Self> {
+        #[cfg(all(unix, feature = "handover"))]
+        let start = |setup| HandOvers::start(setup, supervisor);
+        #[cfg(all(unix, feature = "handover"))]
+        let hand_overs = outside.hand_over.map(start).transpose()?;
+        let _ = supervisor;
+        let Outside { health, notifier, stall, blocked, status, metrics, .. } = outside;
+        #[cfg(all(target_os = "linux", feature = "fd_store"))]
+        crate::listen::use_store(notifier.has_manager());
         let plan = NotifyPlan::new(notifier.watchdog());
         // A data plane that turns is at most one beat old: a stall must be several.
         let beat_every = plan.beat_every().unwrap_or(BEAT_EVERY).min(BEAT_EVERY).min(stall / BEATS_PER_STALL);
@@ -136,6 +118,8 @@ impl Operations {
             recording: None,
             status,
             metrics,
+            #[cfg(all(unix, feature = "handover"))]
+            hand_overs,
         })
     }
 
@@ -144,6 +128,12 @@ impl Operations {
     pub(super) fn stalled_for(&self, now: Time) -> Duration {
         let Some(pulse) = &self.pulse else { return Duration::ZERO };
         pulse.heartbeat.age(now).max(self.accept_stalls.age(now))
+    }
+
+    /// Whom the process manager is notified by.
+    #[cfg(all(unix, any(feature = "fd_store", feature = "handover")))]
+    pub(super) fn notifier(&self) -> std::cell::RefMut<'_, Notifier> {
+        std::cell::RefMut::map(self.notifying.borrow_mut(), |notifying| &mut notifying.notifier)
     }
 
     /// The next question of a probe. Cancel safe.
@@ -202,10 +192,14 @@ impl EventLoop {
     ///
     /// If that does not take the health endpoint's socket.
     pub(super) fn show(&mut self, outside: Outside) -> io::Result<()> {
-        self.operations = Operations::start(outside, self.clock)?;
+        self.operations = Operations::start(outside, self.clock, self.supervisor)?;
         #[cfg(feature = "metrics")]
         {
             self.operations.recording = Some(Recording::start(self.supervisor, self.reporter.thread()));
+        }
+        #[cfg(all(unix, feature = "handover"))]
+        if let Some(hand_overs) = &self.operations.hand_overs {
+            self.state.set_hand_over(hand_overs.for_machine());
         }
         Ok(())
     }
@@ -315,14 +309,14 @@ impl EventLoop {
         }
     }
 
-    fn notify(&self, message: String) {
+    pub(super) fn notify(&self, message: String) {
         let sent = self.operations.notifying.borrow_mut().notifier.send(message);
         if let Err(error) = sent {
             self.report_notify_failure(error);
         }
     }
 
-    fn report_notify_failure(&self, error: String) {
+    pub(super) fn report_notify_failure(&self, error: String) {
         self.emit(Event::NotifyFailed { error }, false);
     }
 }

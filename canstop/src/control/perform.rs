@@ -47,6 +47,10 @@ impl EventLoop {
                 }
             }
             Action::DropState { id } => self.services.drop_state(id, self.state.services()[id.0].run),
+            #[cfg(all(unix, feature = "handover"))]
+            Action::HandOver(action) => self.perform_hand_over(action),
+            #[cfg(not(all(unix, feature = "handover")))]
+            Action::HandOver(_) => {}
             Action::Emit(mut event) => {
                 if let Event::Waiting { slowest, .. } = &mut event {
                     *slowest = slowest_request(self.supervisor);
@@ -95,6 +99,8 @@ impl EventLoop {
         }
         self.compared_passed_sockets = true;
         for listener in unclaimed {
+            #[cfg(all(target_os = "linux", feature = "fd_store"))]
+            self.close_unclaimed(&listener);
             let warning = "the process manager passes a socket of this name, and no listener has taken it; compare the \
                            names in `FileDescriptorName=` and in `canstop::listen`";
             self.emit(Event::ListenerWarning { listener, warning: warning.to_owned() }, false);

@@ -13,7 +13,7 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::{end_at_once, write_to_stderr};
 use super::exit_guard::ExitGuard;
 use super::main_channels::{ControlPlane, MainChannels};
-use super::operations::Outside;
+use super::outside::Outside;
 use super::settings::Settings;
 use super::signals::Delivery;
 use crate::failure::catch;

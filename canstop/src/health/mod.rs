@@ -7,4 +7,6 @@ mod http;
 mod server;
 
 pub(crate) use http::{Format, Page};
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use server::stop_accepting;
 pub(crate) use server::{Question, Server};

@@ -40,6 +40,9 @@ pub(crate) enum Question {
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: StdListener,
+    /// Offers the socket to a process that takes over.
+    #[cfg(all(unix, feature = "handover"))]
+    registration: crate::listen::Registration,
 }
 
 /// The server of the previous supervisor, if there was one. It answers until the process ends, or until the next
@@ -63,7 +66,7 @@ impl Server {
                 std::thread::yield_now();
             }
         }
-        let listener = StdListener::bind(address).and_then(|listener| {
+        let listener = open(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
@@ -71,7 +74,11 @@ impl Server {
             let kind = error.kind();
             io::Error::new(kind, format!("cannot answer health on {address}: {error}"))
         })?;
-        Ok(Self { listener })
+        Ok(Self {
+            #[cfg(all(unix, feature = "handover"))]
+            registration: crate::listen::Registration::health(&listener)?,
+            listener,
+        })
     }
 
     /// Serves on the current runtime, and returns the receiver of its questions. When that is dropped the program
@@ -83,10 +90,36 @@ impl Server {
     pub(crate) fn start(self) -> io::Result<mpsc::Receiver<Question>> {
         let (ask, questions) = mpsc::channel(QUESTIONS);
         let listener = TcpListener::from_std(self.listener)?;
-        let server = tokio::spawn(serve(listener, ask));
+        let server = tokio::spawn(async move {
+            #[cfg(all(unix, feature = "handover"))]
+            let _registration = self.registration;
+            // Until this process serves, probes are the predecessor's.
+            #[cfg(all(unix, feature = "handover"))]
+            if let Some(serves) = crate::listen::wait_to_serve() {
+                serves.cancelled().await;
+            }
+            serve(listener, ask).await;
+        });
         *previous() = Some(server.abort_handle());
         Ok(questions)
     }
+}
+
+/// Leaves new probes to another process that has the same socket.
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) fn stop_accepting() {
+    if let Some(server) = previous().take() {
+        server.abort();
+    }
+}
+
+/// The socket of the process before this one, or a new one.
+fn open(address: SocketAddr) -> io::Result<StdListener> {
+    #[cfg(all(unix, feature = "handover"))]
+    if let Some(listener) = crate::listen::take_health(address) {
+        return Ok(listener);
+    }
+    StdListener::bind(address)
 }
 
 async fn serve(listener: TcpListener, ask: mpsc::Sender<Question>) {

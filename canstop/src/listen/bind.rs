@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+#[cfg(all(unix, feature = "handover"))]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::{TcpSocket, lookup_host};
 
@@ -104,6 +106,11 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
 }
 
+/// Whether this process removes the files of its Unix sockets. Of two processes that listen on one, only the one that
+/// is to serve does.
+#[cfg(all(unix, feature = "handover"))]
+pub(super) static OWNS_FILES: AtomicBool = AtomicBool::new(true);
+
 /// The file of a Unix socket that this process bound. It is removed with the listener, unless another program has
 /// replaced it meanwhile.
 #[cfg(unix)]
@@ -116,7 +123,23 @@ pub(super) struct SocketFile {
 #[cfg(unix)]
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: std::path::absolute(path)?, identity: identity(path)? })
+        Self::at(std::path::absolute(path)?)
+    }
+
+    /// The file at an absolute path.
+    pub(super) fn at(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { identity: identity(&path)?, path })
+    }
+
+    /// Leaves the file where it is: it is another process's from now on.
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    pub(super) fn leave(mut self) {
+        self.path = PathBuf::new();
+    }
+
+    #[cfg(feature = "handover")]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -130,6 +153,11 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        // Another process of this program may listen on the same socket.
+        #[cfg(feature = "handover")]
+        if !OWNS_FILES.load(Ordering::Relaxed) {
+            return;
+        }
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // A leftover file is replaced by the next program that listens there.
             let _ = std::fs::remove_file(&self.path);

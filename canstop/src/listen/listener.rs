@@ -41,6 +41,9 @@ pub struct Listener {
     parked: Mutex<Option<(Socket, Peer)>>,
     /// A lack of descriptors was reported, and the queue has not been empty since.
     out_of_resources: AtomicBool,
+    /// Offers its sockets to a process that takes over.
+    #[cfg(all(unix, feature = "handover"))]
+    _registration: Option<super::open::Registration>,
 }
 
 #[derive(Debug)]
@@ -145,7 +148,14 @@ impl Listener {
             after_stop: AtomicU32::new(0),
             parked: Mutex::new(None),
             out_of_resources: AtomicBool::new(false),
+            #[cfg(all(unix, feature = "handover"))]
+            _registration: None,
         })
+    }
+
+    #[cfg(all(unix, feature = "handover"))]
+    pub(super) fn registered(self, registration: super::open::Registration) -> Self {
+        Self { _registration: Some(registration), ..self }
     }
 
     /// Limits the number of open connections. At the limit, clients wait in the kernel's queue until a connection
@@ -178,8 +188,16 @@ impl Listener {
     /// Cancel safe: no accepted connection is lost.
     pub async fn accept(&self) -> Option<io::Result<(Stream, Peer)>> {
         let lifecycle = Lifecycle::try_current().ok();
-        self.listed.activity.begin();
         let is_stopping = || lifecycle.as_ref().is_some_and(Lifecycle::is_stopping);
+        // Until this process serves, connections are the predecessor's: this one may still fail.
+        #[cfg(all(unix, feature = "handover"))]
+        if let Some(serves) = super::open::wait_to_serve() {
+            match &lifecycle {
+                Some(lifecycle) => lifecycle.run_until_stopping(serves.cancelled()).await?,
+                None => serves.cancelled().await,
+            }
+        }
+        self.listed.activity.begin();
         // Without a supervisor there is no stop.
         let mut permit = match &lifecycle {
             Some(lifecycle) => lifecycle.run_until_stopping(self.permit()).await.flatten(),

@@ -11,6 +11,10 @@ mod queue;
 mod refusal;
 #[cfg(unix)]
 mod passed;
+#[cfg(all(unix, feature = "handover"))]
+mod open;
+#[cfg(all(target_os = "linux", feature = "fd_store"))]
+mod store;
 mod listener;
 
 pub use address::{Address, ListenAddress};
@@ -21,9 +25,18 @@ pub(crate) use queue::{ListenerQueue, accept_queues};
 
 use std::io;
 
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use open::{
+    Handed, Purpose, Registration, close_unclaimed as close_unclaimed_of_predecessor, inherit, leave_files, serve,
+    sockets_to_hand_over, take_health, wait_to_serve,
+};
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use passed::own as own_descriptor;
 /// The names of the passed sockets that no listener has taken.
 #[cfg(unix)]
 pub(crate) use passed::unclaimed;
+#[cfg(all(target_os = "linux", feature = "fd_store"))]
+pub(crate) use store::{close_unclaimed as close_unclaimed_of_manager, use_store};
 #[cfg(not(unix))]
 pub(crate) fn unclaimed() -> Vec<String> {
     Vec::new()
@@ -76,10 +89,28 @@ pub(crate) fn unclaimed() -> Vec<String> {
 /// [`SocketAddr`]: std::net::SocketAddr
 pub async fn listen(name: &str, address: impl ListenAddress) -> io::Result<Listener> {
     let addresses = address.addresses().map_err(|error| bind::named(name, error))?;
-    #[cfg(unix)]
-    if let Some(sockets) = passed::take(name, &addresses).map_err(|error| bind::named(name, error))? {
-        return Listener::new(name, sockets);
-    }
-    let sockets = bind::bind(&addresses).await.map_err(|error| bind::named(name, error))?;
-    Listener::new(name, sockets)
+    open_sockets(name, addresses).await.map_err(|error| bind::named(name, error))
+}
+
+/// Takes the sockets that are there, and binds the others.
+#[cfg(unix)]
+async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listener> {
+    let passed::Taken { mut kept, mut own, missing, is_outdated } = passed::take(name, &addresses)?;
+    let bound = bind::bind(&missing).await?;
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    let bound = store::store(name, bound, &mut kept, is_outdated)?;
+    let _ = is_outdated;
+    own.extend(bound);
+    #[cfg(all(unix, feature = "handover"))]
+    let registration = Registration::listener(name, &own)?;
+    kept.append(&mut own);
+    let listener = Listener::new(name, kept)?;
+    #[cfg(all(unix, feature = "handover"))]
+    let listener = listener.registered(registration);
+    Ok(listener)
+}
+
+#[cfg(not(unix))]
+async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listener> {
+    Listener::new(name, bind::bind(&addresses).await?)
 }

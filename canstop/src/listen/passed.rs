@@ -1,38 +1,55 @@
-//! Sockets that the process manager passes: the protocol of `sd_listen_fds(3)`.
+//! Sockets that this process got from another one: from the process manager by the protocol of `sd_listen_fds(3)`,
+//! or from the process of this program that served before.
 
-use std::collections::HashSet;
 use std::env;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::Address;
-use super::bind::Bound;
+use super::bind::{Bound, SocketFile};
 
 /// The first passed descriptor, by the protocol.
 const FIRST: RawFd = 3;
 /// systemd's name for a socket whose unit gives it none.
 const UNNAMED: &str = "unknown";
 
-/// A passed descriptor. It is kept, so that a restarted service gets it again.
-struct Passed {
-    name: String,
-    fd: OwnedFd,
+/// Where a socket comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "handover"), allow(dead_code, reason = "no process is a predecessor"))]
+pub(crate) enum Origin {
+    /// The process manager has it, too: it is of a socket unit, or this process or an earlier one has stored it there.
+    Manager,
+    /// The process that served before passed it.
+    Predecessor,
 }
 
-/// The passed descriptors, and the names of those that were taken.
-struct Sockets {
-    passed: Vec<Passed>,
-    taken: HashSet<usize>,
+/// A socket that is there before a listener asks for it.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(crate) name: String,
+    pub(crate) fd: OwnedFd,
+    pub(crate) origin: Origin,
+    /// It stays open when its listener is dropped, so that a restarted service gets it again. Otherwise it becomes the
+    /// listener's, as if that had bound it.
+    pub(crate) is_kept: bool,
+    /// The file of a Unix socket that is removed with its listener.
+    pub(crate) file: Option<PathBuf>,
+    /// A listener has taken it.
+    pub(crate) is_taken: bool,
 }
 
-fn sockets() -> std::sync::MutexGuard<'static, Sockets> {
-    static SOCKETS: OnceLock<Mutex<Sockets>> = OnceLock::new();
-    let read = || Mutex::new(Sockets { passed: read_environment(), taken: HashSet::new() });
-    SOCKETS.get_or_init(read).lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether the process manager stores sockets, so that what it passes may be what an earlier process has bound.
+pub(super) static STORES: AtomicBool = AtomicBool::new(false);
+
+/// All of them.
+pub(super) fn sockets() -> MutexGuard<'static, Vec<Passed>> {
+    static SOCKETS: OnceLock<Mutex<Vec<Passed>>> = OnceLock::new();
+    SOCKETS.get_or_init(|| Mutex::new(read_environment())).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_environment() -> Vec<Passed> {
@@ -47,7 +64,10 @@ fn read_environment() -> Vec<Passed> {
     for fd in FIRST..FIRST.saturating_add(count) {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED.to_owned());
         match own(fd) {
-            Ok(fd) => passed.push(Passed { name, fd }),
+            Ok(fd) => {
+                let origin = Origin::Manager;
+                passed.push(Passed { name, fd, origin, is_kept: true, file: None, is_taken: false });
+            }
             Err(error) => {
                 tracing::warn!(target: "canstop", "LISTEN_FDS names descriptor {fd} (`{name}`), which is not open: {error}");
             }
@@ -57,8 +77,8 @@ fn read_environment() -> Vec<Passed> {
 }
 
 /// Takes ownership of a descriptor, and makes it close-on-exec.
-#[expect(unsafe_code, reason = "the process manager passes numbers")]
-fn own(fd: RawFd) -> io::Result<OwnedFd> {
+#[expect(unsafe_code, reason = "the environment names descriptors by their numbers")]
+pub(crate) fn own(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: `fcntl` with these commands reads and sets a flag of the descriptor, if it is open.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     if flags < 0 {
@@ -68,8 +88,8 @@ fn own(fd: RawFd) -> io::Result<OwnedFd> {
     if unsafe { libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is open, and LISTEN_PID shows that it was passed to this process for this use. The environment is
-    // read once, so it has one owner.
+    // SAFETY: it is open, and the pid beside it in the environment shows that it was passed to this process for this
+    // use. The environment is read once, so it has one owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -134,54 +154,112 @@ fn describe(local: &Local) -> String {
     }
 }
 
-/// The passed sockets of this name, or without names those of these addresses; `None` if there are none.
-pub(super) fn take(name: &str, addresses: &[Address]) -> io::Result<Option<Vec<Bound>>> {
-    let mut sockets = sockets();
-    let Sockets { passed, taken } = &mut *sockets;
-    let mut bound = Vec::new();
-    for (number, Passed { name: passed_name, fd }) in passed.iter().enumerate() {
-        let is_named = passed_name == name;
-        if !is_named && passed_name != UNNAMED && !passed_name.ends_with(".socket") {
-            continue;
-        }
-        let local = local(fd)?;
-        let fits = addresses.iter().any(|address| fits(&local, address));
-        if !fits && !is_named {
-            continue;
-        }
-        if !fits {
-            let asked: Vec<_> = addresses.iter().map(Address::to_string).collect();
-            let text = format!(
-                "the socket that the process manager passes under this name {}, and the program asks for {}; change one of \
-                 them",
-                describe(&local),
-                asked.join(", ")
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        let fd = fd.try_clone()?;
-        bound.push(match local {
-            Local::Tcp(_) => {
-                let listener = TcpListener::from(fd);
-                listener.set_nonblocking(true)?;
-                Bound::Tcp(listener)
-            }
-            Local::Unix(path) => {
-                let listener = UnixListener::from(fd);
-                listener.set_nonblocking(true)?;
-                // Its file belongs to the process manager.
-                Bound::Unix { listener, path: path.unwrap_or_default(), file: None }
-            }
-            Local::Other(_) => continue,
-        });
-        taken.insert(number);
-    }
-    Ok((!bound.is_empty()).then_some(bound))
+/// The sockets that are there for a listener.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Those that stay open when the listener is dropped.
+    pub(super) kept: Vec<Bound>,
+    /// Those that are the listener's own.
+    pub(super) own: Vec<Bound>,
+    /// The addresses that are still to be bound.
+    pub(super) missing: Vec<Address>,
+    /// The process manager stores a socket of this name that is for another address.
+    pub(super) is_outdated: bool,
 }
 
-/// The names of the passed sockets that no listener has taken.
+/// Takes the sockets of this name, or without names those of these addresses.
+///
+/// # Errors
+///
+/// If the process manager passes a socket of this name that does not match.
+pub(super) fn take(name: &str, addresses: &[Address]) -> io::Result<Taken> {
+    let stores = STORES.load(Ordering::Relaxed);
+    let mut sockets = sockets();
+    let mut taken = Taken::default();
+    let mut is_found = vec![false; addresses.len()];
+    // A socket unit says where the program listens; what was bound before is only reused.
+    let mut is_of_unit = false;
+    // Those with the name come first: one of another name is only taken for an address that they lack.
+    for by_name in [true, false] {
+        let mut number = 0;
+        while let Some(passed) = sockets.get(number) {
+            number += 1;
+            if by_name != (passed.name == name) || !by_name && !passed.goes_by_address() {
+                continue;
+            }
+            let local = local(&passed.fd)?;
+            let fitting: Vec<_> = (0..addresses.len()).filter(|&at| fits(&local, &addresses[at])).collect();
+            let is_new = fitting.iter().any(|&at| !is_found[at]);
+            if fitting.is_empty() && by_name && passed.origin == Origin::Manager {
+                if !stores {
+                    return Err(unsuitable(&local, addresses));
+                }
+                // An earlier process had another address in its configuration.
+                taken.is_outdated |= !passed.is_taken;
+            }
+            if fitting.is_empty() || !by_name && passed.origin == Origin::Predecessor && !is_new {
+                continue;
+            }
+            fitting.iter().for_each(|&at| is_found[at] = true);
+            is_of_unit |= passed.origin == Origin::Manager && !stores;
+            if passed.is_kept {
+                let passed = &mut sockets[number - 1];
+                passed.is_taken = true;
+                taken.kept.extend(bound(passed.fd.try_clone()?, local, None)?);
+            } else {
+                number -= 1;
+                let Passed { fd, file, .. } = sockets.remove(number);
+                taken.own.extend(bound(fd, local, file)?);
+            }
+        }
+    }
+    if taken.is_outdated {
+        sockets.retain(|passed| passed.name != name || passed.is_taken);
+    }
+    let missing = addresses.iter().zip(&is_found).filter(|&(_, is_found)| !is_of_unit && !is_found);
+    taken.missing = missing.map(|(address, _)| address.clone()).collect();
+    Ok(taken)
+}
+
+impl Passed {
+    /// Its name says nothing about which listener it is for.
+    fn goes_by_address(&self) -> bool {
+        self.origin == Origin::Predecessor || self.name == UNNAMED || self.name.ends_with(".socket")
+    }
+}
+
+fn unsuitable(local: &Local, addresses: &[Address]) -> io::Error {
+    let asked: Vec<_> = addresses.iter().map(Address::to_string).collect();
+    let text = format!(
+        "the socket that the process manager passes under this name {}, and the program asks for {}; change one of them",
+        describe(local),
+        asked.join(", ")
+    );
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+/// Makes a socket ready for a listener.
+fn bound(fd: OwnedFd, local: Local, file: Option<PathBuf>) -> io::Result<Option<Bound>> {
+    Ok(match local {
+        Local::Tcp(_) => {
+            let listener = TcpListener::from(fd);
+            listener.set_nonblocking(true)?;
+            Some(Bound::Tcp(listener))
+        }
+        Local::Unix(path) => {
+            let listener = UnixListener::from(fd);
+            listener.set_nonblocking(true)?;
+            // Without one, the file belongs to the process manager.
+            let file = file.map(SocketFile::at).transpose()?;
+            Some(Bound::Unix { listener, path: path.unwrap_or_default(), file })
+        }
+        Local::Other(_) => None,
+    })
+}
+
+/// The names of the sockets of the process manager that no listener has taken.
 pub(crate) fn unclaimed() -> Vec<String> {
     let sockets = sockets();
-    let untaken = sockets.passed.iter().enumerate().filter(|(number, _)| !sockets.taken.contains(number));
-    untaken.map(|(_, passed)| passed.name.clone()).collect()
+    let untaken = sockets.iter().filter(|passed| passed.origin == Origin::Manager && !passed.is_taken);
+    untaken.map(|passed| passed.name.clone()).collect()
 }

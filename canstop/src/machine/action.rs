@@ -1,6 +1,7 @@
 //! What the machine asks of the control plane.
 
 use super::event::Event;
+use super::handover::HandOverAction;
 use super::id::{Owner, RunId, ServiceId};
 use super::time::Time;
 
@@ -32,6 +33,8 @@ pub(crate) enum Action {
     DropMain,
     /// Let `run()` return in `main`.
     ReturnFromRun,
+    /// Do something for a hand-over.
+    HandOver(HandOverAction),
     /// Report an event.
     Emit(Event),
     /// Run the flush hooks. The end of each is reported by [`Input::Flushed`](super::input::Input::Flushed).

@@ -48,6 +48,12 @@ pub enum Cause {
     Signal(Signal),
     /// [`Lifecycle::shutdown`](crate::Lifecycle::shutdown), with its reason.
     Requested(String),
+    /// A new process of this program has taken over its listeners.
+    #[non_exhaustive]
+    HandedOver {
+        /// The new process.
+        pid: u32,
+    },
     /// `main` returned while its call of [`run`](crate::run()) was still waiting.
     MainReturned,
     /// `main` returned an error, or panicked: with what it said.
@@ -90,7 +96,11 @@ impl Cause {
     /// Is this a failure in itself?
     pub(crate) fn is_failure(&self) -> bool {
         match self {
-            Cause::Finished | Cause::Signal(_) | Cause::Requested(_) | Cause::MainReturned => false,
+            Cause::Finished
+            | Cause::Signal(_)
+            | Cause::Requested(_)
+            | Cause::HandedOver { .. }
+            | Cause::MainReturned => false,
             Cause::MainFailed(_) | Cause::StartFailed(_) | Cause::ServiceFailed { .. } => true,
         }
     }
@@ -102,6 +112,7 @@ impl fmt::Display for Cause {
             Cause::Finished => f.write_str("finished"),
             Cause::Signal(signal) => signal.fmt(f),
             Cause::Requested(reason) => write!(f, "shutdown requested: {reason}"),
+            Cause::HandedOver { pid } => write!(f, "handed over to process {pid}"),
             Cause::MainReturned => f.write_str("main returned"),
             Cause::MainFailed(error) => write!(f, "main failed: {error}"),
             Cause::StartFailed(fault) => write!(f, "start failed: {fault}"),

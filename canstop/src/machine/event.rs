@@ -209,6 +209,31 @@ pub enum Event {
         /// The panic's message.
         error: String,
     },
+    /// A new process of this program was started: it takes over once it is ready.
+    HandOverStarted {
+        /// The new process.
+        pid: u32,
+    },
+    /// A hand-over was requested and is not begun.
+    HandOverRefused {
+        /// Why not.
+        reason: String,
+    },
+    /// The new process did not become ready. This one goes on as if nothing had been requested.
+    HandOverFailed {
+        /// What went wrong.
+        error: String,
+    },
+    /// This process took the listeners of another one over, and serves from now on.
+    TookOver {
+        /// The process that served before.
+        pid: u32,
+    },
+    /// The process that served before this one has ended.
+    PredecessorEnded {
+        /// That process.
+        pid: u32,
+    },
     /// The process manager cannot be notified.
     NotifyFailed {
         /// Why not.
@@ -300,6 +325,11 @@ impl Event {
             Event::Stalled { .. } => "stalled",
             Event::Recovered { .. } => "recovered",
             Event::FlushFailed { .. } => "flush_failed",
+            Event::HandOverStarted { .. } => "hand_over_started",
+            Event::HandOverRefused { .. } => "hand_over_refused",
+            Event::HandOverFailed { .. } => "hand_over_failed",
+            Event::TookOver { .. } => "took_over",
+            Event::PredecessorEnded { .. } => "predecessor_ended",
             Event::NotifyFailed { .. } => "notify_failed",
             Event::Abandoned(_) => "abandoned",
             Event::MoreAbandoned { .. } => "more_abandoned",

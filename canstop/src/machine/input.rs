@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cause::Signal;
+use super::handover::HandOverInput;
 use super::id::{Owner, RunId, ServiceId};
 use super::location::Location;
 use super::spec::ServiceSpec;
@@ -55,6 +56,9 @@ pub(crate) enum Input {
     StopService { id: ServiceId, before: RunId },
     /// Somebody wants one service to begin a new life, and with it those that are bound to it.
     RestartService { id: ServiceId, before: RunId },
+    /// Something about a hand-over.
+    #[cfg_attr(not(all(unix, feature = "handover")), allow(dead_code, reason = "only that feature sends it"))]
+    HandOver(HandOverInput),
     /// How many sessions are alive. The shell counts before every other event once a stop was
     /// requested, so that the machine never judges by an old count.
     SessionsCounted(Vec<(Owner, u64)>),

@@ -20,6 +20,7 @@ mod plan;
 mod schedule;
 mod service;
 mod index;
+mod handover;
 mod input;
 mod report;
 mod event;
@@ -35,6 +36,7 @@ mod status;
 mod heartbeat;
 mod accept_queue;
 mod readiness;
+mod handing_over;
 mod notify;
 mod blocked;
 #[cfg(test)]
@@ -57,9 +59,13 @@ pub(crate) use action::{Abandoned, Action};
 pub(crate) use backoff::{Backoff, Jitter};
 pub(crate) use blocked::{BlockedThreads, HeldThread, HeldWorkers};
 pub(crate) use budget::Allowance;
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use handover::{HandOver, HandOverAction, HandOverInput};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use id::{Owner, RunId, ServiceId};
 pub(crate) use input::Input;
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use notify::handed_over;
 pub(crate) use notify::{Feed, NotifyPlan, status as notify_status};
 pub(crate) use phase::Phase;
 pub(crate) use readiness::{Answer, Probe, Unready, judge};

@@ -125,6 +125,12 @@ fn extend(remaining: Duration) -> String {
     format!("EXTEND_TIMEOUT_USEC={}", remaining.saturating_add(MARGIN).as_micros())
 }
 
+/// The last message of a process that has handed over: from now on the manager takes those of the new one.
+#[cfg_attr(not(all(unix, feature = "handover")), allow(dead_code, reason = "only that feature hands over"))]
+pub(crate) fn handed_over(pid: u32) -> String {
+    format!("MAINPID={pid}\nREADY=1\n{}", status(&format_args!("handed over to process {pid}")))
+}
+
 /// A status in one line, whatever is in it.
 pub(crate) fn status(what: &dyn Display) -> String {
     let mut text = String::from("STATUS=");

@@ -31,6 +31,7 @@ use super::cause::{Cause, Signal};
 use super::closing::Closing;
 use super::event::Event;
 use super::exit::Exit;
+use super::handover::HandOver;
 use super::id::{Owner, ServiceId};
 use super::index::Index;
 use super::input::{ExitReason, Input};
@@ -94,6 +95,7 @@ pub(crate) struct State {
     pub(super) sources: StopSources,
     pub(super) readiness: ReadinessMemory,
     pub(super) closing: Closing,
+    pub(super) hand_over: HandOver,
     pub(super) jitter: Jitter,
     /// The time of the input that is being handled.
     pub(super) now: Time,
@@ -124,6 +126,7 @@ impl State {
             sources: StopSources::default(),
             readiness: ReadinessMemory::default(),
             closing: Closing::default(),
+            hand_over: HandOver::default(),
             jitter,
             now: Time::default(),
             phase: Phase::SettingUp,
@@ -179,14 +182,17 @@ impl State {
             Input::ServiceEnded { id, run, reason } => self.service_ended(now, id, run, reason),
             Input::StopService { id, before } => self.request_service_stop(id, before),
             Input::RestartService { id, before } => self.request_service_restart(now, id, before),
+            Input::HandOver(input) => self.hand_over_happened(now, input),
         }
         if !self.phase.is_stopping() {
             self.supervise(now);
+            self.end_late_hand_over(now);
         }
         if self.phase.is_stopping() {
             self.proceed(now);
         }
         self.note_readiness(now);
+        self.announce_to_predecessor();
         self.refresh();
         std::mem::take(&mut self.actions)
     }
@@ -195,7 +201,9 @@ impl State {
     pub(crate) fn wake_at(&self) -> Option<Time> {
         match self.phase {
             Phase::Finished => None,
-            Phase::SettingUp | Phase::Running => self.supervision_wakes_at(),
+            Phase::SettingUp | Phase::Running => {
+                self.supervision_wakes_at().into_iter().chain(self.hand_over.deadline()).min()
+            }
             Phase::DrainDelay | Phase::Stopping(_) | Phase::TearingDown | Phase::Flushing => self.stop_wakes_at(),
         }
     }

@@ -36,6 +36,7 @@ impl State {
         {
             self.exit = self.exit.max(Exit::Interrupted(signal));
         }
+        self.abort_hand_over("a stop was requested");
         self.watch_sessions(true);
         self.actions.push(Action::BeginStop);
         // A drain delay helps only a program that is serving.
@@ -110,6 +111,7 @@ impl State {
             return;
         }
         self.given_back += span;
+        self.hand_over.extend(span);
         if let Some(stop) = &mut self.stop {
             stop.budget_begins = stop.budget_begins + span;
             stop.schedule.extend(span);

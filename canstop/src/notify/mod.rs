@@ -21,6 +21,20 @@ pub(crate) struct Notifier {
     ready_fd: Option<ready_fd::ReadyFd>,
     /// The interval within which the manager expects a message.
     watchdog: Option<Duration>,
+    #[cfg(all(unix, feature = "handover"))]
+    voice: Voice,
+}
+
+/// Whether the manager is to hear of this process.
+#[cfg(all(unix, feature = "handover"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Voice {
+    #[default]
+    Sends,
+    /// Another process serves: what this one has to send waits until it serves itself.
+    Holds,
+    /// Another process serves from now on.
+    Left,
 }
 
 impl Notifier {
@@ -55,6 +69,17 @@ impl Notifier {
     ///
     /// The first time that it cannot be sent.
     pub(crate) fn send(&mut self, message: String) -> Result<(), String> {
+        #[cfg(all(unix, feature = "handover"))]
+        match self.voice {
+            Voice::Sends => {}
+            Voice::Holds if is_about_the_present(&message) => return Ok(()),
+            Voice::Holds => {
+                #[cfg(all(feature = "systemd", target_os = "linux"))]
+                self.socket.iter_mut().for_each(|socket| socket.queue(message.clone().into()));
+                return Ok(());
+            }
+            Voice::Left => return Ok(()),
+        }
         #[cfg(all(feature = "systemd", target_os = "linux"))]
         if let Some(socket) = &mut self.socket {
             return socket.send(message);
@@ -63,12 +88,61 @@ impl Notifier {
         Ok(())
     }
 
+    /// Sends sockets to store, as [`send`](Self::send) sends a message. Without a manager they are closed.
+    ///
+    /// # Errors
+    ///
+    /// The first time that it cannot be sent.
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    pub(crate) fn store(&mut self, message: String, fds: Vec<std::os::fd::OwnedFd>) -> Result<(), String> {
+        #[cfg(feature = "handover")]
+        if self.voice == Voice::Left {
+            return Ok(());
+        }
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        socket.queue(socket::Datagram { text: message, fds });
+        self.flush()
+    }
+
+    /// Whether there is a manager.
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    pub(crate) fn has_manager(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Holds all messages back until [`release`](Self::release).
+    #[cfg(all(unix, feature = "handover"))]
+    pub(crate) fn held(self) -> Self {
+        Self { voice: Voice::Holds, ..self }
+    }
+
+    /// Sends what was held back.
+    ///
+    /// # Errors
+    ///
+    /// The first time that it cannot be sent.
+    #[cfg(all(unix, feature = "handover"))]
+    pub(crate) fn release(&mut self) -> Result<(), String> {
+        self.voice = Voice::Sends;
+        self.flush()
+    }
+
+    /// Sends no message after those that wait already.
+    #[cfg(all(unix, feature = "handover"))]
+    pub(crate) fn leave(&mut self) {
+        self.voice = Voice::Left;
+    }
+
     /// Sends pending messages.
     ///
     /// # Errors
     ///
     /// The first time that it cannot be sent.
     pub(crate) fn flush(&mut self) -> Result<(), String> {
+        #[cfg(all(unix, feature = "handover"))]
+        if self.voice == Voice::Holds {
+            return Ok(());
+        }
         #[cfg(all(feature = "systemd", target_os = "linux"))]
         if let Some(socket) = &mut self.socket {
             return socket.flush();
@@ -83,4 +157,10 @@ impl Notifier {
             ready_fd.notify();
         }
     }
+}
+
+/// Returns true if a message means nothing later.
+#[cfg(all(unix, feature = "handover"))]
+fn is_about_the_present(message: &str) -> bool {
+    message.starts_with("WATCHDOG=") || message.starts_with("EXTEND_TIMEOUT_USEC=")
 }

@@ -18,8 +18,26 @@ const WAITING: usize = 32;
 pub(super) struct Socket {
     path: String,
     end: Result<(UnixDatagram, SocketAddr), String>,
-    waiting: VecDeque<String>,
+    waiting: VecDeque<Datagram>,
     has_failed: bool,
+}
+
+/// A message, and with the feature `fd_store` the descriptors that go with it.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    pub(super) text: String,
+    #[cfg(feature = "fd_store")]
+    pub(super) fds: Vec<std::os::fd::OwnedFd>,
+}
+
+impl From<String> for Datagram {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            #[cfg(feature = "fd_store")]
+            fds: Vec::new(),
+        }
+    }
 }
 
 impl Socket {
@@ -38,26 +56,31 @@ impl Socket {
         }
     }
 
-    pub(super) fn send(&mut self, message: String) -> Result<(), String> {
+    /// Sends a message, now or as soon as there is room for it.
+    pub(super) fn send(&mut self, message: impl Into<Datagram>) -> Result<(), String> {
+        self.queue(message.into());
+        self.flush()
+    }
+
+    /// Adds a message to those that wait.
+    pub(super) fn queue(&mut self, message: Datagram) {
         if self.waiting.len() == WAITING {
             // The least important messages are dropped first: extensions of time, and watchdog pings.
-            let says_little = |message: &String| !message.contains("READY=1") && !message.contains("STOPPING=1");
+            const IMPORTANT: [&str; 3] = ["READY=1", "STOPPING=1", "FDSTORE"];
+            let says_little = |message: &Datagram| !IMPORTANT.iter().any(|word| message.text.contains(word));
             let least = self.waiting.iter().position(says_little).unwrap_or(0);
             self.waiting.remove(least);
         }
         self.waiting.push_back(message);
-        self.flush()
     }
 
     pub(super) fn flush(&mut self) -> Result<(), String> {
         while let Some(message) = self.waiting.front() {
             let sent = match &self.end {
-                Ok((socket, address)) => {
-                    socket.send_to_addr(message.as_bytes(), address).map_err(|error| match error {
-                        error if error.kind() == io::ErrorKind::WouldBlock => None,
-                        error => Some(error.to_string()),
-                    })
-                }
+                Ok((socket, address)) => write(socket, address, message).map_err(|error| match error {
+                    error if error.kind() == io::ErrorKind::WouldBlock => None,
+                    error => Some(error.to_string()),
+                }),
                 Err(error) => Err(Some(error.clone())),
             };
             match sent {
@@ -75,6 +98,37 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+fn write(socket: &UnixDatagram, address: &SocketAddr, message: &Datagram) -> io::Result<()> {
+    #[cfg(feature = "fd_store")]
+    if !message.fds.is_empty() {
+        return write_with_descriptors(socket, address, message);
+    }
+    socket.send_to_addr(message.text.as_bytes(), address).map(drop)
+}
+
+#[cfg(feature = "fd_store")]
+fn write_with_descriptors(socket: &UnixDatagram, address: &SocketAddr, message: &Datagram) -> io::Result<()> {
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsFd as _;
+
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, sendmsg_addr};
+
+    let address = match (address.as_pathname(), address.as_abstract_name()) {
+        (Some(path), _) => SocketAddrUnix::new(path)?,
+        (None, Some(name)) => SocketAddrUnix::new_abstract_name(name)?,
+        (None, None) => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    let fds: Vec<_> = message.fds.iter().map(|fd| fd.as_fd()).collect();
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(fds.len()))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(io::Error::other("too many sockets have one name"));
+    }
+    let text = [io::IoSlice::new(message.text.as_bytes())];
+    sendmsg_addr(socket, &address, &text, &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
 }
 
 fn address(path: &OsStr) -> io::Result<SocketAddr> {

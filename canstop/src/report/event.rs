@@ -123,6 +123,13 @@ impl fmt::Display for Event {
             }
             Event::Recovered { after } => write!(f, "the runtime takes up work again, after {}", Rounded(*after)),
             Event::FlushFailed { name, error } => write!(f, "flush hook `{name}` panicked: {error}"),
+            Event::HandOverStarted { pid } => {
+                write!(f, "handing over to process {pid}, which takes over once it is ready")
+            }
+            Event::HandOverRefused { reason } => write!(f, "hand-over refused: {reason}"),
+            Event::HandOverFailed { error } => write!(f, "hand-over failed: {error}"),
+            Event::TookOver { pid } => write!(f, "took over from process {pid}"),
+            Event::PredecessorEnded { pid } => write!(f, "process {pid}, which served before, has ended"),
             Event::NotifyFailed { error } => write!(f, "cannot notify the process manager: {error}"),
             Event::Abandoned(straggler) => write!(f, "abandoned: {straggler}"),
             Event::MoreAbandoned { rows } => write!(f, "abandoned: and {rows} more rows"),

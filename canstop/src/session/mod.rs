@@ -106,5 +106,7 @@ pub(crate) use scope::{EnteredScope, GroupGrace, Scope, current_scope, expect_sc
 pub(crate) use site::site_of;
 pub(crate) use snapshot::{Count, SessionGroup, TICK, Watch, body_blocks_since, count};
 pub(crate) use snapshot_cell::{SnapshotReceiver, SnapshotSender};
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) use supervisor::HandOverAnswer;
 pub(crate) use supervisor::{Factory, Inbox, Known, Message, NewService, ServiceSnapshot, SessionFailure, Supervisor};
 pub(crate) use thread::is_polled_directly;

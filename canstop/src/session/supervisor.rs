@@ -53,11 +53,24 @@ pub(crate) enum Message {
     /// A test asks for the end of the grace: what is left is abandoned now.
     #[cfg(feature = "testing")]
     EndGrace,
+    /// The program requests a hand-over; the answer goes there. A signal waits for none.
+    #[cfg(all(unix, feature = "handover"))]
+    HandOver(Option<oneshot::Sender<HandOverAnswer>>),
+    /// Sockets for the process manager to store under this name.
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    Store { name: String, fds: Vec<std::os::fd::OwnedFd> },
+    /// What the process manager stores under this name is needed no longer.
+    #[cfg(all(target_os = "linux", feature = "fd_store"))]
+    Unstore { name: String },
     /// The data plane is gone: every future is dropped or abandoned.
     DataPlaneGone,
     /// Services that have registered themselves in a program that links no crate.
     NotLinked(Vec<String>),
 }
+
+/// The answer to a request for a hand-over: the new process, or whether the request was refused and why.
+#[cfg(all(unix, feature = "handover"))]
+pub(crate) type HandOverAnswer = Result<u32, (bool, String)>;
 
 /// A service that is to be supervised.
 pub(crate) struct NewService {

@@ -13,6 +13,6 @@ mod resolve;
 mod value;
 mod world;
 
-pub(crate) use resolve::{InCode, Plain, Resolved};
-pub(crate) use value::LogLevel;
+pub(crate) use resolve::{InCode, Resolved};
+pub(crate) use value::{LogLevel, Plain};
 pub(crate) use world::World;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::platform::{self, Stop};
-use super::value::{self, LogLevel};
+use super::value::{self, LogLevel, Plain};
 use super::world::World;
 use crate::machine::{Platform, SettingSource};
 
@@ -36,6 +36,8 @@ pub(crate) struct InCode {
     pub(crate) drain_delay: Option<Duration>,
     pub(crate) stall: Option<Duration>,
     pub(crate) blocked: Option<Duration>,
+    #[cfg(all(unix, feature = "handover"))]
+    pub(crate) upgrade_timeout: Option<Duration>,
     pub(crate) health: Option<String>,
     pub(crate) status: Option<bool>,
     pub(crate) metrics: Option<bool>,
@@ -50,6 +52,9 @@ pub(crate) struct Resolved {
     pub(crate) stall: Duration,
     /// After which time a blocked thread is reported; `None` means never.
     pub(crate) blocked: Option<Duration>,
+    /// How long a new process may take to become ready, if that is set.
+    #[cfg(all(unix, feature = "handover"))]
+    pub(crate) upgrade_timeout: Option<Duration>,
     /// The address of the health endpoint; `None` if it is off.
     pub(crate) health: Option<SocketAddr>,
     pub(crate) status: bool,
@@ -108,6 +113,8 @@ impl Resolved {
             drain_delay,
             stall: read(world, "CANSTOP_STALL", value::positive)?.or(code.stall).unwrap_or(DEFAULT_STALL),
             blocked: blocked.unwrap_or(Some(code.blocked.unwrap_or(DEFAULT_BLOCKED))),
+            #[cfg(all(unix, feature = "handover"))]
+            upgrade_timeout: read(world, "CANSTOP_UPGRADE_TIMEOUT", value::positive)?.or(code.upgrade_timeout),
             health: read(world, "CANSTOP_HEALTH", |text| value::or_off(text, value::address))?
                 .unwrap_or(health_in_code),
             status: read(world, "CANSTOP_STATUS", value::switch)?.or(code.status).unwrap_or(false),
@@ -165,17 +172,6 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-/// A configured duration, exactly as it was configured: "25 s", "4.5 s", "250 ms".
-pub(crate) struct Plain(pub(crate) Duration);
-
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:?}", self.0);
-        let unit = text.find(|c: char| c.is_alphabetic() || c == 'µ').unwrap_or(text.len());
-        write!(f, "{} {}", &text[..unit], &text[unit..])
-    }
-}
 
 #[cfg(test)]
 mod tests {

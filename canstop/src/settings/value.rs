@@ -1,5 +1,6 @@
-//! Parsing the value of a variable.
+//! Parsing the value of a variable, and showing one.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,6 +15,17 @@ pub(crate) enum LogLevel {
     #[default]
     Info,
     Debug,
+}
+
+/// A configured duration, exactly as it was configured: "25 s", "4.5 s", "250 ms".
+pub(crate) struct Plain(pub(crate) Duration);
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:?}", self.0);
+        let unit = text.find(|c: char| c.is_alphabetic() || c == 'µ').unwrap_or(text.len());
+        write!(f, "{} {}", &text[..unit], &text[unit..])
+    }
 }
 
 /// Parses a duration greater than zero.

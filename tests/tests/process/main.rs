@@ -18,6 +18,8 @@ mod exporting;
 mod failing;
 mod families;
 mod guards;
+#[cfg(target_os = "linux")]
+mod handover;
 mod health;
 mod hearing;
 mod levels;

@@ -64,6 +64,17 @@ fn no_service_at_all() {
 }
 
 #[test]
+fn hand_overs_in_every_order() {
+    for predecessor in [None, Some(1)] {
+        let mut serving = Watched::new(allowance(5_000, 1_000)).handing_over(ms(2_000), predecessor);
+        serving.all([added(service("a", &[]).notify()), Input::RunCalled]);
+        let starting = serving.clone();
+        serving.handle(ready(0, 1));
+        explore_from(vec![starting, serving], Breadth { depth: 3, everything: false });
+    }
+}
+
+#[test]
 fn one_service_under_every_policy() {
     for restart in [Restart::Never, Restart::OnFailure, Restart::Always] {
         for readiness in [Ready::Started, Ready::Notify] {

@@ -118,6 +118,7 @@ fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
         }
     }
     steps.extend(of_main(watched, breadth).into_iter().map(Step::Now));
+    steps.extend(oracle.hand_over_inputs().into_iter().map(|input| Step::Now(Input::HandOver(input))));
     for (id, seen) in oracle.services().iter().enumerate() {
         steps.extend(of_service(id, seen, breadth).into_iter().map(Step::Now));
     }

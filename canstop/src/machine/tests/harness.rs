@@ -52,6 +52,12 @@ impl Watched {
         self
     }
 
+    /// The program takes part in hand-overs, and takes over from this process.
+    pub(super) fn handing_over(mut self, timeout: Duration, predecessor: Option<u32>) -> Self {
+        self.state.set_hand_over(self.oracle.take_part_in_hand_overs(timeout, predecessor));
+        self
+    }
+
     /// Something happens now.
     ///
     /// # Panics
@@ -143,6 +149,7 @@ fn fingerprint(state: &State) -> u64 {
         sources: _,
         readiness: _,
         closing: _,
+        hand_over,
         jitter,
         now: _,
         phase,
@@ -161,7 +168,7 @@ fn fingerprint(state: &State) -> u64 {
         actions,
     } = state;
     let services: Vec<_> = services.iter().map(fingerprint_of_service).collect();
-    let sessions = (root_sessions, groups, watching);
+    let sessions = (root_sessions, groups, watching, hand_over);
     hash(&((jitter, phase, main, plan, services, sessions), (stop, last_signal, given_back, exit, actions)))
 }
 

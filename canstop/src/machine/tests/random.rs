@@ -5,7 +5,9 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use super::world::{End, Life, MainScript, Order, ServiceScript, SessionScript, World, play};
+use super::world::{
+    End, Life, MainScript, Order, PredecessorScript, ServiceScript, SessionScript, SuccessorScript, World, play,
+};
 use crate::machine::exit::Exit;
 use crate::machine::restart::Restart;
 
@@ -45,13 +47,27 @@ fn worlds() -> impl Strategy<Value = World> {
     let lags = prop_oneof![4 => Just(vec![0]), 1 => vec(0..300_u64, 1..4)];
     let rogue = weighted(0.05, (0..8_usize, 0..10_usize));
     let plan = (vec(families(), 1..=8), any::<bool>(), rogue);
-    let others = (mains(), vec(sessions(), 0..4), vec(orders(), 0..4), lags);
+    let hand_overs = (200..3_000_u64, weighted(0.2, predecessors()));
+    let others = (mains(), vec(sessions(), 0..4), vec(orders(), 0..4), lags, hand_overs);
     (times, plan, others).prop_map(|(times, plan, others)| {
         let (grace, drain_delay, terminated) = times;
         let (services, needed_come_last, rogue) = plan;
-        let (main, root_sessions, orders, lags) = others;
+        let (main, root_sessions, orders, lags, (upgrade_timeout, predecessor)) = others;
         let drain_delay = drain_delay.min(grace / 2);
-        World { grace, drain_delay, main, services, needed_come_last, rogue, root_sessions, orders, terminated, lags }
+        World {
+            grace,
+            drain_delay,
+            main,
+            services,
+            needed_come_last,
+            rogue,
+            root_sessions,
+            orders,
+            upgrade_timeout,
+            predecessor,
+            terminated,
+            lags,
+        }
     })
 }
 
@@ -135,7 +151,19 @@ fn orders() -> impl Strategy<Value = Order> {
         1 => (0..6_000_u64).prop_map(|at| Order::Shutdown { at }),
         3 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Stop { at, service }),
         4 => (0..5_000_u64, 0..16_usize).prop_map(|(at, service)| Order::Restart { at, service }),
+        2 => (0..5_000_u64, successors()).prop_map(|(at, successor)| Order::HandOver { at, successor }),
     ]
+}
+
+/// Most become ready, and some end before or after that.
+fn successors() -> impl Strategy<Value = SuccessorScript> {
+    (0..50_u64, weighted(0.7, 0..4_000_u64), weighted(0.4, 0..4_000_u64))
+        .prop_map(|(spawned, ready, ends)| SuccessorScript { spawned, ready, ends })
+}
+
+fn predecessors() -> impl Strategy<Value = PredecessorScript> {
+    (weighted(0.8, 0..500_u64), 0..3_000_u64, weighted(0.3, 0..3_000_u64))
+        .prop_map(|(stops, ends, dies)| PredecessorScript { stops, ends, dies })
 }
 
 fn ends() -> impl Strategy<Value = End> {

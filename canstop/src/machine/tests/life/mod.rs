@@ -8,6 +8,7 @@ mod children;
 mod dependencies;
 mod flushing;
 mod groups;
+mod handing_over;
 mod readiness;
 mod restarting;
 mod second_signal;

@@ -51,6 +51,7 @@ impl Oracle {
                 }
             }
             &Input::RestartService { id, before } => self.note_restart(id.0, before),
+            Input::HandOver(input) => self.note_hand_over(input),
             Input::SessionsCounted(counts) => {
                 for &(owner, alive) in counts {
                     self.sessions_mut(owner).alive = alive;
@@ -84,6 +85,7 @@ impl Oracle {
         let span = span.min(self.allowance.grace.saturating_sub(self.given_back));
         self.given_back += span;
         self.call.gave_back = true;
+        self.extend_hand_over(span);
         if let Some(stop) = &mut self.stop {
             for time in [&mut stop.deadline, &mut stop.drain_ends, &mut stop.front_ends, &mut stop.begins] {
                 *time = *time + span;

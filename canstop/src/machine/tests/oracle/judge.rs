@@ -20,6 +20,7 @@ impl Oracle {
         }
         self.note_silent_ends();
         if !was_over {
+            self.judge_hand_over_settled(state)?;
             self.settle(state)?;
             self.started = state.has_started();
         }
@@ -74,6 +75,7 @@ impl Oracle {
             }
             Action::ReturnFromRun => self.judge_return_from_run(),
             &Action::DropState { id: ServiceId(id) } => self.judge_drop(id),
+            Action::HandOver(action) => self.judge_hand_over(action),
             Action::Emit(event) => self.judge_event(event),
             Action::Flush => {
                 law!(rest.is_empty() && !self.flushing, "something comes after the flush began: {rest:?}");

@@ -5,6 +5,7 @@
 //! It keeps its own books, and it decides nothing: it only says which law was broken.
 
 mod graph;
+mod hand_over;
 mod hear;
 mod judge;
 mod over;
@@ -18,6 +19,7 @@ mod tell;
 use std::fmt;
 use std::time::Duration;
 
+use self::hand_over::HandOverBook;
 pub(in crate::machine::tests) use self::seen::Seen;
 use self::seen::{Group, Main, Sessions, Stop};
 use crate::machine::budget::Allowance;
@@ -64,6 +66,7 @@ pub(in crate::machine::tests) struct Oracle {
     flushing: bool,
     /// How much of the grace they have.
     reserve: Duration,
+    hand_over: HandOverBook,
     call: Call,
 }
 
@@ -147,6 +150,7 @@ impl Oracle {
             keeps: false,
             flushing: false,
             reserve: Duration::ZERO,
+            hand_over: HandOverBook::default(),
             call: Call::default(),
         }
     }

@@ -65,8 +65,17 @@ impl Oracle {
                 law!(*grace == self.allowance.grace, "the grace is said to be {grace:?}");
                 let (delay, allowed) = (*drain_delay, self.allowance.drain_delay);
                 law!(delay.is_zero() || delay == allowed, "the drain delay is said to be {delay:?}");
+                if let Cause::HandedOver { pid } = cause {
+                    self.judge_handed_over(*pid)?;
+                }
                 self.note_stop(cause);
             }
+            // What they are about is judged with the actions beside them.
+            Event::HandOverStarted { .. }
+            | Event::HandOverRefused { .. }
+            | Event::HandOverFailed { .. }
+            | Event::TookOver { .. }
+            | Event::PredecessorEnded { .. } => {}
             Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate is told, but no signal came"),
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => {
                 return Err(Broken("the control plane alone knows of signal handlers and links".to_owned()));
@@ -163,6 +172,7 @@ impl Oracle {
         let grace = self.allowance.grace;
         let serves = self.main.is_before_run() && self.main.listens || self.services.iter().any(|seen| seen.live);
         let skips = matches!(cause, Cause::Signal(_)) && self.call.from_terminal;
+        let skips = skips || matches!(cause, Cause::HandedOver { .. });
         let drains = serves && !skips && *cause != Cause::Finished;
         let drain_delay = if drains { self.allowance.drain_delay.min(grace) } else { Duration::ZERO };
         for seen in &mut self.services {

@@ -11,12 +11,15 @@ use super::build::{TERMINATE, added, ms, service, shutdown};
 use super::harness::Watched;
 use crate::machine::cause::Signal;
 use crate::machine::exit::Exit;
+use crate::machine::handover::HandOverInput;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::ServiceSpec;
 use crate::machine::time::Time;
 
-pub(super) use self::script::{End, Life, MainScript, Order, ServiceScript, SessionScript, World};
+pub(super) use self::script::{
+    End, Life, MainScript, Order, PredecessorScript, ServiceScript, SessionScript, SuccessorScript, World,
+};
 
 /// More steps than this within a few seconds of simulated time are a loop that does not end.
 const STEPS: usize = 50_000;
@@ -25,6 +28,8 @@ const STEPS: usize = 50_000;
 struct Play<'a> {
     world: &'a World,
     watched: Watched,
+    /// What the new process does that was asked for last.
+    successor: Option<SuccessorScript>,
     /// What each service does, by its number.
     scripts: Vec<&'a ServiceScript>,
     /// What happens next; the number keeps those of one moment in order.
@@ -63,7 +68,10 @@ struct Session {
 pub(super) fn play(world: &World) -> Result<Exit, String> {
     let mut play = Play {
         world,
-        watched: Watched::new(world.allowance()).holding_state(),
+        watched: Watched::new(world.allowance())
+            .holding_state()
+            .handing_over(ms(world.upgrade_timeout), world.predecessor.map(|_| 1)),
+        successor: None,
         agenda: BTreeMap::new(),
         planned: 0,
         scripts: Vec::new(),
@@ -93,7 +101,8 @@ impl<'a> Play<'a> {
             | Order::Frozen { at, .. }
             | Order::Shutdown { at }
             | Order::Stop { at, .. }
-            | Order::Restart { at, .. }) = order;
+            | Order::Restart { at, .. }
+            | Order::HandOver { at, .. }) = order;
             self.plan(ms(*at), Happening::Order(order.clone()));
         }
         for script in &self.world.root_sessions {
@@ -106,6 +115,9 @@ impl<'a> Play<'a> {
         };
         for ((at, spec), script) in self.world.specs().into_iter().zip(scripts) {
             self.plan(ms(at), Happening::Added(spec, script));
+        }
+        if let Some(dies) = self.world.predecessor.and_then(|predecessor| predecessor.dies) {
+            self.plan(ms(dies), Happening::Input(Input::HandOver(HandOverInput::PredecessorEnded)));
         }
         let main = &self.world.main;
         if main.listens {
@@ -199,6 +211,10 @@ impl<'a> Play<'a> {
             Order::Shutdown { .. } => Some(shutdown()),
             Order::Stop { service, .. } => meant(service).map(|(id, before)| Input::StopService { id, before }),
             Order::Restart { service, .. } => meant(service).map(|(id, before)| Input::RestartService { id, before }),
+            Order::HandOver { successor, .. } => {
+                self.successor = Some(successor);
+                Some(Input::HandOver(HandOverInput::Requested))
+            }
         };
         event.map_or(Ok(()), |event| self.tell_machine(event))
     }

@@ -1,8 +1,9 @@
 //! What the world makes of what the machine decides.
 
 use super::script::specs;
-use super::{End, Happening, Life, Play};
+use super::{End, Happening, Life, Play, PredecessorScript, SuccessorScript};
 use crate::machine::action::Action;
+use crate::machine::handover::{HandOverAction, HandOverInput};
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::spec::Parent;
@@ -50,6 +51,7 @@ impl Play<'_> {
                     self.plan(ms(after), Happening::Input(state_dropped(id, run.0, panic)));
                 }
             }
+            Action::HandOver(action) => self.hand_over(&action),
             Action::WatchSessions
             | Action::UnwatchSessions
             | Action::BeginStop
@@ -59,6 +61,32 @@ impl Play<'_> {
             | Action::AbandonFlush
             | Action::Finish
             | Action::ForceExit => {}
+        }
+    }
+
+    fn hand_over(&mut self, action: &HandOverAction) {
+        let (asked_for, predecessor) = (self.successor, self.world.predecessor);
+        let mut plan = |after, input| self.plan(ms(after), Happening::Input(Input::HandOver(input)));
+        let ended = |attempt| HandOverInput::SuccessorEnded { attempt, error: "exit status: 1".to_owned() };
+        match *action {
+            HandOverAction::Spawn { attempt } => {
+                let SuccessorScript { spawned, ready, ends } = asked_for.expect("it was asked for");
+                plan(spawned, HandOverInput::Spawned { attempt, pid: attempt });
+                if let Some(ready) = ready {
+                    plan(spawned + ready, HandOverInput::SuccessorReady { attempt });
+                }
+                if let Some(ends) = ends {
+                    plan(spawned + ends, ended(attempt));
+                }
+            }
+            HandOverAction::Kill { attempt } => plan(1, ended(attempt)),
+            HandOverAction::Announce => {
+                if let Some(PredecessorScript { stops: Some(stops), ends, .. }) = predecessor {
+                    plan(stops, HandOverInput::TookOver);
+                    plan(stops + ends, HandOverInput::PredecessorEnded);
+                }
+            }
+            _ => {}
         }
     }
 

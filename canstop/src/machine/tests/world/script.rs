@@ -19,6 +19,9 @@ pub(in crate::machine::tests) struct World {
     pub(in crate::machine::tests) rogue: Option<(usize, usize)>,
     pub(in crate::machine::tests) root_sessions: Vec<SessionScript>,
     pub(in crate::machine::tests) orders: Vec<Order>,
+    /// How long a new process may take, and the old process that this one takes over from.
+    pub(in crate::machine::tests) upgrade_timeout: u64,
+    pub(in crate::machine::tests) predecessor: Option<PredecessorScript>,
     /// At the latest now somebody wants it to end.
     pub(in crate::machine::tests) terminated: u64,
     /// How late the shell wakes the machine, in turn.
@@ -90,6 +93,23 @@ pub(in crate::machine::tests) enum Order {
     Shutdown { at: u64 },
     Stop { at: u64, service: usize },
     Restart { at: u64, service: usize },
+    HandOver { at: u64, successor: SuccessorScript },
+}
+
+/// What a new process does after it was spawned.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::machine::tests) struct SuccessorScript {
+    pub(in crate::machine::tests) spawned: u64,
+    pub(in crate::machine::tests) ready: Option<u64>,
+    pub(in crate::machine::tests) ends: Option<u64>,
+}
+
+/// What an old process does after this one is ready, or without that.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::machine::tests) struct PredecessorScript {
+    pub(in crate::machine::tests) stops: Option<u64>,
+    pub(in crate::machine::tests) ends: u64,
+    pub(in crate::machine::tests) dies: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
