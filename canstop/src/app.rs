@@ -226,7 +226,7 @@ impl App {
         if let Some(worker_threads) = self.worker_threads {
             builder.worker_threads(worker_threads);
         }
-        builder.enable_all().on_thread_start(|| supervisor.root().adopt_thread());
+        builder.enable_all().on_thread_start(|| supervisor.adopt_thread());
         for configure in self.configure_runtime {
             configure(&mut builder);
         }

@@ -8,11 +8,12 @@ pub use inventory;
 pub use tracing;
 use tracing::field::{DebugValue, DisplayValue};
 
-pub use crate::lifecycle::SessionWithin;
+pub use crate::lifecycle::Within;
 use crate::registry::Service;
 pub use crate::registry::{AnyOutput, AnyService, AtEnd, Declared, Registration};
 pub use crate::session::{
-    BlockingOutputProbe, NotAResult, OutputObserver, OutputProbe, SessionOrTask, Site, function_of, observe,
+    BlockingOutputProbe, NotAResult, OrTask, OutputObserver, OutputProbe, Place, PlacedSession, Site, function_of,
+    observe,
 };
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where

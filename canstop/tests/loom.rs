@@ -261,7 +261,7 @@ fn a_stop_request_meets_a_session_that_begins_to_wait() {
     };
     Handshake::watch_all(std::iter::once(&*handshake), barrier_for_all);
     requested.store(true, Ordering::Relaxed);
-    Handshake::say_before_looking();
+    Handshake::order_before_scan();
     let woken = entered.load(Ordering::Relaxed);
     let heard = session.join().unwrap();
     assert!(woken || heard, "a session waits although its stop was requested");

@@ -13,9 +13,8 @@ const LONG: &[(&str, &str)] = &[
     ("canstop/src/machine/plan.rs", "the graph and its faults, which must agree"),
     ("canstop/src/machine/state.rs", "every input in one match, and what the control plane may read"),
     ("canstop/src/machine/stop.rs", "the steps of a stop, which must be read together"),
+    ("canstop/src/registry/service.rs", "a service and every setter of its options"),
     ("canstop/src/session/scope.rs", "a scope and its counters are one structure"),
-    ("canstop/src/session/snapshot.rs", "one pass over counters, table and threads, which must be read together"),
-    ("canstop/src/session/supervisor.rs", "holds the parts that `session/` is still to be divided into"),
     ("canstop/src/session/tests.rs", "one suite for the hot path"),
     ("canstop/src/session/thread.rs", "the record of a thread, and all that touches it"),
 ];
@@ -50,11 +49,11 @@ const UNSAFE: &[&str] = &[
     "canstop/src/notify/ready_fd.rs",
     "canstop/src/session/data_plane.rs",
     "canstop/src/session/forked.rs",
-    "canstop/src/session/leaving.rs",
-    "canstop/src/session/origin.rs",
-    "canstop/src/session/session_state.rs",
+    "canstop/src/session/membarrier.rs",
+    "canstop/src/session/slots.rs",
     "canstop/src/session/static_ref.rs",
-    "canstop/src/session/waiting.rs",
+    "canstop/src/session/table.rs",
+    "canstop/src/session/tagged.rs",
 ];
 /// What the machine must not contain.
 const NOT_IN_THE_MACHINE: [&str; 4] = ["tokio", "std::thread", "Instant::now", "Mutex"];

@@ -154,9 +154,8 @@ impl StragglerNaming<'_> {
     }
 
     fn session(&self, found: SessionGroup) -> Straggler {
-        let SessionGroup { kind, site, owner, count, oldest, activity, request, label } = found;
+        let SessionGroup { kind, site, scope, count, oldest, activity, request, label } = found;
         let Site { name, function, .. } = site;
-        let home = self.supervisor.scopes().into_iter().find(|scope| scope.owner == owner).map(Scope::home);
         Straggler {
             kind: match kind {
                 _ if request.is_some() => StragglerKind::Request,
@@ -167,7 +166,7 @@ impl StragglerNaming<'_> {
             location: Some(site.location()),
             function: Some(function().to_owned()),
             label,
-            owner: home.filter(|home| home.owner != Owner::Root).map(Scope::name),
+            owner: Some(scope.home()).filter(|home| home.owner != Owner::Root).map(Scope::name),
             count,
             oldest,
             activity,

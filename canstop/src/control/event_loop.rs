@@ -24,15 +24,11 @@ use crate::health::Question;
 use crate::machine::{Event, Exit, Input, Jitter, Owner, Report, State, Time};
 use crate::report::Reporter;
 use crate::session::{
-    Count, GroupGrace, Inbox, Message, Scope, SessionFailure, Supervisor, TICK, Watch, count, stop_watching_sessions,
+    Inbox, Message, Scope, SessionCounter, SessionFailure, Supervisor, TICK, Watch, stop_watching_sessions,
 };
 
 /// The first interval between counts of sessions; it doubles while nothing changes.
-const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
-/// The longest one: a session that ended while a count began may not have announced it.
-const RECOUNT_LATEST: Duration = Duration::from_millis(5);
-/// While more sessions than this are left, the end of one is not worth a count.
-const FEW: u64 = 2_048;
+pub(super) const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
 
 /// How many messages, and how many failed sessions, one turn reads.
 pub(super) const BATCH: usize = 1_024;
@@ -62,10 +58,13 @@ pub(crate) struct EventLoop {
     /// The sockets that the process manager passed were compared with the listeners.
     pub(super) compared_passed_sockets: bool,
     /// How many sessions the last count found.
-    alive: u64,
-    recount_after: Duration,
-    /// How many groups of sessions the machine knows.
-    known_groups: usize,
+    pub(super) alive: u64,
+    pub(super) recount_after: Duration,
+    pub(super) sessions: SessionCounter,
+    /// The owners of the last count.
+    pub(super) counted: Vec<Owner>,
+    /// The groups of sessions that the machine knows, by their numbers.
+    pub(super) groups: Vec<&'static Scope>,
     /// The time of the machine's last input. It never goes back.
     now: Time,
     /// The exit code that the guard has.
@@ -123,7 +122,9 @@ impl EventLoop {
             compared_passed_sockets: false,
             alive: 0,
             recount_after: RECOUNT_SOONEST,
-            known_groups: 0,
+            sessions: SessionCounter::default(),
+            counted: Vec::new(),
+            groups: Vec::new(),
             now: Time::default(),
             noted: Exit::Clean,
             not_linked: Vec::new(),
@@ -285,52 +286,12 @@ impl EventLoop {
         self.count_sessions_at(self.clock.now());
     }
 
-    pub(super) fn count_sessions_at(&mut self, now: Time) {
-        let counts = count(self.supervisor);
-        self.introduce_groups(&counts);
-        let alive = counts.iter().map(|count| count.alive).sum();
-        self.recount_after =
-            if alive == self.alive { (self.recount_after * 2).min(RECOUNT_LATEST) } else { RECOUNT_SOONEST };
-        self.alive = alive;
-        self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
-        let counts = counts.into_iter().map(|count| (count.scope.owner, count.alive)).collect();
-        self.step_at(now, Input::SessionsCounted(counts));
-        self.end_watchers();
-    }
-
-    /// Ends the event streams if only their readers are left of what is stopping.
-    fn end_watchers(&self) {
-        if !self.supervisor.has_watchers() {
-            return;
-        }
-        let is_stopping = |scope: &Scope| scope.is_stopping(scope.run_id());
-        let left = self.state.left();
-        let bodies = left.services.iter().filter(|&&(id, _)| is_stopping(self.services.scope(id))).count() as u64;
-        let main = u64::from(left.main && is_stopping(self.supervisor.root()));
-        let sessions = count(self.supervisor).into_iter().filter(|count| is_stopping(count.scope.home()));
-        self.supervisor.end_watchers(bodies + main + sessions.map(|count| count.alive).sum::<u64>());
-    }
-
     /// Sessions were signalled or abandoned just now, and may end soon.
     pub(super) fn recount_soon(&mut self) {
         self.recount_after = RECOUNT_SOONEST;
     }
 
-    /// Groups are made on the data plane, in the order of their numbers.
-    fn introduce_groups(&mut self, counts: &[Count]) {
-        for Count { scope, .. } in counts {
-            let (Owner::Group(number), Some(GroupGrace { grace, cancels })) = (scope.owner, scope.group_grace()) else {
-                continue;
-            };
-            if number < self.known_groups {
-                continue;
-            }
-            self.known_groups = number + 1;
-            self.step(Input::GroupAdded { home: scope.home().owner, grace, cancels });
-        }
-    }
-
-    fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
         let now = self.clock.now();
         self.step_at(now, input);
     }

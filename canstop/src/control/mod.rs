@@ -13,24 +13,27 @@ mod signals;
 mod exit_watch;
 mod exit_guard;
 mod main_channels;
-mod service_table;
 mod held_workers;
+mod service_run;
 mod own_runtime;
+mod service_table;
 mod drain_stats;
-mod event_loop;
-mod messages;
-#[cfg(all(unix, feature = "handover"))]
-mod perform_hand_over;
-#[cfg(all(target_os = "linux", feature = "fd_store"))]
-mod store;
-mod perform;
 #[cfg(feature = "metrics")]
 mod recording;
 #[cfg(all(unix, feature = "handover"))]
 mod hand_over;
 mod outside;
 mod operations;
+mod event_loop;
+mod sessions;
+mod messages;
+#[cfg(all(unix, feature = "handover"))]
+mod perform_hand_over;
+#[cfg(all(target_os = "linux", feature = "fd_store"))]
+mod store;
+mod perform;
 mod queues;
+mod tick;
 mod answers;
 mod thread;
 

@@ -1,4 +1,4 @@
-//! What the outside world sees of the program: process managers, probes, and what holds threads.
+//! What the outside world sees of the program: the health endpoint, the process manager, the heartbeat.
 
 use std::cell::RefCell;
 use std::io;
@@ -10,7 +10,6 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use super::event_loop::EventLoop;
 #[cfg(all(unix, feature = "handover"))]
 use super::hand_over::HandOvers;
 use super::held_workers::Workers;
@@ -18,12 +17,9 @@ use super::outside::Outside;
 #[cfg(feature = "metrics")]
 use super::recording::Recording;
 use crate::health::{Question, Server};
-use crate::machine::{
-    AcceptStalls, BlockedThreads, Event, Feed, Heartbeat, HeldThread, NotifyPlan, Time, notify_status,
-};
+use crate::machine::{AcceptStalls, BlockedThreads, Heartbeat, NotifyPlan, Time};
 use crate::notify::Notifier;
-use crate::report::Rounded;
-use crate::session::{Held, Kind, Supervisor, TICK, name_of};
+use crate::session::{Supervisor, TICK};
 
 /// How often the data plane is asked whether it turns, unless a watchdog or a short stall needs it more often.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -36,16 +32,16 @@ pub(super) struct Operations {
     /// Only where a probe or a watchdog asks for it.
     pub(super) pulse: Option<Pulse>,
     /// After how long a data plane that does not turn is reported, and after how long `/livez` fails.
-    reported_after: Duration,
+    pub(super) reported_after: Duration,
     pub(super) stall: Duration,
     /// Since when the data plane is reported as stalled.
-    stalled: Option<Time>,
+    pub(super) stalled: Option<Time>,
     /// Since when listeners do not accept.
     pub(super) accept_stalls: AcceptStalls,
     pub(super) blocked: BlockedThreads,
     pub(super) workers: Workers,
     /// Events are said by shared reference.
-    notifying: RefCell<Notifying>,
+    pub(super) notifying: RefCell<Notifying>,
     questions: Option<mpsc::Receiver<Question>>,
     /// Records the program's numbers.
     #[cfg(feature = "metrics")]
@@ -58,10 +54,10 @@ pub(super) struct Operations {
 }
 
 #[derive(Debug)]
-struct Notifying {
-    notifier: Notifier,
-    plan: NotifyPlan,
-    has_started: bool,
+pub(super) struct Notifying {
+    pub(super) notifier: Notifier,
+    pub(super) plan: NotifyPlan,
+    pub(super) has_started: bool,
 }
 
 impl Operations {
@@ -90,7 +86,7 @@ impl Operations {
         }
     }
 
-    fn start(outside: Outside, clock: Clock, supervisor: &'static Supervisor) -> io::Result<Self> {
+    pub(super) fn start(outside: Outside, clock: Clock, supervisor: &'static Supervisor) -> io::Result<Self> {
         #[cfg(all(unix, feature = "handover"))]
         let start = |setup| HandOvers::start(setup, supervisor);
         #[cfg(all(unix, feature = "handover"))]
@@ -165,7 +161,7 @@ impl Pulse {
     }
 
     /// Feels it, and asks for the next beat if one is due.
-    fn look(&mut self, data_plane: Option<&runtime::Handle>) {
+    pub(super) fn look(&mut self, data_plane: Option<&runtime::Handle>) {
         let now = self.clock.now();
         // Relaxed: the number is all there is to it.
         let turned = Duration::from_nanos(self.turned.load(Ordering::Relaxed));
@@ -183,161 +179,4 @@ impl Pulse {
             }));
         }
     }
-}
-
-impl EventLoop {
-    /// From now on the program is seen from outside. It needs the control plane's runtime.
-    ///
-    /// # Errors
-    ///
-    /// If that does not take the health endpoint's socket.
-    pub(super) fn show(&mut self, outside: Outside) -> io::Result<()> {
-        self.operations = Operations::start(outside, self.clock, self.supervisor)?;
-        #[cfg(feature = "metrics")]
-        {
-            self.operations.recording = Some(Recording::start(self.supervisor, self.reporter.thread()));
-        }
-        #[cfg(all(unix, feature = "handover"))]
-        if let Some(hand_overs) = &self.operations.hand_overs {
-            self.state.set_hand_over(hand_overs.for_machine());
-        }
-        Ok(())
-    }
-
-    /// Looks at the data plane's heartbeat and at held threads, as it does once a tick.
-    pub(super) fn look_around(&mut self) {
-        let now = self.clock.now();
-        let held = self.held_threads();
-        if let Some(pulse) = &mut self.operations.pulse {
-            pulse.look(self.supervisor.data_plane().as_deref());
-            // A data plane that is busy begins polls. It may take a while to come to its beat.
-            held.iter().for_each(|held| pulse.heartbeat.turned(held.since));
-        }
-        for event in self.operations.blocked.look(now, &held) {
-            self.emit(event, false);
-        }
-        self.look_at_workers(now);
-        self.judge_stall(now, &held);
-        self.look_at_queues(now);
-        self.note_start();
-        self.publish_numbers();
-        #[cfg(feature = "metrics")]
-        if let Some(recording) = &mut self.operations.recording {
-            recording.look(now);
-        }
-    }
-
-    /// In a test there is one thread, which this very code holds.
-    fn look_at_workers(&mut self, now: Time) {
-        if self.guard.is_some()
-            && let Some(data_plane) = self.supervisor.data_plane()
-            && let Some(event) = self.operations.workers.look(now, &data_plane)
-        {
-            self.emit(event, false);
-        }
-    }
-
-    /// Every thread of the data plane that is held, and by what.
-    fn held_threads(&self) -> Vec<HeldThread> {
-        let held = self.watch.held().into_iter();
-        held.map(|Held { thread, poll, kind, site, scope, since }| {
-            let home = scope.home();
-            let place = if kind == Kind::Session { site.location() } else { home.location };
-            HeldThread { thread, poll, what: name_of(kind, site.name, home), place, since: self.clock.time(since) }
-        })
-        .collect()
-    }
-
-    /// Reports that the data plane does not turn before anybody acts on it, and feeds the watchdog while it
-    /// does not.
-    fn judge_stall(&mut self, now: Time, held: &[HeldThread]) {
-        let Some(pulse) = &self.operations.pulse else { return };
-        let age = pulse.heartbeat.age(now);
-        let feed = self.operations.notifying.get_mut().plan.feed(now, age);
-        let is_stalled = age >= self.operations.reported_after || feed == Feed::Withheld;
-        match self.operations.stalled {
-            None if is_stalled => {
-                self.operations.stalled = Some(now - age);
-                let event = Event::Stalled { since: age, blocking: blocking(now, held) };
-                self.notify(notify_status(&event));
-                self.emit(event, false);
-            }
-            Some(since) if !is_stalled && age < self.operations.reported_after / 2 => {
-                self.operations.stalled = None;
-                let event = Event::Recovered { after: now.since(since) };
-                self.notify(notify_status(&event));
-                self.emit(event, false);
-            }
-            _ => {}
-        }
-        if matches!(feed, Feed::Now | Feed::Again) {
-            self.notify("WATCHDOG=1".to_owned());
-        } else if let Err(error) = self.operations.notifying.get_mut().notifier.flush() {
-            self.report_notify_failure(error);
-        }
-    }
-
-    /// Notifies of readiness as soon as there is some.
-    pub(super) fn note_start(&mut self) {
-        let notifying = self.operations.notifying.get_mut();
-        if notifying.has_started {
-            return;
-        }
-        notifying.has_started = self.state.has_started();
-        let message = notifying.plan.start(
-            self.clock.now(),
-            self.state.has_started(),
-            self.state.services().len(),
-            self.state.start_ends(),
-        );
-        if notifying.has_started && !self.state.phase().is_stopping() {
-            notifying.notifier.ready();
-        }
-        if let Some(message) = message {
-            self.notify(message);
-        }
-    }
-
-    /// Notifies of an event, if it is worth that.
-    pub(super) fn notify_of(&self, event: &Event) {
-        if matches!(event, Event::Waiting { .. }) {
-            self.supervisor.numbers().waiting = Some(event.to_string());
-        }
-        let message = self.operations.notifying.borrow_mut().plan.event(event);
-        if let Some(message) = message {
-            self.notify(message);
-        }
-    }
-
-    pub(super) fn notify(&self, message: String) {
-        let sent = self.operations.notifying.borrow_mut().notifier.send(message);
-        if let Err(error) = sent {
-            self.report_notify_failure(error);
-        }
-    }
-
-    pub(super) fn report_notify_failure(&self, error: String) {
-        self.emit(Event::NotifyFailed { error }, false);
-    }
-}
-
-/// What blocks threads, site by site.
-fn blocking(now: Time, held: &[HeldThread]) -> Vec<String> {
-    let mut sites: Vec<(&HeldThread, u32)> = Vec::new();
-    for held in held.iter().filter(|held| held.since < now) {
-        match sites.iter_mut().find(|(first, _)| (&first.what, first.place) == (&held.what, held.place)) {
-            Some((first, count)) => {
-                *count += 1;
-                if held.since < first.since {
-                    *first = held;
-                }
-            }
-            None => sites.push((held, 1)),
-        }
-    }
-    let text = |(HeldThread { what, place, since, .. }, count): (&HeldThread, u32)| {
-        let threads = if count == 1 { "a thread".to_owned() } else { format!("{count} threads") };
-        format!("{what} ({place}) blocks {threads} for {}", Rounded(now.since(*since)))
-    };
-    sites.into_iter().map(text).collect()
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::service_table::{DroppedState, Run};
+use super::service_run::{DroppedState, Run};
 use crate::failure::catch;
 use crate::session::Scope;
 

@@ -1,6 +1,5 @@
 //! Performs what the machine decides.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::drain_stats::StragglerNaming;
@@ -8,7 +7,7 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
 use crate::report::Reporter;
-use crate::session::{Scope, Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
+use crate::session::{Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
 
 /// How long the values of `canstop::keep` may take to be dropped.
 const KEPT_LIMIT: Duration = Duration::from_secs(1);
@@ -35,8 +34,7 @@ impl EventLoop {
             Action::BeginStop => self.begin_stop(),
             Action::Abandon(abandoned) => self.abandon(&abandoned),
             Action::CancelSessions { owner } => {
-                let scopes = self.supervisor.scopes().into_iter().filter(|scope| scope.owner == owner);
-                scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
+                self.supervisor.abandon_sessions(self.scope_of(owner));
             }
             Action::Cancel { id, run } => self.services.cancel(id, run),
             Action::DropMain => self.main.drop_main.cancel(),
@@ -111,10 +109,9 @@ impl EventLoop {
     fn abandon(&mut self, abandoned: &Abandoned) {
         self.close_books(abandoned);
         self.name_stragglers(abandoned, false);
-        let owners: HashSet<_> = abandoned.sessions.iter().map(|&(owner, _)| owner).collect();
-        let is_abandoned = |scope: &&Scope| owners.contains(&scope.owner);
-        let scopes = self.supervisor.scopes().into_iter().filter(is_abandoned);
-        scopes.for_each(|scope| self.supervisor.abandon_sessions(scope));
+        for &(owner, _) in &abandoned.sessions {
+            self.supervisor.abandon_sessions(self.scope_of(owner));
+        }
         for &(id, run) in &abandoned.services {
             self.services.abort(id, run);
         }

@@ -1,17 +1,16 @@
 //! The services as the control plane holds them: their scopes, factories and tasks.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::own_runtime::OwnRuntime;
-use crate::machine::{ExitReason, Input, Owner, RunId, ServiceId, State};
-use crate::session::{
-    Body, Factory, Known, NewService, Scope, ServiceSnapshot, SnapshotSender, Supervisor, reason_of_dropped,
-};
+use super::service_run::{DroppedState, Run};
+use crate::machine::{Input, Owner, RunId, ServiceId, State};
+use crate::session::{Factory, NewService, Scope, ServiceRecord, ServiceSnapshot, SnapshotSender, Supervisor};
 
 /// How long a `cancel` service may take to read the events that it waits for.
 const READ_LIMIT: Duration = Duration::from_millis(100);
@@ -49,11 +48,11 @@ impl ServiceSlot {
     /// Drops what was kept for the next run, since there is none. That is the user's code: it runs on the
     /// service's runtime as its body, and the service has stopped only when it has returned.
     fn drop_state(&mut self, id: ServiceId, run: RunId) {
-        let supervisor = self.scope.supervisor;
-        let (Some(data_plane), Some(factory)) = (supervisor.data_plane(), self.factory.take()) else {
-            return supervisor.event(Input::StateDropped { id, run, panic: None });
+        let hub = self.scope.hub;
+        let (Some(data_plane), Some(factory)) = (hub.data_plane(), self.factory.take()) else {
+            return hub.event(Input::StateDropped { id, run, panic: None });
         };
-        let state = DroppedState { scope: self.scope, id, run, factory: Some(factory), panic: None };
+        let state = DroppedState::new(self.scope, id, run, factory);
         let state = match &self.run {
             Some((_, _, Running::OwnRuntime(Some(own)))) => own.drop_state(state).err(),
             _ => Some(state),
@@ -66,34 +65,6 @@ impl ServiceSlot {
 
 async fn drop_as_body(mut state: DroppedState) {
     state.drop_now();
-}
-
-/// The state of a service that has run for the last time. Its end is reported, however it comes about: also
-/// when the data plane shuts down before it gets to this task.
-pub(super) struct DroppedState {
-    scope: &'static Scope,
-    id: ServiceId,
-    run: RunId,
-    factory: Option<Arc<Mutex<Factory>>>,
-    panic: Option<String>,
-}
-
-impl DroppedState {
-    pub(super) fn drop_now(&mut self) {
-        if let Some(factory) = self.factory.take()
-            && let Err(panic) = self.scope.body().run(|| drop(factory))
-        {
-            self.panic = panic.error().map(str::to_owned);
-        }
-    }
-}
-
-impl Drop for DroppedState {
-    fn drop(&mut self) {
-        self.drop_now();
-        let panic = self.panic.take();
-        self.scope.supervisor.event(Input::StateDropped { id: self.id, run: self.run, panic });
-    }
 }
 
 /// All services, by their ids.
@@ -116,7 +87,7 @@ impl ServiceTable {
         let NewService { spec, factory, own_runtime, snapshot, .. } = new;
         let (name, location) = (spec.name.clone(), spec.location);
         let parent = spec.parent.map(|parent| parent.id);
-        supervisor.introduce(id, Known { name, location, parent, snapshot: snapshot.subscribe() });
+        supervisor.add_service(id, ServiceRecord { name, location, parent, snapshot: snapshot.subscribe() });
         let gone = self.slots.get(id.0).map(|gone| gone.scope);
         let scope = match gone {
             Some(gone) if gone.location == spec.location && !gone.is_spent() => {
@@ -151,11 +122,12 @@ impl ServiceTable {
     /// Begins a run on the data plane, or on a new runtime of its own.
     pub(super) fn begin(&mut self, id: ServiceId, run: RunId) {
         let slot = &mut self.slots[id.0];
-        let (Some(data_plane), Some(factory)) = (slot.scope.supervisor.data_plane(), &slot.factory) else {
+        let (Some(data_plane), Some(factory)) = (slot.scope.hub.data_plane(), &slot.factory) else {
             return;
         };
         if slot.scope.is_spent() {
-            let scope @ Scope { supervisor, owner, location, .. } = slot.scope;
+            let scope @ Scope { owner, location, .. } = slot.scope;
+            let supervisor = scope.supervisor();
             supervisor.retire_scope(scope);
             slot.scope = supervisor.new_scope(*owner, &scope.name(), *location, run);
         }
@@ -187,7 +159,7 @@ impl ServiceTable {
     pub(super) fn cancel(&self, ServiceId(id): ServiceId, of: RunId) {
         let ServiceSlot { scope, run, .. } = &self.slots[id];
         let Some((_, _, running)) = run.as_ref().filter(|(run, ..)| *run == of) else { return };
-        match (running, scope.supervisor.unread(scope), scope.supervisor.data_plane()) {
+        match (running, scope.supervisor().unread(scope), scope.hub.data_plane()) {
             (Running::Task(task), Some(read), Some(data_plane)) => {
                 let task = task.clone();
                 data_plane.spawn(async move {
@@ -248,54 +220,5 @@ impl ServiceTable {
                 true
             });
         }
-    }
-}
-
-/// One run, from the factory to its end, which is always reported: also of one that is dropped before it was
-/// ever polled.
-pub(super) struct Run {
-    end: End,
-    factory: Arc<Mutex<Factory>>,
-}
-
-impl Run {
-    fn new(scope: &'static Scope, id: ServiceId, run: RunId, factory: Arc<Mutex<Factory>>) -> Self {
-        Self { end: End { scope, id, run, reason: None }, factory }
-    }
-
-    pub(super) async fn execute(self) {
-        let Self { mut end, factory } = self;
-        let (scope, run) = (end.scope, end.run);
-        // The factory runs the user's code too: it clones the state.
-        let body = scope.body();
-        let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(scope, run);
-        let reason = match body.run(make) {
-            Ok(run) => match Body::new(body, run).await {
-                Ok(reason) => reason,
-                Err(panic) => panic,
-            },
-            Err(panic) => panic,
-        };
-        end.reason = Some(reason);
-    }
-
-    /// It cannot begin.
-    pub(super) fn fail(mut self, error: String) {
-        self.end.reason = Some(ExitReason::Failed(error));
-    }
-}
-
-/// Reports the end of a run when it is dropped, however that comes about.
-struct End {
-    scope: &'static Scope,
-    id: ServiceId,
-    run: RunId,
-    reason: Option<ExitReason>,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let reason = self.reason.take().unwrap_or_else(reason_of_dropped);
-        self.scope.supervisor.event(Input::ServiceEnded { id: self.id, run: self.run, reason });
     }
 }

@@ -60,7 +60,7 @@ pub(crate) use successor::Successor;
 /// The hand-over goes on when the future is dropped.
 pub async fn hand_over() -> Result<(), HandOverError> {
     let (answer, answered) = oneshot::channel();
-    expect_scope("`canstop::hand_over()`").supervisor.send(Message::HandOver(Some(answer)));
+    expect_scope("`canstop::hand_over()`").hub.send(Message::HandOver(Some(answer)));
     match answered.await {
         Ok(Ok(_pid)) => Ok(()),
         Ok(Err((is_refused, reason))) => Err(HandOverError { is_refused, reason }),

@@ -6,20 +6,20 @@ use std::task::{Context, Poll};
 
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::session::Supervisor;
+use crate::session::Hub;
 
 /// Completes when the stop of the program is requested.
 ///
 /// Made by [`Lifecycle::draining`](super::Lifecycle::draining). It may be polled again after it was ready.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Draining {
-    supervisor: &'static Supervisor,
+    hub: &'static Hub,
     registered: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Draining {
-    pub(super) fn new(supervisor: &'static Supervisor) -> Self {
-        Self { supervisor, registered: None }
+    pub(super) fn new(hub: &'static Hub) -> Self {
+        Self { hub, registered: None }
     }
 }
 
@@ -27,19 +27,19 @@ impl Future for Draining {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let supervisor = self.supervisor;
-        if supervisor.program_deadline().is_some() {
+        let hub = self.hub;
+        if hub.program_deadline().is_some() {
             return Poll::Ready(());
         }
-        let token = || Box::pin(supervisor.draining_token().clone().cancelled_owned());
-        // The request comes before the token is cancelled: what registers in time is woken.
+        let token = || Box::pin(hub.draining_token().clone().cancelled_owned());
+        // The deadline is set before the token is cancelled: a reader that registers before that is woken.
         self.registered.get_or_insert_with(token).as_mut().poll(cx)
     }
 }
 
 impl fmt::Debug for Draining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_draining = self.supervisor.program_deadline().is_some();
+        let is_draining = self.hub.program_deadline().is_some();
         f.debug_struct("Draining").field("is_draining", &is_draining).finish_non_exhaustive()
     }
 }

@@ -35,7 +35,7 @@ thread_local! {
 
 impl EnterGuard {
     pub(super) fn new(scope: &'static Scope) -> Self {
-        let runtime = scope.supervisor.data_plane().map(EnteredRuntime::enter);
+        let runtime = scope.hub.data_plane().map(EnteredRuntime::enter);
         let scope = scope.enter();
         let number = ENTERED.with_borrow_mut(|entered| {
             let number = entered.last().map_or(0, |last| last.number + 1);

@@ -24,5 +24,5 @@ use crate::session::expect_scope;
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn flush(name: impl Into<String>, hook: impl FnOnce() + Send + 'static) {
-    expect_scope("`canstop::flush`").supervisor.add_flush_hook(name.into(), Box::new(hook));
+    expect_scope("`canstop::flush`").hub.add_flush_hook(name.into(), Box::new(hook));
 }

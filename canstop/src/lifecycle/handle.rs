@@ -75,7 +75,7 @@ impl Lifecycle {
 
     fn of(scope: &'static Scope) -> Self {
         if scope.owner == Owner::Root {
-            scope.supervisor.main_listens();
+            scope.hub.main_listens();
         }
         Self { scope, run: scope.run_id() }
     }
@@ -121,14 +121,14 @@ impl Lifecycle {
     /// next run begins, unless sessions of the service are left.
     #[track_caller]
     pub fn on_stopping(&self, callback: impl FnOnce() + Send + 'static) {
-        self.scope.supervisor.on_stopping(self.scope, self.run, callback);
+        self.scope.supervisor().on_stopping(self.scope, self.run, callback);
     }
 
     /// Returns true once the stop of the program was requested. While `drain_delay` lasts, this is true and
     /// [`is_stopping`](Self::is_stopping) is not: a health check turns red, and everything goes on serving.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.scope.supervisor.program_deadline().is_some()
+        self.scope.hub.program_deadline().is_some()
     }
 
     /// Completes when the stop of the program is requested, before [`stopping`](Self::stopping) if there is a
@@ -138,14 +138,14 @@ impl Lifecycle {
     ///
     /// Cancel safe: a program that drains never serves again.
     pub fn draining(&self) -> Draining {
-        Draining::new(self.scope.supervisor)
+        Draining::new(self.scope.hub)
     }
 
     /// When the program ends, whatever is still running; `None` before its stop was requested. See
     /// [`deadline`](Self::deadline) for the end of this service's own step.
     #[must_use]
     pub fn program_deadline(&self) -> Option<Instant> {
-        self.scope.supervisor.program_deadline()
+        self.scope.hub.program_deadline()
     }
 
     /// Runs a future until it completes or a stop is requested. Returns `None` if the stop is first.
@@ -172,7 +172,7 @@ impl Lifecycle {
         {
             let location = std::panic::Location::caller();
             let location = Location { file: location.file(), line: location.line() };
-            self.scope.supervisor.event(Input::ServiceReady { id, run: self.run, location });
+            self.scope.hub.event(Input::ServiceReady { id, run: self.run, location });
         }
     }
 
@@ -189,7 +189,7 @@ impl Lifecycle {
     /// # }
     /// ```
     pub fn hold_ready(&self, reason: impl Into<String>) -> ReadyHold {
-        ReadyHold::new(self.scope.supervisor, reason.into())
+        ReadyHold::new(self.scope.hub, reason.into())
     }
 
     /// When the owner of this lifecycle is abandoned; `None` before its stop was requested.
@@ -213,7 +213,7 @@ impl Lifecycle {
 
     /// Requests the stop of the whole program. The reason is reported, and is part of the last line.
     pub fn shutdown(&self, reason: impl Into<String>) {
-        self.scope.supervisor.request_shutdown(reason.into());
+        self.scope.hub.request_shutdown(reason.into());
     }
 
     /// Lets a thread outside the data plane call `tokio::spawn`, `spawn_session!` and [`Lifecycle::current`] while it

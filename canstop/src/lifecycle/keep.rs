@@ -22,5 +22,5 @@ use crate::session::expect_scope;
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn keep(value: impl Send + 'static) {
-    expect_scope("`canstop::keep`").supervisor.keep(Box::new(value));
+    expect_scope("`canstop::keep`").hub.keep(Box::new(value));
 }

@@ -18,4 +18,4 @@ pub use keep::keep;
 pub use ready_hold::ReadyHold;
 pub use set_grace::set_grace;
 pub use stopping::{RunUntilStopping, Stopping};
-pub use within::SessionWithin;
+pub use within::Within;

@@ -29,5 +29,5 @@ use crate::session::expect_scope;
 #[track_caller]
 pub fn set_grace(grace: Duration) {
     assert!(!grace.is_zero(), "a grace of zero leaves no time to stop; give it for example 5 seconds");
-    expect_scope("`canstop::set_grace`").supervisor.event(Input::SetGrace(grace));
+    expect_scope("`canstop::set_grace`").hub.event(Input::SetGrace(grace));
 }

@@ -149,7 +149,7 @@ mod tests {
         runtime.block_on(tokio::task::yield_now());
         assert!(!body.is_finished(), "it waits for the stop");
         watch_sessions();
-        scope.supervisor.request_stop(scope, LIFE, Instant::now());
+        scope.supervisor().request_stop(scope, LIFE, Instant::now());
         stop_watching_sessions();
         runtime.block_on(body).unwrap().unwrap();
     }

@@ -245,7 +245,7 @@ impl Listener {
     /// Reports a warning, if there is a supervisor.
     fn warn(&self, warning: String) {
         if let Some(scope) = current_scope() {
-            scope.supervisor.emit(Event::ListenerWarning { listener: self.name.clone(), warning });
+            scope.hub.emit(Event::ListenerWarning { listener: self.name.clone(), warning });
         }
     }
 

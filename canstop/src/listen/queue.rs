@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 
 use crate::machine::AcceptQueue;
-use crate::session::{Supervisor, current_scope};
+use crate::session::{Hub, current_scope};
 
 /// The open listeners of all supervisors, by their numbers.
 static OPEN: Mutex<BTreeMap<u64, Open>> = Mutex::new(BTreeMap::new());
@@ -22,7 +22,7 @@ fn open() -> MutexGuard<'static, BTreeMap<u64, Open>> {
 /// A listener whose queue can be read.
 #[derive(Debug)]
 struct Open {
-    supervisor: &'static Supervisor,
+    hub: &'static Hub,
     name: String,
     sockets: Vec<Socket>,
     activity: Arc<Activity>,
@@ -74,7 +74,7 @@ impl Listed {
         if let Some(scope) = current_scope() {
             let sockets = sockets.filter_map(Socket::of).collect();
             let activity = Arc::clone(&activity);
-            open().insert(listener, Open { supervisor: scope.supervisor, name: name.to_owned(), sockets, activity });
+            open().insert(listener, Open { hub: scope.hub, name: name.to_owned(), sockets, activity });
         }
         Self { listener, activity }
     }
@@ -96,9 +96,9 @@ pub(crate) struct ListenerQueue {
 }
 
 /// The queues of a supervisor's listeners, as far as the system tells: on Linux those of TCP.
-pub(crate) fn accept_queues(supervisor: &'static Supervisor) -> Vec<ListenerQueue> {
+pub(crate) fn accept_queues(hub: &'static Hub) -> Vec<ListenerQueue> {
     let open = open();
-    let own = open.iter().filter(|(_, open)| ptr::eq(open.supervisor, supervisor));
+    let own = open.iter().filter(|(_, open)| ptr::eq(open.hub, hub));
     own.filter_map(|(&listener, Open { name, sockets, activity, .. })| {
         let lengths: Vec<u64> = sockets.iter().filter_map(Socket::queued).collect();
         let queue = AcceptQueue {

@@ -26,9 +26,9 @@ pub(crate) fn use_store(is_there: bool) {
 /// If the process has no descriptor left.
 pub(super) fn store(name: &str, bound: Vec<Bound>, kept: &mut Vec<Bound>, replaces: bool) -> io::Result<Vec<Bound>> {
     let Some(scope) = current_scope().filter(|_| STORES.load(Ordering::Relaxed)) else { return Ok(bound) };
-    let supervisor = scope.supervisor;
+    let hub = scope.hub;
     if replaces {
-        supervisor.send(Message::Unstore { name: name.to_owned() });
+        hub.send(Message::Unstore { name: name.to_owned() });
     }
     if bound.is_empty() {
         return Ok(bound);
@@ -36,7 +36,7 @@ pub(super) fn store(name: &str, bound: Vec<Bound>, kept: &mut Vec<Bound>, replac
     if !is_valid(name) {
         let warning = "the process manager cannot store its socket: the name has other characters than printable ASCII, a \
                        colon, or more than 255 characters";
-        supervisor.emit(Event::ListenerWarning { listener: name.to_owned(), warning: warning.to_owned() });
+        hub.emit(Event::ListenerWarning { listener: name.to_owned(), warning: warning.to_owned() });
         return Ok(bound);
     }
     let mut fds = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn store(name: &str, bound: Vec<Bound>, kept: &mut Vec<Bound>, replac
         }
         kept.push(socket);
     }
-    supervisor.send(Message::Store { name: name.to_owned(), fds });
+    hub.send(Message::Store { name: name.to_owned(), fds });
     Ok(Vec::new())
 }
 

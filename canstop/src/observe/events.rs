@@ -37,7 +37,7 @@ use crate::session::{EventReader, Supervisor, expect_scope};
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn events() -> Events {
-    Events::of(expect_scope("`canstop::events`").supervisor)
+    Events::of(expect_scope("`canstop::events`").supervisor())
 }
 
 /// The stream of events, made by [`events`]. It implements [`Stream`].

@@ -27,7 +27,7 @@ use crate::session::{Supervisor, expect_scope, requests_by_route};
 #[must_use]
 #[track_caller]
 pub fn metrics() -> Metrics {
-    Metrics::of(expect_scope("`canstop::metrics`").supervisor)
+    Metrics::of(expect_scope("`canstop::metrics`").supervisor())
 }
 
 /// The program's numbers at one moment, made by [`metrics()`].

@@ -30,5 +30,5 @@ use crate::session::expect_scope;
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn observe(observer: impl FnMut(&Event) + Send + 'static) {
-    expect_scope("`canstop::observe`").supervisor.observe(observer);
+    expect_scope("`canstop::observe`").hub.observe(observer);
 }

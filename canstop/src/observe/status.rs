@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::machine::{Location, Owner, ServiceId, ServiceOutcome, ServiceState};
 use crate::report::Rounded;
-use crate::session::{Known, Scope, ServiceSnapshot, Supervisor, Watch, expect_scope, snapshot_sessions};
+use crate::session::{Scope, ServiceRecord, ServiceSnapshot, Supervisor, Watch, expect_scope, snapshot_sessions};
 
 /// The state of every service, and of every site with live sessions, at this moment.
 ///
@@ -35,7 +35,7 @@ use crate::session::{Known, Scope, ServiceSnapshot, Supervisor, Watch, expect_sc
 #[must_use]
 #[track_caller]
 pub fn status() -> Status {
-    Status::of(expect_scope("`canstop::status`").supervisor)
+    Status::of(expect_scope("`canstop::status`").supervisor())
 }
 
 /// The tree of services and sessions at one moment, made by [`status`]. Its `Display` shows children and sessions
@@ -97,7 +97,7 @@ impl Status {
             children.entry(service.parent).or_default().push(ServiceId(id));
         }
         let tree = tree(&children, None).into_iter();
-        let status = |known: &Known| status_of(&known.name, known.location, &known.snapshot.get());
+        let status = |known: &ServiceRecord| status_of(&known.name, known.location, &known.snapshot.get());
         Self { services: tree.map(|ServiceId(id)| status(&services[id])).collect(), sessions: sessions(supervisor) }
     }
 }
@@ -122,12 +122,11 @@ pub(crate) fn status_of(name: &str, location: Location, snapshot: &ServiceSnapsh
 fn sessions(supervisor: &'static Supervisor) -> Vec<SessionStatus> {
     let scopes = supervisor.scopes();
     let owners: Vec<_> = scopes.iter().map(|scope| scope.owner).collect();
-    let home = |owner| scopes.iter().find(|scope| scope.owner == owner).copied().map(Scope::home);
     // Which session holds a thread is only known to a watcher that runs all the time.
     let found = snapshot_sessions(supervisor, &Watch::default(), &owners, Instant::now());
     let mut sessions: Vec<SessionStatus> = Vec::new();
     for found in found {
-        let owner = home(found.owner).filter(|home| home.owner != Owner::Root).map(Scope::name);
+        let owner = Some(found.scope.home()).filter(|home| home.owner != Owner::Root).map(Scope::name);
         let location = found.site.location();
         let row = sessions.iter_mut().find(|row| {
             row.location == location

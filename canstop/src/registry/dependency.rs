@@ -1,8 +1,5 @@
-//! The argument of `after` and `bound_to`.
+//! The argument of `after` and `bound_to`. A service function is one too: see `service`, which knows its type.
 
-use std::any::{TypeId, type_name};
-
-use super::service::Service;
 use crate::machine::Reference;
 
 /// Something that names a service: the service function itself, or a service's name.
@@ -39,22 +36,4 @@ impl Dependency<ByName> for String {
     fn reference(self) -> NamedService {
         NamedService(Reference::Name(self))
     }
-}
-
-macro_rules! functions {
-    ($(($($parameter:ident),*))*) => { $(
-        #[diagnostic::do_not_recommend]
-        impl<F, R, $($parameter),*> Dependency<fn($($parameter),*) -> R> for F
-        where
-            F: Fn($($parameter),*) -> Service<R> + 'static,
-        {
-            fn reference(self) -> NamedService {
-                NamedService(Reference::Function { identity: TypeId::of::<F>(), path: type_name::<F>() })
-            }
-        }
-    )* };
-}
-
-functions! {
-    () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, G) (A, B, C, D, E, G, H) (A, B, C, D, E, G, H, I)
 }

@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 
 use crate::machine::{Input, Location, Owner, ServiceOutcome, ServiceState, Wait};
 use crate::observe::{ServiceStatus, status_of};
-use crate::session::{Message, ServiceSnapshot, SnapshotReceiver, Supervisor, current_scope};
+use crate::session::{Hub, Message, ServiceSnapshot, SnapshotReceiver, current_scope};
 
 /// A handle to a started service. To drop it changes nothing; a clone refers to the same service.
 #[derive(Clone)]
 pub struct ServiceHandle {
-    pub(super) supervisor: &'static Supervisor,
+    pub(super) hub: &'static Hub,
     pub(super) name: String,
     pub(super) location: Location,
     pub(super) restartable: bool,
@@ -53,7 +53,7 @@ impl ServiceHandle {
         async move {
             if let Ok((id, before)) = self.wait_for(|snapshot| Some((snapshot.id?, snapshot.before))).await {
                 let waits_for_itself = self.waits_for_itself(Wait { id, before, restart: false }, location);
-                self.supervisor.event(Input::StopService { id, before });
+                self.hub.event(Input::StopService { id, before });
                 if waits_for_itself.await {
                     return ServiceOutcome::Stopped;
                 }
@@ -94,7 +94,7 @@ impl ServiceHandle {
             let waits_for_itself = self.waits_for_itself(Wait { id, before, restart: true }, location);
             // The snapshot may be a moment old: the control plane knows which run is to end.
             let (asked_in, run) = oneshot::channel();
-            self.supervisor.send(Message::Restart { id, before, asked_in });
+            self.hub.send(Message::Restart { id, before, asked_in });
             if waits_for_itself.await {
                 return Ok(());
             }
@@ -116,7 +116,7 @@ impl ServiceHandle {
         };
         let answer = waiter.map(|waiter| {
             let (for_itself, answer) = oneshot::channel();
-            self.supervisor.send(Message::Wait { waiter, wait, location, for_itself });
+            self.hub.send(Message::Wait { waiter, wait, location, for_itself });
             answer
         });
         async move {

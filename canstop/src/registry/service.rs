@@ -1,6 +1,6 @@
 //! [`Service`]: a function, and its supervision policy.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::dependency::Dependency;
+use super::dependency::{Dependency, NamedService};
 use super::output::{ServiceOutput, reason_of};
 use crate::lifecycle::Lifecycle;
-use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Restart, RunId, ServiceSpec, Start};
-use crate::session::{Factory, Scope};
+use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Reference, Restart, RunId, ServiceSpec, Start};
+use crate::session::{Factory, Scope, current_scope};
 
 pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 type AsyncBody<R> = Box<dyn FnMut(Lifecycle) -> BoxFuture<R> + Send>;
@@ -113,20 +113,25 @@ impl<R: ServiceOutput> Service<R> {
 impl<R: ServiceOutput> Body<R> {
     pub(super) fn erase(self) -> Factory {
         match self {
-            Body::Async(mut body) => Box::new(move |scope, run| {
-                let run = body(Lifecycle::new(scope, run));
+            Body::Async(mut body) => Box::new(move |run| {
+                let run = body(Lifecycle::new(scope_of_run(), run));
                 Box::pin(async move { reason_of(Ok(run.await)) })
             }),
             Body::Blocking(body) => {
                 let body = Arc::new(Mutex::new(body));
-                Box::new(move |scope, run| Box::pin(live_on_own_thread(Arc::clone(&body), scope, run)))
+                Box::new(move |run| Box::pin(run_on_own_thread(Arc::clone(&body), scope_of_run(), run)))
             }
         }
     }
 }
 
+/// The scope of the service whose next run is made: a factory is called as its body.
+fn scope_of_run() -> &'static Scope {
+    current_scope().expect("a factory is called as the body of its service")
+}
+
 /// A run on a thread of its own. If the future is dropped, the thread keeps running.
-async fn live_on_own_thread<R: ServiceOutput>(
+async fn run_on_own_thread<R: ServiceOutput>(
     body: Arc<Mutex<BlockingBody<R>>>,
     scope: &'static Scope,
     run: RunId,
@@ -347,4 +352,22 @@ impl fmt::Debug for AnyService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnyService").field("name", &self.spec.name).finish_non_exhaustive()
     }
+}
+
+macro_rules! functions {
+    ($(($($parameter:ident),*))*) => { $(
+        #[diagnostic::do_not_recommend]
+        impl<F, R, $($parameter),*> Dependency<fn($($parameter),*) -> R> for F
+        where
+            F: Fn($($parameter),*) -> Service<R> + 'static,
+        {
+            fn reference(self) -> NamedService {
+                NamedService(Reference::Function { identity: TypeId::of::<F>(), path: type_name::<F>() })
+            }
+        }
+    )* };
+}
+
+functions! {
+    () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, G) (A, B, C, D, E, G, H) (A, B, C, D, E, G, H, I)
 }

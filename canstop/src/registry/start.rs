@@ -7,7 +7,7 @@ use super::service::{AnyService, Service};
 use crate::failure::install_hook_again;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Owner, Parent, Report};
-use crate::session::{Message, NewService, Scope, SnapshotSender, Supervisor, expect_scope};
+use crate::session::{Hub, Message, NewService, Scope, SnapshotSender, expect_scope};
 
 /// Starts a service: at [`run`](run()) if the program is still setting up, otherwise as soon as its dependencies
 /// are ready.
@@ -17,22 +17,22 @@ use crate::session::{Message, NewService, Scope, SnapshotSender, Supervisor, exp
 /// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn start<R>(service: Service<R>) -> ServiceHandle {
-    let supervisor = expect_scope("`canstop::start`").supervisor;
-    hand_over(supervisor, service.into_any(), true)
+    let hub = expect_scope("`canstop::start`").hub;
+    hand_over(hub, service.into_any(), true)
 }
 
 /// Passes a service to the control plane. `by_user` is true for services that `main`, or code it has started, adds.
-pub(crate) fn hand_over(supervisor: &'static Supervisor, service: AnyService, by_user: bool) -> ServiceHandle {
+pub(crate) fn hand_over(hub: &'static Hub, service: AnyService, by_user: bool) -> ServiceHandle {
     let AnyService { spec, factory, own_runtime } = service;
-    let sender = SnapshotSender::new(supervisor);
+    let sender = SnapshotSender::new(hub.off_control());
     let snapshot = sender.subscribe();
     let (name, location, restartable) = (spec.name.clone(), spec.location, spec.restartable);
     if by_user {
         // A separate message: a signal that overtakes the service itself must not drop a `main` that serves.
-        supervisor.main_listens();
+        hub.main_listens();
     }
-    supervisor.send(Message::Add(NewService { spec: Box::new(spec), factory, own_runtime, snapshot: sender, by_user }));
-    ServiceHandle { supervisor, name, location, restartable, snapshot }
+    hub.send(Message::Add(NewService { spec: Box::new(spec), factory, own_runtime, snapshot: sender, by_user }));
+    ServiceHandle { hub, name, location, restartable, snapshot }
 }
 
 impl Lifecycle {
@@ -68,11 +68,11 @@ impl Lifecycle {
         let mut service = service.into_any();
         let home = self.scope().home();
         let Owner::Service(id) = home.owner else {
-            return hand_over(home.supervisor, service, true);
+            return hand_over(home.hub, service, true);
         };
         service.spec.name = format!("{}/{}", home.name(), service.spec.name);
         service.spec.parent = Some(Parent { id, run: self.run_id() });
-        hand_over(home.supervisor, service, false)
+        hand_over(home.hub, service, false)
     }
 }
 
@@ -92,9 +92,9 @@ pub async fn run() -> Report {
     let scope: &'static Scope = expect_scope("`canstop::run`");
     // By now the program has set its own hook, if it has one.
     install_hook_again();
-    scope.supervisor.run_is_called();
+    scope.hub.run_is_called();
     let (done, drained) = oneshot::channel();
-    scope.supervisor.send(Message::Run(done));
+    scope.hub.send(Message::Run(done));
     match drained.await {
         Ok(report) => report,
         // The supervisor is over, and the process is about to be.

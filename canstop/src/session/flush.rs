@@ -1,16 +1,15 @@
-//! Hooks that run when everything has stopped, while the data plane is still there.
+//! Hooks that run after everything has stopped, while the data plane still exists.
 
 use std::fmt;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use tokio::time::Instant;
 
-use super::supervisor::Supervisor;
-use crate::failure::catch;
-use crate::machine::{Activity, Input, Straggler, StragglerKind};
+use crate::machine::{Activity, Straggler, StragglerKind};
 
-type Hook = Box<dyn FnOnce() + Send>;
+/// What a hook calls.
+pub(super) type Flush = Box<dyn FnOnce() + Send>;
 
 /// The hooks of one supervisor.
 #[derive(Default)]
@@ -18,58 +17,47 @@ pub(super) struct FlushHooks(Mutex<Hooks>);
 
 #[derive(Default)]
 struct Hooks {
-    waiting: Vec<(String, Hook)>,
-    /// Those that run, and since when.
-    running: Vec<(u64, String, Instant)>,
+    waiting: Vec<(String, Flush)>,
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    name: String,
+    began: Instant,
 }
 
 impl FlushHooks {
     fn lock(&self) -> MutexGuard<'_, Hooks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl fmt::Debug for FlushHooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlushHooks").finish_non_exhaustive()
-    }
-}
-
-impl Supervisor {
-    pub(crate) fn add_flush_hook(&self, name: String, hook: Hook) {
-        self.flush_hooks().lock().waiting.push((name, hook));
-        self.event(Input::FlushHookAdded);
+    pub(super) fn add(&self, name: String, hook: Flush) {
+        self.lock().waiting.push((name, hook));
     }
 
-    /// Runs every hook, each on a thread of its own that may use the data plane. Reports the end of each.
-    pub(crate) fn run_flush_hooks(&'static self) {
-        let hooks = std::mem::take(&mut self.flush_hooks().lock().waiting);
-        for (number, (name, hook)) in (0..).zip(hooks) {
-            self.flush_hooks().lock().running.push((number, name.clone(), Instant::now()));
-            let run = {
-                let name = name.clone();
-                move || {
-                    let _scope = self.root().enter();
-                    let data_plane = self.data_plane();
-                    let _runtime = data_plane.as_ref().map(|data_plane| data_plane.enter());
-                    let panic = catch(hook).err();
-                    self.flush_ended(number, name, panic);
-                }
-            };
-            if let Err(error) = thread::Builder::new().name("canstop-flush".to_owned()).spawn(run) {
-                self.flush_ended(number, name, Some(format!("it has no thread to run on: {error}")));
-            }
-        }
+    /// Moves every hook to the running ones, and returns them with their numbers.
+    pub(super) fn begin(&self) -> Vec<(u64, String, Flush)> {
+        let mut hooks = self.lock();
+        let waiting = mem::take(&mut hooks.waiting);
+        let numbered = (0..).zip(waiting).map(|(number, (name, hook))| (number, name, hook)).collect::<Vec<_>>();
+        let began = Instant::now();
+        hooks.running.extend(numbered.iter().map(|(number, name, _)| Running {
+            number: *number,
+            name: name.clone(),
+            began,
+        }));
+        numbered
     }
 
-    fn flush_ended(&self, number: u64, name: String, panic: Option<String>) {
-        self.flush_hooks().lock().running.retain(|(running, ..)| *running != number);
-        self.event(Input::Flushed { name, panic });
+    pub(super) fn end(&self, number: u64) {
+        self.lock().running.retain(|running| running.number != number);
     }
 
     /// Those that have not ended.
-    pub(crate) fn unfinished_flushes(&self) -> Vec<Straggler> {
-        let straggler = |(_, name, began): &(u64, String, Instant)| Straggler {
+    pub(super) fn unfinished(&self) -> Vec<Straggler> {
+        let straggler = |Running { name, began, .. }: &Running| Straggler {
             kind: StragglerKind::Flush,
             name: Some(name.clone()),
             location: None,
@@ -80,6 +68,12 @@ impl Supervisor {
             oldest: Some(began.elapsed()),
             activity: Activity::Blocking { since: began.elapsed() },
         };
-        self.flush_hooks().lock().running.iter().map(straggler).collect()
+        self.lock().running.iter().map(straggler).collect()
+    }
+}
+
+impl fmt::Debug for FlushHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlushHooks").finish_non_exhaustive()
     }
 }

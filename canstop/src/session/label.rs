@@ -1,7 +1,7 @@
-//! Labels, which tell the sessions of one site apart in reports.
+//! Labels, which distinguish the sessions of one site in reports.
 //!
-//! Only a session that has one pays for it: a lock when it is spawned and when it ends, and a look at the
-//! clock for each poll.
+//! Only a labelled session pays for it: it takes a lock when it is spawned and when it ends, and reads the clock
+//! for each poll.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -19,26 +19,26 @@ use super::site::Site;
 use super::split::Named;
 use crate::machine::Activity;
 
-/// Sessions are entered in one of these in turn, so that threads seldom meet.
+/// Sessions use these in turn, so that threads rarely contend for one.
 static LABELLED: [Mutex<Slab<Arc<Labelled>>>; 16] = [const { Mutex::new(Slab::new()) }; 16];
 
 fn lock(shard: usize) -> MutexGuard<'static, Slab<Arc<Labelled>>> {
     LABELLED[shard].lock().expect("nothing panics while it holds the list of labels")
 }
 
-/// A poll that has taken less than this does not block its thread.
+/// A poll that takes less than this does not count as one that blocks.
 const BLOCKS: Duration = Duration::from_millis(100);
 
-/// A session that has a label, as reports see it.
+/// A labelled session, as reports see it.
 #[derive(Debug)]
 struct Labelled {
     site: &'static Site,
-    /// Where it is counted.
+    /// The scope that it is counted in.
     scope: &'static Scope,
     label: String,
     spawned: Instant,
-    /// What it does: [`QUEUED`], [`WAITING`], or the milliseconds from its spawn to the poll that it is in.
-    /// Relaxed: a report may be a moment off.
+    /// [`QUEUED`], [`WAITING`], or the milliseconds from its spawn to the begin of its present poll. Relaxed: a
+    /// report may be slightly out of date.
     polled: AtomicU64,
 }
 
@@ -58,7 +58,7 @@ impl Labelled {
     }
 }
 
-/// A session's entry in the list of those that have a label.
+/// A session's entry in the list of labelled sessions.
 #[derive(Debug)]
 pub(super) struct Label {
     session: Arc<Labelled>,
@@ -78,11 +78,11 @@ impl Label {
         Self { session, shard, key }
     }
 
-    /// While the guard is held, the session is polled.
-    fn polled(&self) -> Polled<'_> {
+    /// While the guard exists, the session is polled.
+    fn poll(&self) -> LabelledPoll<'_> {
         let after = u64::try_from(self.session.spawned.elapsed().as_millis()).unwrap_or(0);
         self.session.polled.store(after, Ordering::Relaxed);
-        Polled(&self.session)
+        LabelledPoll(&self.session)
     }
 }
 
@@ -92,9 +92,9 @@ impl Drop for Label {
     }
 }
 
-struct Polled<'a>(&'a Labelled);
+struct LabelledPoll<'a>(&'a Labelled);
 
-impl Drop for Polled<'_> {
+impl Drop for LabelledPoll<'_> {
     fn drop(&mut self) {
         self.0.polled.store(WAITING, Ordering::Relaxed);
     }
@@ -117,7 +117,7 @@ impl<F> WithLabel<F> {
         F: FnOnce() -> T,
     {
         let Self { work, label } = self;
-        let _polled = label.polled();
+        let _poll = label.poll();
         work()
     }
 }
@@ -127,21 +127,28 @@ impl<F: Future> Future for WithLabel<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _polled = this.label.polled();
+        let _poll = this.label.poll();
         this.work.poll(cx)
     }
 }
 
-/// The sessions of these scopes that have a label.
-pub(super) fn labelled(now: Instant, is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
+/// The labelled sessions of these scopes, as far as they are read by `until`.
+pub(super) fn labelled(
+    now: Instant,
+    until: std::time::Instant,
+    is_meant: impl Fn(&'static Scope) -> bool,
+) -> Vec<Named> {
     let mut named = Vec::new();
     for shard in 0..LABELLED.len() {
+        if std::time::Instant::now() >= until {
+            break;
+        }
         let sessions = lock(shard);
         named.extend(sessions.iter().filter(|(_, session)| is_meant(session.scope)).map(|(_, session)| {
             let age = now.saturating_duration_since(session.spawned);
             Named {
                 site: session.site,
-                owner: session.scope.owner,
+                scope: session.scope,
                 name: session.label.clone(),
                 age,
                 activity: session.activity(age),

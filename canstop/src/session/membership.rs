@@ -1,28 +1,26 @@
-//! What a session carries: where it was counted, when it was born, and its place in the table.
+//! A session's membership in its scope: counted from its spawn to its end, and in the table while it waits.
 
 use std::mem::ManuallyDrop;
-use std::ptr;
 use std::task::Waker;
 use std::thread::panicking;
 
-use super::counter::{Counter, Kind};
-use super::origin::Origin;
-use super::scope::Scope;
-use super::session_state::{SessionState, Stage};
+use super::hub::SessionFailure;
+use super::scope::{Counter, Kind, Scope};
 use super::site::Site;
-use super::supervisor::SessionFailure;
+use super::slots::{SessionState, Stage};
+use super::table;
+use super::tagged::Tagged;
 use super::thread::{self, Polling, Thread};
-use super::waiting;
 use crate::failure::current_panic;
 use crate::machine::{ExitReason, Owner};
 
-/// A session's membership in its scope: eight bytes beside the future. Made when it is spawned, and
-/// [ended](Self::end) after the future is dropped.
+/// Eight bytes beside the future: made when the session is spawned, and [ended](Self::end) after the future is
+/// dropped.
 ///
-/// Packed, so that the future may use what alignment would waste.
+/// Packed, so that alignment wastes no space of the future's.
 #[repr(C, packed(4))]
 pub(super) struct Membership {
-    snapshot: SessionState,
+    state: SessionState,
 }
 
 impl Membership {
@@ -30,18 +28,18 @@ impl Membership {
     pub(super) fn begin(site: &'static Site, scope: &'static Scope, kind: Kind) -> Self {
         let counter = thread::counter(site, scope, kind);
         counter.tally.count_start();
-        Self { snapshot: SessionState::fresh(Origin::new(counter, scope.supervisor.now())) }
+        Self { state: SessionState::fresh(Tagged::new(counter, scope.hub.now())) }
     }
 
     #[inline]
     fn counter(&self) -> &'static Counter {
-        match self.snapshot.get() {
-            Stage::Fresh(origin) => origin.counter(),
-            Stage::Entered(slot) => waiting::counter(slot),
+        match self.state.get() {
+            Stage::Fresh(tagged) => tagged.get(),
+            Stage::Entered(slot) => table::counter(slot),
         }
     }
 
-    /// Is it to be dropped?
+    /// Returns true if the session must be dropped.
     #[inline]
     pub(super) fn is_abandoned(&self, thread: &Thread) -> bool {
         thread.handshake.is_watched() && self.counter().scope.is_abandoned()
@@ -49,74 +47,73 @@ impl Membership {
 
     #[inline]
     pub(super) fn poll(&self, thread: &'static Thread, root_waker: *const Waker) -> Polling {
-        Polling::begin(thread, self.counter(), self.snapshot.mark(), root_waker)
+        Polling::begin(thread, self.counter(), self.state.poll_tag(), root_waker)
     }
 
-    /// Enters the table of those that wait, if it is not there yet.
+    /// Enters the table of waiting sessions, if it is not there yet.
     #[inline]
     pub(super) fn wait(&mut self, waker: &Waker, thread: &Thread) {
-        if let Stage::Fresh(origin) = self.snapshot.get() {
-            self.snapshot = SessionState::entered(waiting::enter(waker, origin, thread));
-            // What was said between the poll and now was said to nobody.
+        if let Stage::Fresh(tagged) = self.state.get() {
+            self.state = SessionState::entered(table::enter(waker, tagged, thread));
+            // A stop requested since the poll may have found no entry to wake.
             if thread.handshake.may_have_been_missed() {
-                look_again(origin.counter(), waker);
+                wake_if_stopping(tagged.get(), waker);
             }
         }
     }
 
-    /// The session is abandoned, or cancelled, and dropped for it.
+    /// Counts a session that is about to be dropped, if it is cancelled and not abandoned.
     #[cold]
-    pub(super) fn give_up(&self) {
+    pub(super) fn count_if_cancelled(&self) {
         self.counter().scope.count_if_cancelled();
     }
 
-    /// Reports what the session returned or did, if that was a failure.
+    /// Reports the session as failed.
     #[cold]
     pub(super) fn report(&self, reason: ExitReason) {
         let Counter { site, home, .. } = self.counter();
         let owner = (home.owner != Owner::Root).then(|| home.name());
-        home.supervisor.session_failed(SessionFailure { site, owner, reason });
+        home.hub.session_failed(SessionFailure { site, owner, reason });
     }
 
-    /// The session has come to its end, on this thread.
+    /// Ends it, on this thread.
     #[inline]
     pub(super) fn end(self, thread: &'static Thread) {
         ManuallyDrop::new(self).leave(thread);
     }
 
-    // Into the end of a session, and into its rare drop.
+    // Inlined into `end`, and into `drop`, which is rare.
     #[inline(always)]
     fn leave(&self, thread: &'static Thread) {
         let mut counter = self.counter();
-        let is_watched = match self.snapshot.get() {
+        let is_watched = match self.state.get() {
             Stage::Fresh(_) => thread.handshake.is_watched(),
-            Stage::Entered(slot) => waiting::leave(slot, thread),
+            Stage::Entered(slot) => table::leave(slot, thread),
         };
-        if !counter.thread.is_some_and(|own| ptr::eq(own, thread)) {
+        if !counter.is_written_by(thread.writer()) {
             counter = thread::counter(counter.site, counter.home, counter.kind);
         }
         counter.tally.count_finish();
-        // Whoever has begun to watch since then counts again by itself.
+        // A watcher that has begun since then counts by itself.
         if is_watched {
-            counter.home.supervisor.sessions_changed();
+            counter.home.hub.sessions_changed();
         }
     }
 }
 
 #[cold]
-fn look_again(counter: &'static Counter, waker: &Waker) {
+fn wake_if_stopping(counter: &'static Counter, waker: &Waker) {
     let Counter { scope, home, .. } = counter;
     if home.is_stopping(home.run_id()) || scope.is_abandoned() {
         waker.wake_by_ref();
     }
 }
 
-/// The session is dropped before its end, or it panics.
+/// Runs where the session is dropped before its end, or panics.
 impl Drop for Membership {
     #[inline(never)]
     fn drop(&mut self) {
-        // Seen here and not caught: a panic passes through as it would without canstop. A blocking
-        // destructor or one that panics is the session's own.
+        // The panic is observed here and not caught: it goes on as it would without canstop.
         if panicking() {
             self.report(ExitReason::Panicked(current_panic()));
         }

@@ -2,27 +2,26 @@
 
 use std::cell::RefCell;
 
-use super::counter::Kind;
-use super::scope::Scope;
+use super::scope::{Kind, Scope};
 use super::site::Site;
 
 /// What is polled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Polled {
+pub(crate) struct PolledCode {
     pub(crate) kind: Kind,
     pub(crate) site: &'static Site,
     /// The service, or the root.
     pub(crate) home: &'static Scope,
 }
 
-type Hook = Box<dyn FnMut(Polled)>;
+type Hook = Box<dyn FnMut(PolledCode)>;
 
 thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
 }
 
 /// Calls `hook` at each poll on this thread, until the guard is dropped.
-pub(crate) fn hook_polls(hook: impl FnMut(Polled) + 'static) -> HookedPolls {
+pub(crate) fn hook_polls(hook: impl FnMut(PolledCode) + 'static) -> HookedPolls {
     HOOK.set(Some(Box::new(hook)));
     HookedPolls(())
 }
@@ -38,7 +37,7 @@ impl Drop for HookedPolls {
 }
 
 /// A poll begins.
-pub(super) fn polled(polled: Polled) {
+pub(super) fn polled(polled: PolledCode) {
     // A poll inside a poll finds no hook: it is a part of the outer one.
     if let Some(mut hook) = HOOK.take() {
         hook(polled);

@@ -1,7 +1,6 @@
-//! The requests that are being served, so that a report names them and not their connection's session.
+//! The requests that are being served, so that a report names them and not the session of their connection.
 
 use std::fmt;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -12,15 +11,14 @@ use slab::Slab;
 use super::scope::Scope;
 use super::site::Site;
 use super::split::Named;
-use super::supervisor::Supervisor;
 use crate::machine::{Activity, Owner};
 
-/// A poll that has taken less than this is not one that blocks.
+/// A poll that takes less than this, in milliseconds, does not count as one that blocks.
 const BLOCKS: u64 = 100;
 /// Longer paths are cut.
 const PATH: usize = 120;
 
-/// Connections are entered in one of these by chance, so that threads seldom meet.
+/// Connections use these in turn, so that threads rarely contend for one.
 static ENTERED: [Mutex<Slab<Weak<Exchange>>>; 16] = [const { Mutex::new(Slab::new()) }; 16];
 static NEXT: AtomicU32 = AtomicU32::new(0);
 static BASE: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -34,7 +32,7 @@ pub(crate) fn now() -> u64 {
     u64::try_from(BASE.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Who is to act next on a connection, or for one request of an HTTP/2 connection.
+/// Who acts next on a connection, or for one request of an HTTP/2 connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -60,7 +58,7 @@ impl Phase {
             [usize::from(bits)]
     }
 
-    /// Does code of the user's have to act?
+    /// Returns true if code of the user's acts next.
     pub(crate) fn is_running(self) -> bool {
         matches!(self, Self::Handler | Self::Body)
     }
@@ -70,13 +68,13 @@ impl Phase {
     }
 }
 
-enum Label {
+enum RequestName {
     Path(Method, Uri),
     #[cfg(feature = "axum")]
     Route(Method, Arc<str>),
 }
 
-impl Label {
+impl RequestName {
     /// The method and the template of a known route.
     fn route(&self) -> Option<String> {
         match self {
@@ -101,7 +99,7 @@ impl Label {
     }
 }
 
-impl fmt::Display for Label {
+impl fmt::Display for RequestName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(method, uri) => {
@@ -134,7 +132,7 @@ pub(crate) struct Exchange {
     running: AtomicU32,
     /// Bytes that were read and written.
     moved: AtomicU64,
-    label: Mutex<Option<Label>>,
+    name: Mutex<Option<RequestName>>,
     /// The service is stopping.
     stopping: AtomicBool,
     /// A request was answered before all of its body was read.
@@ -157,7 +155,7 @@ impl Exchange {
             requests: AtomicU32::new(0),
             running: AtomicU32::new(0),
             moved: AtomicU64::new(0),
-            label: Mutex::new(None),
+            name: Mutex::new(None),
             stopping: AtomicBool::new(false),
             unread_body: AtomicBool::new(false),
         })
@@ -223,7 +221,7 @@ impl Exchange {
 
     /// A handler gets a request.
     pub(crate) fn begin(&self, method: &Method, uri: &Uri) {
-        *lock(&self.label) = Some(Label::Path(method.clone(), uri.clone()));
+        *lock(&self.name) = Some(RequestName::Path(method.clone(), uri.clone()));
         if let Some(connection) = &self.connection {
             connection.requests.fetch_add(1, Ordering::Relaxed);
         }
@@ -234,13 +232,13 @@ impl Exchange {
     /// Names the request by the route that it took.
     #[cfg(feature = "axum")]
     pub(crate) fn set_route(&self, method: &Method, route: Arc<str>) {
-        *lock(&self.label) = Some(Label::Route(method.clone(), route));
+        *lock(&self.name) = Some(RequestName::Route(method.clone(), route));
     }
 
     /// The request is answered, or its client is gone.
     pub(crate) fn end(&self) {
         // The path shares the buffer that it was read into, which is large.
-        drop(lock(&self.label).take());
+        drop(lock(&self.name).take());
         self.since.store(now(), Ordering::Relaxed);
         self.set_phase(Phase::Idle);
     }
@@ -265,21 +263,21 @@ impl Exchange {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Does a handler of the user's run for this connection?
+    /// Returns true while a handler of the user's runs for this connection.
     pub(crate) fn is_running(&self) -> bool {
         self.phase().is_running() || self.running.load(Ordering::Relaxed) > 0
     }
 
     /// While the guard is held, the handler's code runs.
-    pub(crate) fn polled(&self) -> Polled<'_> {
+    pub(crate) fn polled(&self) -> HandlerPoll<'_> {
         self.polled_since.store(now().max(1), Ordering::Relaxed);
-        Polled(self)
+        HandlerPoll(self)
     }
 }
 
-pub(crate) struct Polled<'a>(&'a Exchange);
+pub(crate) struct HandlerPoll<'a>(&'a Exchange);
 
-impl Drop for Polled<'_> {
+impl Drop for HandlerPoll<'_> {
     fn drop(&mut self) {
         self.0.polled_since.store(0, Ordering::Relaxed);
     }
@@ -293,15 +291,14 @@ impl Drop for Exchange {
     }
 }
 
-/// The service and the route of each request that is being served. A request whose route is not known has none here:
-/// its path is the client's to choose, and so is its method where it is not a standard one.
-pub(super) fn by_route(supervisor: &Supervisor) -> Vec<(Option<String>, Option<String>)> {
-    let own = all().into_iter().filter(|exchange| ptr::eq(exchange.scope.supervisor, supervisor));
-    let requests = own.filter(|exchange| exchange.phase().is_request());
+/// The service and the route of each request that the sessions of these scopes serve. A request whose route is not known
+/// has none here: its path is the client's to choose, and so is its method where it is not a standard one.
+pub(super) fn by_route(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<(Option<String>, Option<String>)> {
+    let requests = all().into_iter().filter(|exchange| is_meant(exchange.scope) && exchange.phase().is_request());
     requests
         .filter_map(|exchange| {
             let home = exchange.scope.home();
-            let route = lock(&exchange.label).as_ref()?.route();
+            let route = lock(&exchange.name).as_ref()?.route();
             Some(((home.owner != Owner::Root).then(|| home.name()), route))
         })
         .collect()
@@ -316,19 +313,19 @@ fn all() -> Vec<Arc<Exchange>> {
     exchanges
 }
 
-/// The requests that these owners' sessions serve.
+/// The requests that the sessions of these scopes serve.
 pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
     let exchanges = all();
     let now = now();
     let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
     seen.filter_map(|exchange| {
-        let name = lock(&exchange.label).as_ref()?.to_string();
+        let name = lock(&exchange.name).as_ref()?.to_string();
         let polled = exchange.polled_since.load(Ordering::Relaxed);
         let in_poll = now.saturating_sub(polled);
         let blocks = polled > 0 && in_poll >= BLOCKS;
         let activity =
             if blocks { Activity::Blocking { since: Duration::from_millis(in_poll) } } else { Activity::Waiting };
-        Some(Named { site: exchange.site, owner: exchange.scope.owner, name, age: exchange.age(), activity })
+        Some(Named { site: exchange.site, scope: exchange.scope, name, age: exchange.age(), activity })
     })
     .collect()
 }

@@ -1,36 +1,92 @@
-//! Whom a session belongs to, and how it hears that it should stop.
+//! Scopes, and the counters of their sessions: what a session belongs to, where it is counted, and how it
+//! notices a stop request.
 
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::body::BodyName;
-use super::counter::{Counter, Kind};
+use super::hub::Hub;
 use super::site::Site;
-use super::supervisor::{AttachedRuntime, Supervisor, scope_of_current_runtime};
+use super::tagged::Tagged;
 use super::tally::Tally;
-use super::thread::{self, Belonging, replace_belonging};
 use crate::machine::{Location, Owner, RunId};
 
-/// A service, or the edge: what sessions belong to and are counted under.
+/// A kind of code that is counted, or polled, under one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Main,
+    Service,
+    Session,
+    Blocking,
+}
+
+/// One thread's count of the sessions of one site that belong to one scope.
 ///
-/// Scopes are never freed, so that a session needs no reference count to reach its own.
+/// The tally has a cache line of its own, because a session that another thread polls reads the rest while this
+/// thread counts. The alignment leaves bits for a [`Tagged`] reference.
+///
+/// Counters are never freed: what one has counted must outlast its thread.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Counter {
+    pub(crate) site: &'static Site,
+    /// The scope that they are counted in.
+    pub(crate) scope: &'static Scope,
+    /// The scope that their code belongs to.
+    pub(super) home: &'static Scope,
+    pub(crate) kind: Kind,
+    thread: Writer,
+    pub(super) tally: Tally,
+}
+
+/// The thread that writes a counter, by the address of its record. A body's counter has none: it only names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writer(usize);
+
+impl Writer {
+    pub(super) const NONE: Self = Self(0);
+
+    /// Records are never freed, so an address means one of them for ever.
+    #[inline]
+    pub(super) fn of<T>(record: &'static T) -> Self {
+        Self(std::ptr::from_ref(record).addr())
+    }
+}
+
+impl Counter {
+    pub(super) fn leak(site: &'static Site, scope: &'static Scope, kind: Kind, thread: Writer) -> &'static Self {
+        let home = scope.home();
+        let counter: &'static Self = Box::leak(Box::new(Self { site, scope, home, kind, thread, tally: Tally::new() }));
+        assert!(Tagged::can_refer_to(counter), "canstop uses the upper bits of addresses, and this system does, too");
+        counter
+    }
+
+    /// Returns true if this thread may write its tally.
+    #[inline]
+    pub(super) fn is_written_by(&self, thread: Writer) -> bool {
+        self.thread == thread
+    }
+}
+
+/// A service, the root, or a group of sessions with a grace of their own: what sessions are counted in.
+///
+/// Scopes are never freed, so that a session reaches its own without a reference count.
 pub(crate) struct Scope {
-    pub(crate) supervisor: &'static Supervisor,
+    pub(crate) hub: &'static Hub,
     pub(crate) owner: Owner,
-    /// What a group of sessions with a grace of their own stands under, and that grace.
+    /// Of a group: the scope that it is part of, and its grace.
     group: Option<(&'static Scope, GroupGrace)>,
-    /// Another one when the scope goes to another service.
+    /// It changes when the scope is reused for another service.
     name: Mutex<String>,
     pub(crate) location: Location,
-    /// What its body is called while a thread runs it.
-    body: OnceLock<BodyName>,
+    /// Names the body while a thread polls it.
+    body: OnceLock<&'static Counter>,
     /// The current run.
     run: AtomicU32,
     /// The last run that has called `ready()`.
@@ -42,15 +98,15 @@ pub(crate) struct Scope {
     current: Mutex<CurrentRun>,
     /// Every thread's counters for its sessions.
     counters: Mutex<Vec<&'static Counter>>,
-    /// By grace: sessions of this scope that have less time than it.
+    /// Its sessions that have less time than it, by their grace.
     groups: Mutex<Vec<(GroupGrace, &'static Scope)>>,
 }
 
-/// The time that the sessions of a group have, if that is less than their home's.
+/// The grace of a group of sessions, if that is less than their home's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupGrace {
     pub(crate) grace: Duration,
-    /// They are dropped then, without blame.
+    /// At its end they are cancelled, which is no failure.
     pub(crate) cancels: bool,
 }
 
@@ -75,22 +131,16 @@ pub(super) struct StopCallback {
     pub(super) run: Box<dyn FnOnce() + Send>,
 }
 
-/// What a stop request found registered. Waking and calling it is user code.
+/// What a stop request found registered. Cancelling and calling it runs user code.
 pub(super) struct Registered {
     pub(super) token: CancellationToken,
     pub(super) callbacks: Vec<StopCallback>,
 }
 
 impl Scope {
-    pub(super) fn new(
-        supervisor: &'static Supervisor,
-        owner: Owner,
-        name: String,
-        location: Location,
-        run: RunId,
-    ) -> Self {
+    pub(super) fn new(hub: &'static Hub, owner: Owner, name: String, location: Location, run: RunId) -> Self {
         Self {
-            supervisor,
+            hub,
             owner,
             group: None,
             name: Mutex::new(name),
@@ -106,28 +156,21 @@ impl Scope {
         }
     }
 
-    /// The scope of a group number `group` under `home`. Its sessions hear what the home hears, and
-    /// what they spawn belongs there.
-    pub(super) fn new_group(home: &'static Scope, group: usize, grace: GroupGrace) -> Self {
-        let scope = Self::new(home.supervisor, Owner::Group(group), home.name(), home.location, home.run_id());
-        Self { group: Some((home, grace)), ..scope }
-    }
-
     pub(crate) fn name(&self) -> String {
         self.lock_name().clone()
     }
 
-    /// Gives the scope, and the groups under it, to a service of another name. Nothing of the one before is left.
+    /// Renames the scope and its groups, for a service that reuses it.
     pub(crate) fn rename(&self, name: &str) {
         name.clone_into(&mut self.lock_name());
         self.groups().iter().for_each(|group| name.clone_into(&mut group.lock_name()));
     }
 
-    fn lock_name(&self) -> std::sync::MutexGuard<'_, String> {
+    fn lock_name(&self) -> MutexGuard<'_, String> {
         self.name.lock().expect("nothing panics while it holds the name")
     }
 
-    /// Whose code its sessions are.
+    /// The scope that its sessions' code belongs to: itself, unless it is a group.
     pub(crate) fn home(&'static self) -> &'static Scope {
         self.group.map_or(self, |(home, _)| home)
     }
@@ -143,26 +186,45 @@ impl Scope {
         grace.map_or(self, |grace| self.group(GroupGrace { grace, cancels }))
     }
 
-    /// The group of those of its sessions that have this grace.
+    /// The group of its sessions with this grace. They are stopped with this scope, and what they spawn belongs
+    /// to this scope.
     fn group(&'static self, grace: GroupGrace) -> &'static Scope {
-        let mut groups = self.lock_groups();
-        if let Some((_, group)) = groups.iter().find(|(known, _)| *known == grace) {
+        let find = |groups: &Vec<(GroupGrace, &'static Scope)>| {
+            groups.iter().find(|(known, _)| *known == grace).map(|&(_, group)| group)
+        };
+        if let Some(group) = find(&self.lock_groups()) {
             return group;
         }
-        let group = self.supervisor.new_group(self, grace);
+        let mut next = self.hub.lock_groups();
+        let mut groups = self.lock_groups();
+        // Another thread may have added it meanwhile.
+        if let Some(group) = find(&groups) {
+            return group;
+        }
+        let scope = Self::new(self.hub, Owner::Group(*next), self.name(), self.location, self.run_id());
+        let group: &'static Scope = Box::leak(Box::new(Self { group: Some((self, grace)), ..scope }));
         groups.push((grace, group));
+        *next += 1;
         group
     }
 
-    /// Counts a session that is dropped because it may be.
+    /// Counts a session that is dropped because it may be cancelled.
     pub(super) fn count_if_cancelled(&self) {
         if self.group.is_some_and(|(_, grace)| grace.cancels) {
-            self.supervisor.count_cancelled();
+            self.hub.count_cancelled();
         }
     }
 
-    pub(crate) fn body(&'static self) -> BodyName {
-        *self.body.get_or_init(|| BodyName::new(self))
+    /// The counter that names its body. Made once per scope, and never freed.
+    pub(super) fn body_counter(&'static self) -> &'static Counter {
+        self.body.get_or_init(|| {
+            let kind = match self.owner {
+                Owner::Root => Kind::Main,
+                Owner::Service(_) | Owner::Group(_) => Kind::Service,
+            };
+            let site = Site::new(None, self.location.file, self.location.line, "", || "", None);
+            Counter::leak(Box::leak(Box::new(site)), self, kind, Writer::NONE)
+        })
     }
 
     #[inline]
@@ -172,39 +234,39 @@ impl Scope {
 
     /// Begins the next run, whose stop has not been requested.
     ///
-    /// Sessions of an earlier run that nobody asked to stop wait for the same token, and are stopped with
+    /// Sessions of an earlier run whose stop was not requested wait for the same token, and are stopped with
     /// this run.
     pub(crate) fn begin(&'static self, run: RunId) {
-        let is_waited_for = self.has_sessions();
+        let has_sessions = self.has_sessions();
         let before = {
             let mut current = self.lock_run();
-            let mut before = std::mem::take(&mut *current);
+            let mut before = mem::take(&mut *current);
             if !before.stop_requested {
                 current.token = before.token.clone();
-                if is_waited_for {
-                    current.on_stopping = std::mem::take(&mut before.on_stopping);
+                if has_sessions {
+                    current.on_stopping = mem::take(&mut before.on_stopping);
                 }
             }
             self.run.store(run.0, Ordering::Relaxed);
             before
         };
-        // Callbacks are the user's to drop. A waker may be the last thing that holds its task.
+        // The destructor of a callback is user code.
         if !before.on_stopping.is_empty() {
-            self.supervisor.run_off_control(move || drop(before));
+            self.hub.run_off_control(move || drop(before));
         }
     }
 
-    /// Requests the stop of a run and of those before it, and returns what the caller must wake. None of
-    /// it is returned twice.
+    /// Requests the stop of a run and of those before it, and returns what the caller must cancel and call: all
+    /// of it at the first request, and nothing later.
     ///
-    /// The flag is raised before anything is woken, and whatever is about to wait looks at the flag again
-    /// once it can be woken: so nothing sleeps through the request.
+    /// The flag is stored before anything is woken. A session that begins to wait reads the flag once it can be
+    /// woken, so none misses the request.
     pub(super) fn request_stop(&self, run: RunId, until: Instant) -> Option<Registered> {
         let registered = {
             let mut current = self.lock_run();
             current.until = Some(until);
-            let callbacks = std::mem::take(&mut current.on_stopping);
-            let is_first = !std::mem::replace(&mut current.stop_requested, true);
+            let callbacks = mem::take(&mut current.on_stopping);
+            let is_first = !mem::replace(&mut current.stop_requested, true);
             is_first.then(|| Registered { token: current.token.clone(), callbacks })
         };
         self.stop_by.fetch_max(run.0, Ordering::Release);
@@ -229,16 +291,16 @@ impl Scope {
         }
     }
 
-    /// From now on the body's task is woken when its stop is requested.
-    pub(super) fn listen(&self, body: Waker) {
+    /// From now on a stop request wakes the body's task.
+    pub(super) fn set_body_waker(&self, body: Waker) {
         let before = self.lock_run().body.replace(body);
         drop(before);
     }
 
-    /// The body has ended.
-    pub(super) fn listen_no_longer(&self, body: &Waker) {
-        let gone = self.lock_run().body.take_if(|known| known.will_wake(body));
-        drop(gone);
+    /// The body's task has ended, or has another waker.
+    pub(super) fn remove_body_waker(&self, body: &Waker) {
+        let removed = self.lock_run().body.take_if(|known| known.will_wake(body));
+        drop(removed);
     }
 
     /// Returns true once the stop of this run was requested. One relaxed load: the wake orders what follows.
@@ -247,9 +309,9 @@ impl Scope {
         self.stop_by.load(Ordering::Relaxed) >= run.0
     }
 
-    /// Is this the first time that this run announces that it is ready?
+    /// Returns true at the first call for this run.
     pub(crate) fn announces_ready(&self, run: RunId) -> bool {
-        // Looked at first: a word that many threads write is slow, one that they read is not.
+        // Read first: a word that many threads write is slow, one that they read is not.
         self.ready.load(Ordering::Relaxed) < run.0 && self.ready.fetch_max(run.0, Ordering::Relaxed) < run.0
     }
 
@@ -266,26 +328,31 @@ impl Scope {
         self.abandoned.store(true, Ordering::Release);
     }
 
-    /// Were sessions of it, or of a group under it, given up? Then it can serve no later life until they
-    /// are gone.
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if sessions of it, or of one of its groups, were abandoned. Until those have ended it can
+    /// serve no later run.
     pub(crate) fn is_spent(&self) -> bool {
         self.is_abandoned() || self.groups().iter().any(|group| group.is_abandoned())
     }
 
-    /// As new, once nothing is left of what was given up.
+    /// Makes it usable again, after every abandoned session has ended.
     pub(super) fn renewed(&'static self) -> &'static Self {
         self.abandoned.store(false, Ordering::Relaxed);
         self.groups().iter().for_each(|group| group.abandoned.store(false, Ordering::Relaxed));
         self
     }
 
-    /// Returns true while it, or a group under it, has a session that has not ended.
+    /// Returns true while it, or one of its groups, has a session that has not ended.
     pub(crate) fn has_sessions(&self) -> bool {
         self.has_any(|_| true)
     }
 
-    /// As [`has_sessions`](Self::has_sessions), for sessions that are polled. A closure on the blocking pool
-    /// is not: nothing can reach it.
+    /// As [`has_sessions`](Self::has_sessions), for sessions that are polled. A closure on the blocking pool is
+    /// not, and cannot be woken or dropped.
     pub(super) fn has_polled_sessions(&self) -> bool {
         self.has_any(|counter| counter.kind == Kind::Session)
     }
@@ -294,28 +361,25 @@ impl Scope {
         let sum_of_one = |scope: &Scope, of: fn(&Tally) -> u64| -> u64 {
             scope.lock_counters().iter().filter(|counter| counts(counter)).map(|counter| of(&counter.tally)).sum()
         };
-        let groups = self.groups();
-        let sum = |of| sum_of_one(self, of) + groups.iter().map(|group| sum_of_one(group, of)).sum::<u64>();
+        let sum = |of| {
+            let groups = self.groups();
+            sum_of_one(self, of) + groups.iter().map(|group| sum_of_one(group, of)).sum::<u64>()
+        };
         let finished = sum(Tally::finished);
         finished != sum(Tally::started)
     }
 
-    /// What its counters come to. For what two such sums tell, see [`tally`](super::tally).
+    /// The sum over its counters. See [`tally`](super::tally) for what two such sums prove.
     pub(super) fn sum(&self, of: fn(&Tally) -> u64) -> u64 {
         self.lock_counters().iter().map(|counter| of(&counter.tally)).sum()
     }
 
-    #[inline]
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed)
-    }
-
     pub(super) fn add_counter(&self, counter: &'static Counter) {
         self.lock_counters().push(counter);
-        self.supervisor.counters_changed();
+        self.hub.counters_changed();
     }
 
-    pub(super) fn lock_counters(&self) -> std::sync::MutexGuard<'_, Vec<&'static Counter>> {
+    pub(super) fn lock_counters(&self) -> MutexGuard<'_, Vec<&'static Counter>> {
         self.counters.lock().expect("nothing panics while it holds the list of counters")
     }
 
@@ -323,11 +387,11 @@ impl Scope {
         self.lock_groups().iter().map(|&(_, group)| group).collect()
     }
 
-    fn lock_groups(&self) -> std::sync::MutexGuard<'_, Vec<(GroupGrace, &'static Scope)>> {
+    fn lock_groups(&self) -> MutexGuard<'_, Vec<(GroupGrace, &'static Scope)>> {
         self.groups.lock().expect("nothing panics while it holds the list of groups")
     }
 
-    fn lock_run(&self) -> std::sync::MutexGuard<'_, CurrentRun> {
+    fn lock_run(&self) -> MutexGuard<'_, CurrentRun> {
         self.current.lock().expect("nothing panics while it holds the current run")
     }
 }
@@ -335,96 +399,5 @@ impl Scope {
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("owner", &self.owner).field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-
-/// The scope of the code that calls this, if a supervisor is near.
-#[inline]
-pub(crate) fn current_scope() -> Option<&'static Scope> {
-    match thread::current() {
-        Some(counter) => Some(counter.home),
-        None => scope_of_current_runtime(),
-    }
-}
-
-/// The scope of the code that calls this.
-///
-/// # Panics
-///
-/// Outside a supervisor, with what to do about it.
-#[inline]
-#[track_caller]
-pub(crate) fn expect_scope(what: &str) -> &'static Scope {
-    match current_scope() {
-        Some(scope) => scope,
-        None => outside(what),
-    }
-}
-
-#[cold]
-#[track_caller]
-fn outside(what: &str) -> ! {
-    panic!(
-        "{what} was called outside a supervisor, where nobody would wait for its work. Call it in a program that \
-         `#[canstop::main]` or `canstop::App` runs: in `main`, a service, a session, or any task on their runtime. On a \
-         thread of your own, hold the guard of `lifecycle.enter()` while you call it."
-    )
-}
-
-/// While it lives, the thread's code belongs to this scope.
-#[derive(Debug)]
-#[must_use = "the thread leaves the scope when this is dropped"]
-pub(crate) struct EnteredScope {
-    before: Belonging,
-    /// Not `Send`: it must be dropped on the thread that it changed.
-    not_send: std::marker::PhantomData<*const ()>,
-}
-
-impl Scope {
-    /// On a thread that is not the data plane's.
-    pub(crate) fn enter(&'static self) -> EnteredScope {
-        self.enter_on(None)
-    }
-
-    /// On the thread that drives the data plane.
-    pub(crate) fn enter_data_plane(&'static self) -> EnteredScope {
-        self.enter_on(self.supervisor.data_plane())
-    }
-
-    /// On the thread that drives the service's own runtime.
-    pub(crate) fn enter_runtime(&'static self, own: Arc<Handle>) -> EnteredScope {
-        thread::set_role(thread::Role::OwnRuntime);
-        self.enter_on(Some(own))
-    }
-
-    /// Makes the service's own runtime known as its, for threads that enter it by its handle.
-    pub(crate) fn attach_runtime(&'static self, own: &Handle) -> AttachedRuntime {
-        AttachedRuntime::new(own, self)
-    }
-
-    /// Makes this the scope of whatever this thread, which is one of the service's own runtime's, runs from now
-    /// on.
-    pub(crate) fn adopt_thread_of_own_runtime(&'static self) {
-        thread::set_role(thread::Role::OwnRuntime);
-        let own = Some(Arc::new(Handle::current()));
-        replace_belonging(Belonging { current: Some(self.body().0), data_plane: own });
-    }
-
-    fn enter_on(&'static self, data_plane: Option<Arc<Handle>>) -> EnteredScope {
-        let before = replace_belonging(Belonging { current: Some(self.body().0), data_plane });
-        EnteredScope { before, not_send: std::marker::PhantomData }
-    }
-
-    /// Makes this the scope of whatever this thread, which is one of the data plane's, runs from now on.
-    pub(crate) fn adopt_thread(&'static self) {
-        thread::set_role(thread::Role::DataPlane);
-        let data_plane = self.supervisor.attach_data_plane(&Handle::current());
-        replace_belonging(Belonging { current: Some(self.body().0), data_plane });
-    }
-}
-
-impl Drop for EnteredScope {
-    fn drop(&mut self) {
-        replace_belonging(std::mem::take(&mut self.before));
     }
 }

@@ -1,200 +1,26 @@
-//! Counting what is alive, and naming it.
+//! Naming the live sessions: one pass over counters, one over the table, one over the threads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ptr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::counter::{Counter, Kind};
-use super::origin::Birth;
-use super::scope::Scope;
+use super::scope::{Counter, Kind, Scope};
 use super::site::Site;
-use super::starts::Starts;
 use super::supervisor::Supervisor;
-use super::tally::Tally;
-use super::thread::{self, Seen};
-use super::waiting;
+use super::table;
+use super::tagged::SpawnTick;
+use super::thread::{self, ThreadPoll};
+use super::watch::{Key, TICK, Watch, key};
 use crate::machine::{Activity, Owner};
 
-/// How long a tick is: ages are known to it.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
-
-/// The sessions of one scope at one moment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Count {
-    pub(crate) scope: &'static Scope,
-    pub(crate) alive: u64,
-    /// Since the program began.
-    pub(crate) finished: u64,
-}
-
-/// Counts every scope's sessions. If several scopes have none, there was one moment at which none of
-/// them had any: see [`super::tally`] for why both passes go over all of them.
-pub(crate) fn count(supervisor: &Supervisor) -> Vec<Count> {
-    let finished: Vec<u64> = supervisor.scopes().into_iter().map(|scope| scope.sum(Tally::finished)).collect();
-    // The lists are taken anew, so that what was added in between is not missed. Scopes are only
-    // ever added at the end.
-    let finished = finished.into_iter().chain(std::iter::repeat(0));
-    let of_scope = |(scope, finished): (&'static Scope, u64)| Count {
-        scope,
-        alive: scope.sum(Tally::started) - finished,
-        finished,
-    };
-    supervisor.scopes().into_iter().zip(finished).map(of_scope).collect()
-}
-
-/// Sessions of one site and owner have one name.
-type Key = (usize, usize, Kind);
-
-fn key(counter: &'static Counter) -> Key {
-    (ptr::from_ref(counter.site).addr(), ptr::from_ref(counter.scope).addr(), counter.kind)
-}
-
-/// Which polls have been going on, and since when; and how many sessions were started by when.
-///
-/// It looks once a tick. A poll that is seen in two looks holds its thread.
-#[derive(Debug, Default)]
-pub(crate) struct Watch {
-    seen: HashMap<u32, (u64, Instant)>,
-    starts: StartsByName,
-    /// How many polls all threads had begun at the last look.
-    polls: u64,
-    /// How many ticks ago the starts were counted.
-    ticks_since_count: u32,
-    ticks_since_ages: u32,
-}
-
-/// While nothing is polled, starts are counted only this often, in ticks.
-const COUNT_IDLE_EVERY: u32 = 8;
-
-/// How often births that are nearly forgotten are marked as such, in ticks: every six hours.
-const AGES_EVERY: u32 = 216_000;
-
-impl Watch {
-    /// Looks at every thread, and lets ages go on.
-    pub(crate) fn tick(&mut self, supervisor: &Supervisor, began: Instant, now: Instant) {
-        let ticks = now.duration_since(began).as_millis() / TICK.as_millis();
-        supervisor.set_now(u32::try_from(ticks).unwrap_or(u32::MAX));
-        supervisor.let_go();
-        supervisor.continue_waking();
-        let mut seen = HashMap::with_capacity(self.seen.len());
-        let mut holds = false;
-        let look = thread::look();
-        for polled in &look.polled {
-            let since = match self.seen.get(&polled.thread) {
-                Some(&(same, since)) if same == polled.poll => since,
-                _ => now,
-            };
-            holds |= !polled.is_blocking_body();
-            seen.insert(polled.thread, (polled.poll, since));
-        }
-        self.seen = seen;
-        self.ticks_since_count += 1;
-        if holds || look.polls != self.polls || self.ticks_since_count >= COUNT_IDLE_EVERY {
-            self.polls = look.polls;
-            self.ticks_since_count = 0;
-            self.starts.count(supervisor, now);
-        }
-        self.ticks_since_ages += 1;
-        if self.ticks_since_ages >= AGES_EVERY {
-            self.ticks_since_ages = 0;
-            mark_forgotten(supervisor.now());
-        }
-    }
-
-    /// Since when this poll has been seen, if it was seen before.
-    pub(super) fn since(&self, seen: &Seen) -> Option<Instant> {
-        self.seen.get(&seen.thread).filter(|(poll, _)| *poll == seen.poll).map(|&(_, since)| since)
-    }
-
-    /// How long session number `number` of this name has been there, at least.
-    fn age_of(&self, counter: &'static Counter, number: u64, now: Instant) -> Duration {
-        let by_when = self.starts.of(key(counter)).and_then(|starts| starts.by_when(number));
-        by_when.map_or(Duration::ZERO, |when| now.duration_since(when))
-    }
-}
-
-/// The starts of each name's sessions, and how far each counter was.
-#[derive(Debug, Default)]
-struct StartsByName {
-    /// The version of the supervisor's lists that the rest was made from.
-    version: u64,
-    counters: Vec<CounterStarts>,
-    names: Vec<NameStarts>,
-    by_key: HashMap<Key, usize>,
-}
-
-#[derive(Debug)]
-struct CounterStarts {
-    counter: &'static Counter,
-    started: u64,
-    /// Its place among the names.
-    name: usize,
-}
-
-#[derive(Debug, Default)]
-struct NameStarts {
-    started: u64,
-    starts: Starts,
-}
-
-impl StartsByName {
-    /// Notes how many have been started. Only what has changed is worked on; the rest is one load each.
-    fn count(&mut self, supervisor: &Supervisor, now: Instant) {
-        let version = supervisor.counters_version();
-        if version != self.version {
-            self.version = version;
-            self.find_counters(supervisor);
-        }
-        for CounterStarts { counter, started, name } in &mut self.counters {
-            let present = counter.tally.started();
-            if present != *started {
-                let name = &mut self.names[*name];
-                name.started += present - *started;
-                *started = present;
-                name.starts.note(now, name.started);
-            }
-        }
-    }
-
-    /// Takes in the counters of all scopes that are in use. Nothing is kept of others.
-    fn find_counters(&mut self, supervisor: &Supervisor) {
-        let before = std::mem::take(&mut self.counters);
-        let before: HashMap<usize, u64> =
-            before.iter().map(|known| (ptr::from_ref(known.counter).addr(), known.started)).collect();
-        let mut names_before = std::mem::take(&mut self.names);
-        let keys_before = std::mem::take(&mut self.by_key);
-        for scope in supervisor.scopes() {
-            for &counter in scope.lock_counters().iter() {
-                let name = *self.by_key.entry(key(counter)).or_insert_with_key(|key| {
-                    let known = keys_before.get(key).map(|&index| std::mem::take(&mut names_before[index]));
-                    self.names.push(known.unwrap_or_default());
-                    self.names.len() - 1
-                });
-                let started = before.get(&ptr::from_ref(counter).addr()).copied().unwrap_or(0);
-                self.counters.push(CounterStarts { counter, started, name });
-            }
-        }
-    }
-
-    fn of(&self, key: Key) -> Option<&Starts> {
-        self.by_key.get(&key).map(|&name| &self.names[name].starts)
-    }
-}
-
-/// Marks what was born so long ago that its age would soon begin at zero again.
-fn mark_forgotten(now: Birth) {
-    waiting::mark_forgotten(now);
-    thread::mark_forgotten(now);
-}
-
-/// Sessions of one place that do the same, or a body that holds a thread.
+/// Sessions of one site and scope that do the same, or a body that holds a thread.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionGroup {
     pub(crate) kind: Kind,
     pub(crate) site: &'static Site,
-    pub(crate) owner: Owner,
+    pub(crate) scope: &'static Scope,
     pub(crate) count: u64,
     pub(crate) oldest: Option<Duration>,
     pub(crate) activity: Activity,
@@ -203,32 +29,52 @@ pub(crate) struct SessionGroup {
     pub(crate) label: Option<String>,
 }
 
-/// What is known of the sessions of one site and owner. Ages are in ticks.
+/// The sessions of one name. Ages are in ticks.
 #[derive(Debug)]
-struct Known {
+struct NamedSessions {
     counter: &'static Counter,
     started: u64,
     alive: u64,
-    /// Those in the table of those that wait.
-    entered: u64,
-    oldest_entered: Option<u32>,
+    entered: Entered,
     blocking: u64,
     blocking_since: Option<Instant>,
     oldest_blocking: Option<u32>,
-    /// Those of the ones that block which are not in the table.
+    /// Those of the blocking ones that are not in the table.
     blocking_unentered: u64,
-    /// Those that are being polled, move on, and are not in the table yet.
+    /// Those that are being polled, do not block, and are not in the table yet.
     passing: u64,
 }
 
-impl Known {
+/// The sessions of one counter or name in the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entered {
+    count: u64,
+    oldest: Option<u32>,
+}
+
+impl Entered {
+    fn add(&mut self, Self { count, oldest }: Self) {
+        self.count += count;
+        self.oldest = self.oldest.max(oldest);
+    }
+}
+
+/// What else a row depends on.
+struct Circumstances<'a> {
+    watch: &'a Watch,
+    now: Instant,
+    threads_are_held: bool,
+    /// The whole table was scanned.
+    table_is_complete: bool,
+}
+
+impl NamedSessions {
     fn new(counter: &'static Counter) -> Self {
         Self {
             counter,
             started: 0,
             alive: 0,
-            entered: 0,
-            oldest_entered: None,
+            entered: Entered::default(),
             blocking: 0,
             blocking_since: None,
             oldest_blocking: None,
@@ -237,33 +83,35 @@ impl Known {
         }
     }
 
-    /// Takes in that a thread polls one of them.
-    fn polled(&mut self, seen: &Seen, since: Option<Instant>, now: Instant, born_now: Birth) {
-        let born = seen.mark.born();
-        let entered = born.is_none();
+    /// Adds one that a thread polls. `since` is set if a scan before has found the same poll.
+    fn add_polled(&mut self, polled: &ThreadPoll, since: Option<Instant>, now: Instant, tick_now: SpawnTick) {
+        let spawned = polled.tag.tick();
+        let is_entered = spawned.is_none();
         // A closure on the blocking pool holds its thread from its first moment.
         match since.or((self.counter.kind == Kind::Blocking).then_some(now)) {
             Some(since) => {
                 self.blocking += 1;
                 self.blocking_since = Some(self.blocking_since.map_or(since, |earlier| earlier.min(since)));
-                // One that stands in the table is at most as old as the oldest that does.
-                let age = born.map_or(self.oldest_entered, |born| born.age(born_now));
+                // One in the table is at most as old as the oldest one there.
+                let age = spawned.map_or(self.entered.oldest, |spawned| spawned.age(tick_now));
                 self.oldest_blocking = self.oldest_blocking.max(age);
-                self.blocking_unentered += u64::from(!entered);
+                self.blocking_unentered += u64::from(!is_entered);
             }
-            None => self.passing += u64::from(!entered),
+            None => self.passing += u64::from(!is_entered),
         }
     }
 
-    /// A row for each thing that some of them do.
+    /// A row for each activity.
     ///
-    /// What stands in no table and on no thread is queued if threads are held up. If none is, it came
-    /// or went while this was looked at, and waits like the others.
-    fn rows(&self, watch: &Watch, now: Instant, threads_are_held: bool) -> Vec<SessionGroup> {
+    /// A session that is neither in the table nor on a thread is queued if threads are held. If none is, it
+    /// entered or ended during the scan, and counts as waiting. So does one that the scan of the table did not
+    /// reach.
+    fn rows(&self, circumstances: &Circumstances<'_>) -> Vec<SessionGroup> {
+        let Circumstances { watch, now, threads_are_held, table_is_complete } = *circumstances;
         let row = |count, oldest: Option<Duration>, activity| SessionGroup {
             kind: self.counter.kind,
             site: self.counter.site,
-            owner: self.counter.scope.owner,
+            scope: self.counter.scope,
             count,
             oldest,
             activity,
@@ -277,12 +125,13 @@ impl Known {
             let oldest = self.oldest_blocking.map(|ticks| age(ticks).max(since));
             rows.push(row(self.blocking, oldest, Activity::Blocking { since }));
         }
-        let unseen = self.alive.saturating_sub(self.entered + self.blocking_unentered + self.passing);
-        let queued = if threads_are_held { unseen } else { 0 };
-        let seen = self.entered + self.passing + (unseen - queued);
+        let entered = self.entered.count;
+        let unseen = self.alive.saturating_sub(entered + self.blocking_unentered + self.passing);
+        let queued = if threads_are_held && table_is_complete { unseen } else { 0 };
+        let seen = entered + self.passing + (unseen - queued);
         let waiting = seen.saturating_sub(self.blocking - self.blocking_unentered);
         if waiting > 0 {
-            rows.push(row(waiting, self.oldest_entered.map(age), Activity::Waiting));
+            rows.push(row(waiting, self.entered.oldest.map(age), Activity::Waiting));
         }
         if queued > 0 {
             // At least so old: see `starts`.
@@ -295,81 +144,97 @@ impl Known {
 
 /// Counts the sessions of each name. `counters` lists the counters at the time of its call.
 ///
-/// Every `finished` is read first, and the list is taken anew for `started`: a session that is counted as
+/// Every `finished` is read first, and the list is made again for `started`: a session that is counted as
 /// finished was counted as started in a counter that was listed before. So no difference is negative.
-fn count_by_name(counters: impl Fn() -> Vec<&'static Counter>) -> HashMap<Key, Known> {
+fn count_by_name(counters: impl Fn() -> Vec<&'static Counter>) -> HashMap<Key, NamedSessions> {
     let mut finished: HashMap<Key, u64> = HashMap::new();
     for counter in counters() {
         *finished.entry(key(counter)).or_default() += counter.tally.finished();
     }
-    let mut known: HashMap<Key, Known> = HashMap::new();
+    let mut named: HashMap<Key, NamedSessions> = HashMap::new();
     for counter in counters() {
-        known.entry(key(counter)).or_insert_with(|| Known::new(counter)).started += counter.tally.started();
+        named.entry(key(counter)).or_insert_with(|| NamedSessions::new(counter)).started += counter.tally.started();
     }
-    for (key, known) in &mut known {
-        known.alive = known.started - finished.get(key).copied().unwrap_or(0);
+    for (key, named) in &mut named {
+        named.alive = named.started - finished.get(key).copied().unwrap_or(0);
     }
-    known
+    named
 }
 
-/// Names what is alive among these owners' sessions, site by site.
-pub(crate) fn snapshot_sessions(
+/// The waiting sessions of each counter, and whether the whole table was scanned by `until`.
+///
+/// Neighbours in the table mostly have the same counter, so the map is not asked for each of them.
+fn scan_table(until: std::time::Instant, now: SpawnTick) -> (HashMap<usize, (&'static Counter, Entered)>, bool) {
+    let mut by_counter: HashMap<usize, (&'static Counter, Entered)> = HashMap::new();
+    let mut add = |(counter, entered): (&'static Counter, Entered)| {
+        by_counter.entry(ptr::from_ref(counter).addr()).or_insert((counter, Entered::default())).1.add(entered);
+    };
+    let mut run: Option<(&'static Counter, Entered)> = None;
+    let is_complete = table::for_each(until, |tagged| {
+        let one = Entered { count: 1, oldest: tagged.tick().age(now) };
+        match &mut run {
+            Some((counter, entered)) if ptr::eq(*counter, tagged.get()) => entered.add(one),
+            run => {
+                if let Some(run) = run.replace((tagged.get(), one)) {
+                    add(run);
+                }
+            }
+        }
+    });
+    if let Some(run) = run {
+        add(run);
+    }
+    (by_counter, is_complete)
+}
+
+/// Names the live sessions of these owners, site by site. It scans the table until `until` at most.
+pub(super) fn sessions_by_site(
     supervisor: &Supervisor,
     watch: &Watch,
-    owners: &[Owner],
+    owners: &HashSet<Owner>,
     now: Instant,
+    until: std::time::Instant,
 ) -> Vec<SessionGroup> {
-    let born_now = supervisor.now();
+    let tick_now = supervisor.now();
     let counters = || -> Vec<&'static Counter> {
         let is_asked_for = |scope: &&'static Scope| owners.contains(&scope.owner);
         let scopes = supervisor.scopes().into_iter().filter(is_asked_for);
         scopes.flat_map(|scope| scope.lock_counters().clone()).collect()
     };
-    let mut known = count_by_name(counters);
-    waiting::for_each(|origin| {
-        if let Some(known) = known.get_mut(&key(origin.counter())) {
-            known.entered += 1;
-            known.oldest_entered = known.oldest_entered.max(origin.born().age(born_now));
-        }
-    });
-    let mut threads_are_held = false;
-    for seen in thread::look().polled {
-        threads_are_held |= watch.since(&seen).is_some() && !seen.is_blocking_body();
-        if let Some(known) = known.get_mut(&key(seen.counter)) {
-            known.polled(&seen, watch.since(&seen), now, born_now);
+    let mut named = count_by_name(counters);
+    let (entered, table_is_complete) = scan_table(until, tick_now);
+    for (counter, entered) in entered.into_values() {
+        if let Some(named) = named.get_mut(&key(counter)) {
+            named.entered.add(entered);
         }
     }
-    let mut known: Vec<_> = known.into_values().filter(|known| known.alive > 0).collect();
-    known.sort_by_key(|known| (known.counter.site.file, known.counter.site.line, known.counter.scope.owner));
-    known.iter().flat_map(|known| known.rows(watch, now, threads_are_held)).collect()
-}
-
-/// Since when the body of this scope has held a thread, if it does.
-pub(crate) fn body_blocks_since(scope: &Scope, watch: &Watch) -> Option<Instant> {
-    thread::look()
-        .polled
-        .into_iter()
-        .filter(|seen| ptr::eq(seen.counter.scope, scope))
-        .filter(|seen| matches!(seen.counter.kind, Kind::Service | Kind::Main))
-        .filter_map(|seen| watch.since(&seen))
-        .min()
+    let mut threads_are_held = false;
+    for polled in thread::scan().polled {
+        let since = watch.since(&polled);
+        threads_are_held |= since.is_some() && !polled.is_blocking_body();
+        if let Some(named) = named.get_mut(&key(polled.counter)) {
+            named.add_polled(&polled, since, now, tick_now);
+        }
+    }
+    let circumstances = Circumstances { watch, now, threads_are_held, table_is_complete };
+    let mut named: Vec<_> = named.into_values().filter(|named| named.alive > 0).collect();
+    named.sort_by_key(|named| (named.counter.site.file, named.counter.site.line, named.counter.scope.owner));
+    named.iter().flat_map(|named| named.rows(&circumstances)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
+    use super::super::scope::Writer;
     use super::super::tests::{SITE, service};
     use super::*;
 
-    fn counter(scope: &'static Scope) -> &'static Counter {
-        Counter::leak(&SITE, scope, Kind::Session, None)
-    }
-
     #[test]
-    fn a_counter_that_comes_up_between_the_passes_is_counted() {
+    fn a_counter_that_is_added_between_the_passes_is_counted() {
         let scope = service();
-        let (first, second) = (counter(scope), counter(scope));
+        let counter = || Counter::leak(&SITE, scope, Kind::Session, Writer::NONE);
+        let (first, second) = (counter(), counter());
         let passes = Cell::new(0);
         // A session starts in a counter that the first pass does not know, and ends in one that it knows.
         let lists = || {
@@ -382,52 +247,7 @@ mod tests {
                 vec![first, second]
             }
         };
-        let known = count_by_name(lists);
-        assert_eq!(known[&key(first)].alive, 0);
-    }
-
-    #[test]
-    fn an_idle_program_counts_starts_once_in_eight_ticks() {
-        let scope = service();
-        let began = Instant::now();
-        let mut watch = Watch::default();
-        let mut tick = 0;
-        let mut counts_starts = || {
-            tick += 1;
-            watch.tick(scope.supervisor, began, began + TICK * tick);
-            watch.ticks_since_count == 0
-        };
-        assert!(counts_starts() || (0..COUNT_IDLE_EVERY).any(|_| counts_starts()));
-        let counted = (0..80).filter(|_| counts_starts()).count();
-        // Another test of this process may poll meanwhile.
-        assert!(counted >= 10 && (counted == 10 || !is_alone()), "{counted} of 80 ticks");
-    }
-
-    /// nextest runs each test in a process of its own.
-    fn is_alone() -> bool {
-        std::env::var_os("NEXTEST").is_some()
-    }
-
-    #[test]
-    fn starts_are_known_by_name_over_all_threads_and_scopes_that_come_and_go() {
-        let scope = service();
-        let (one, other) = (counter(scope), counter(scope));
-        scope.add_counter(one);
-        let mut starts = StartsByName::default();
-        let began = Instant::now();
-        one.tally.count_start();
-        starts.count(scope.supervisor, began);
-        scope.add_counter(other);
-        other.tally.count_start();
-        one.tally.count_start();
-        starts.count(scope.supervisor, began + TICK);
-        let known = starts.of(key(one)).unwrap();
-        assert_eq!(
-            [1, 2, 3, 4].map(|number| known.by_when(number)),
-            [Some(began), Some(began + TICK), Some(began + TICK), None]
-        );
-        scope.supervisor.retire_scope(scope);
-        starts.count(scope.supervisor, began + TICK * 2);
-        assert!(starts.of(key(one)).is_none());
+        let named = count_by_name(lists);
+        assert_eq!(named[&key(first)].alive, 0);
     }
 }

@@ -1,8 +1,7 @@
 //! Spawning from a site: what the macros call, and where the compiler says what a session must be.
 //!
-//! The bounds stand on methods of a public type, and the user's expression is an argument by itself:
-//! so a note that says who asks for `Send` names something that can be looked up, and points at what
-//! was written.
+//! The bounds are on methods of a public type, and the user's expression is an argument of its own: so a note
+//! that says who requires `Send` names something that can be looked up, and points at what the user wrote.
 
 use std::fmt::Display;
 
@@ -10,27 +9,26 @@ use tokio::task::JoinHandle;
 use tracing::Span;
 use tracing::instrument::Instrument;
 
-use super::blocking::spawn_blocking_session;
+use super::current::expect_scope;
 use super::label::{Label, WithLabel};
 use super::output::OutputObserver;
-use super::scope::expect_scope;
 use super::site::Site;
-use super::tracked::spawn_session;
+use super::tracked::{spawn_blocking_session, spawn_session};
 
-/// What is larger is boxed before it is moved any further, as `tokio::spawn` does, whose thresholds these
-/// are: without optimisation each move is a copy on the stack.
+/// A larger future or closure is boxed before it is moved on: without optimisation each move is a copy on the
+/// stack. `tokio::spawn` has the same thresholds.
 const BOX_ABOVE: usize = if cfg!(debug_assertions) { 2_048 } else { 16_384 };
 
 /// What [`spawn_session!`](crate::spawn_session) and
 /// [`spawn_blocking_session!`](crate::spawn_blocking_session) call.
 ///
-/// It says what a session must be; there is no use for it without the macros, which make one where
-/// they stand.
+/// Its bounds are what a session must meet. The macros make one at the place of their call; there is no use for it
+/// without them.
 ///
 /// ```
 /// # use tokio::task::JoinHandle;
 /// # async fn example() -> Result<(), tokio::task::JoinError> {
-/// // What `Session::spawn` asks of a future, and what it gives.
+/// // What `Session::spawn` requires of a future, and what it returns.
 /// let session: JoinHandle<u32> = canstop::spawn_session!(async { 42 });
 /// assert_eq!(session.await?, 42);
 /// # Ok(())
@@ -40,7 +38,7 @@ const BOX_ABOVE: usize = if cfg!(debug_assertions) { 2_048 } else { 16_384 };
 pub struct Session(&'static Site);
 
 impl Session {
-    /// A session that is spawned from there.
+    /// A session of this site.
     #[doc(hidden)]
     #[must_use]
     pub const fn at(site: &'static Site) -> Self {
@@ -50,7 +48,7 @@ impl Session {
     /// Spawns a session: what [`spawn_session!`](crate::spawn_session) calls, and so the bounds that a
     /// session's future must meet, which are those of `tokio::spawn`.
     ///
-    /// The macro brings the function that finds out how the output tells an error.
+    /// The macro passes the function that finds the observer for the type of the output.
     ///
     /// # Panics
     ///
@@ -92,7 +90,7 @@ impl Session {
         }
     }
 
-    /// Spawns a session that reports name by its label, in a span that has its fields.
+    /// Spawns a session that is reported by its label, in a span that has its fields.
     ///
     /// # Panics
     ///
@@ -116,7 +114,7 @@ impl Session {
         self.spawn_in(span, WithLabel { work: future, label }, |_| observer)
     }
 
-    /// Runs a closure as a session that reports name by its label, in a span that has its fields.
+    /// Runs a closure as a session that is reported by its label, in a span that has its fields.
     ///
     /// # Panics
     ///

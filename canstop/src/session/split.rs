@@ -1,54 +1,67 @@
-//! Rows of a report, split by what tells the sessions of one site apart: a label, or a request.
+//! Rows of a report, split by what distinguishes the sessions of one site: a label, or a request.
 
 use std::collections::HashMap;
 use std::mem::discriminant;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::scope::Scope;
 use super::site::Site;
 use super::snapshot::SessionGroup;
-use crate::machine::{Activity, Owner};
+use crate::machine::Activity;
 
-/// As many different names of one site and owner have rows of their own; the rest are `others`.
+/// How many different names of one site and scope have rows of their own; the rest are `others`.
 const DISTINCT: usize = 20;
 
 /// One session that has a name of its own.
 pub(super) struct Named {
     pub(super) site: &'static Site,
-    pub(super) owner: Owner,
+    pub(super) scope: &'static Scope,
     pub(super) name: String,
     pub(super) age: Duration,
     pub(super) activity: Activity,
 }
 
-/// Where a row shows the name.
+/// The field of a row that shows the name.
 pub(super) type NameOf = fn(&mut SessionGroup) -> &mut Option<String>;
 
 fn is_same(one: Activity, other: Activity) -> bool {
     discriminant(&one) == discriminant(&other)
 }
 
-/// Gives the sessions that have a name rows of their own, and takes them out of the rows that count them.
-pub(super) fn split(mut groups: Vec<SessionGroup>, mut named: Vec<Named>, name_of: NameOf) -> Vec<SessionGroup> {
+/// Moves the sessions that have a name of their own from the rows that count them to rows of their own. Those that
+/// are not moved by `until` stay where they are.
+pub(super) fn split(
+    mut groups: Vec<SessionGroup>,
+    mut named: Vec<Named>,
+    name_of: NameOf,
+    until: Instant,
+) -> Vec<SessionGroup> {
     let mut rows: Vec<SessionGroup> = Vec::new();
-    // The oldest first: it is what an operator looks for.
+    // The oldest first: these are what an operator looks for.
     named.sort_by_key(|named| std::cmp::Reverse(named.age));
-    let mut distinct: HashMap<(usize, Owner), Vec<String>> = HashMap::new();
-    for Named { site, owner, name, age, activity } in named {
-        let is_of = |group: &SessionGroup| ptr::eq(group.site, site) && group.owner == owner && group.count > 0;
+    let mut distinct: HashMap<(usize, usize), Vec<String>> = HashMap::new();
+    for Named { site, scope, name, age, activity } in named {
+        if Instant::now() >= until {
+            break;
+        }
+        let is_of = |group: &SessionGroup| ptr::eq(group.site, site) && ptr::eq(group.scope, scope) && group.count > 0;
         let exact = groups.iter().position(|group| is_of(group) && is_same(group.activity, activity));
-        // It began or ended while sessions were counted, or does something else by now.
+        // It began or ended while sessions were counted, or its activity has changed since.
         let Some(counted) = exact.or_else(|| groups.iter().position(is_of)) else { continue };
         let counted = &mut groups[counted];
         counted.count -= 1;
         let activity = if exact.is_some() { activity } else { counted.activity };
-        let known = distinct.entry((ptr::from_ref(site).addr(), owner)).or_default();
+        let known = distinct.entry((ptr::from_ref(site).addr(), ptr::from_ref(scope).addr())).or_default();
         if !known.contains(&name) && known.len() < DISTINCT {
             known.push(name.clone());
         }
         let name = Some(if known.contains(&name) { name } else { "others".to_owned() });
         let is_it = |row: &mut SessionGroup| {
-            ptr::eq(row.site, site) && row.owner == owner && *name_of(row) == name && is_same(row.activity, activity)
+            ptr::eq(row.site, site)
+                && ptr::eq(row.scope, scope)
+                && *name_of(row) == name
+                && is_same(row.activity, activity)
         };
         let row = rows.iter_mut().position(is_it);
         match row {

@@ -9,10 +9,10 @@
 //!
 //! # Orderings
 //!
-//! `finished` is stored with release and loaded with acquire: whoever sees that a session finished
-//! also sees that it started, and that every session it spawned started, on whatever thread. The
-//! spawn happens before the end of a session through the runtime's hand-over of the task. `started`
-//! may then be relaxed.
+//! `finished` is stored with release and loaded with acquire: a reader that counts a session as finished also
+//! counts it as started, and every session that it has spawned, on whatever thread. The spawn of a session
+//! happens before its end, because the runtime passes the task from one thread to the other. So `started` may be
+//! relaxed.
 
 use super::atomics::{AtomicU64, Ordering};
 

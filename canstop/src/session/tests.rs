@@ -15,18 +15,16 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, block_in_place, yield_now};
 use tokio::time::Instant;
 
-use super::blocking::spawn_blocking_session;
-use super::counter::Kind;
-use super::leaving::Watching;
+use super::counting::count;
+use super::current::current_scope;
 use super::membership::Membership;
 use super::output::NotAResult;
-use super::scope::{Scope, current_scope};
+use super::scope::{Kind, Scope};
 use super::site::Site;
-use super::snapshot::count;
 use super::supervisor::Supervisor;
-use super::thread::{look, record_and_table, thread_count};
-use super::tracked::spawn_session;
-use super::waiting::wake_all;
+use super::table::Watching;
+use super::thread::{record_and_table, scan, thread_count};
+use super::tracked::{spawn_blocking_session, spawn_session};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Location, Owner, RunId, ServiceId};
 
@@ -66,13 +64,13 @@ fn run(runtime: &Runtime) {
 }
 
 fn alive(scope: &'static Scope) -> u64 {
-    let counts = count(scope.supervisor);
-    counts.iter().find(|count| ptr::eq(count.scope, scope)).expect("it is counted").alive
+    let counts = count(scope.supervisor());
+    counts.iter().find(|count| ptr::eq(count.scope, scope)).map_or(0, |count| count.alive)
 }
 
 fn stop(scope: &'static Scope, run: RunId) {
     let _watching = Watching::on();
-    scope.supervisor.request_stop(scope, run, Instant::now());
+    scope.supervisor().request_stop(scope, run, Instant::now());
 }
 
 /// Ends when the stop of its service is requested, and registers nowhere.
@@ -91,7 +89,7 @@ fn a_session_is_counted_until_it_ends_however_that_comes_about() {
     run(&runtime);
     assert_eq!(alive(scope), 2, "one has returned and one has panicked");
     assert!(runtime.block_on(panicked).unwrap_err().is_panic());
-    assert_eq!(scope.supervisor.failed_sessions(), 1);
+    assert_eq!(scope.supervisor().failed_sessions(), 1);
     aborted.abort();
     run(&runtime);
     assert_eq!(alive(scope), 1);
@@ -165,19 +163,20 @@ fn a_session_that_is_given_up_is_dropped_at_its_next_poll() {
     run(&runtime);
     let queued = spawn(scope, &runtime, async { unreachable!("it is not polled any more") });
     let _watching = Watching::on();
-    scope.supervisor.abandon_sessions(scope);
+    scope.supervisor().abandon_sessions(scope);
     assert!(runtime.block_on(waits).unwrap_err().is_panic());
     let payload = runtime.block_on(queued).unwrap_err().into_panic();
     assert!(payload.downcast_ref::<String>().is_none(), "the payload is canstop's own");
     assert_eq!(alive(scope), 0);
-    assert_eq!(scope.supervisor.failed_sessions(), 0);
+    assert_eq!(scope.supervisor().failed_sessions(), 0);
 }
 
 #[test]
 fn a_poll_within_a_poll_leaves_the_outer_one_as_it_was() {
     let (scope, other) = (service(), service());
     let outer_runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let seen = move || look().polled.into_iter().find(|seen| ptr::eq(seen.counter.home, scope)).map(|seen| seen.mark);
+    let seen =
+        move || scan().polled.into_iter().find(|polled| ptr::eq(polled.counter.home, scope)).map(|polled| polled.tag);
     let is_current = |scope| current_scope().is_some_and(|current| ptr::eq(current, scope));
     let session = spawn(scope, &outer_runtime, async move {
         let before = seen().expect("it is being polled");
@@ -245,7 +244,7 @@ fn sessions_leave_and_are_aborted_while_they_are_woken() {
         let threads = [threads.spawn(alternate), threads.spawn(alternate)];
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             let _watching = Watching::on();
-            wake_all(scope);
+            scope.supervisor().wake_sessions(scope);
         }
     });
     assert_eq!(alive(scope), 0);
@@ -363,7 +362,7 @@ fn an_aborted_session_that_was_never_polled_is_alive_until_its_captures_are_drop
 fn sessions_of_another_runtime_are_woken_while_the_data_plane_is_blocked() {
     let (scope, data_plane, other) = (service(), runtime(), runtime());
     // Nothing drives it.
-    scope.supervisor.attach_data_plane(data_plane.handle());
+    scope.supervisor().attach_data_plane(data_plane.handle());
     let count = if cfg!(miri) { 5_000 } else { 6_000 };
     for _ in 0..count {
         spawn(scope, &other, until_stopping(scope));
@@ -373,8 +372,8 @@ fn sessions_of_another_runtime_are_woken_while_the_data_plane_is_blocked() {
     run_all();
     assert_eq!(alive(scope), count);
     stop(scope, LIFE);
-    while !scope.supervisor.wakings().is_empty() {
-        scope.supervisor.continue_waking();
+    while !scope.supervisor().has_woken_all() {
+        scope.supervisor().continue_waking();
     }
     run_all();
     assert_eq!(alive(scope), 0);
@@ -444,7 +443,7 @@ fn a_cancelled_session_is_counted_as_such() {
     };
     run(&runtime);
     let _watching = Watching::on();
-    scope.groups().iter().for_each(|group| scope.supervisor.abandon_sessions(group));
+    scope.groups().iter().for_each(|group| scope.supervisor().abandon_sessions(group));
     assert!(runtime.block_on(session).is_err());
-    assert_eq!((scope.supervisor.cancelled_sessions(), scope.supervisor.failed_sessions()), (1, 0));
+    assert_eq!((scope.supervisor().cancelled_sessions(), scope.supervisor().failed_sessions()), (1, 0));
 }

@@ -1,4 +1,4 @@
-//! What each thread knows by itself, and what it lets others see.
+//! The record of a thread: its counters, its free slots, and what it publishes about the code that it polls.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -9,48 +9,46 @@ use std::task::Waker;
 
 use tokio::runtime::Handle;
 
-use super::counter::{Counter, Kind};
 use super::data_plane::OwnHandle;
 use super::handshake::Handshake;
-use super::origin::Birth;
 #[cfg(feature = "testing")]
-use super::poll_hook::{self, Polled};
-use super::scope::Scope;
-use super::session_state::Mark;
+use super::poll_hook::{self, PolledCode};
+use super::scope::{Counter, Kind, Scope, Writer};
 use super::site::Site;
-use super::slots;
+use super::slots::{self, PollTag};
 use super::static_ref::StaticRef;
+use super::tagged::SpawnTick;
 use crate::failure::install_hook_for_sessions;
 
-/// The part of a thread that others can see. It outlives the thread, and then serves the next one.
+/// The part of a thread that others can read. It outlives the thread, and is then reused for another one.
 ///
-/// Only its own thread writes to it, and to the handshake whoever watches. What it polls is read for
-/// reports only, by a reader that compares two looks a tick apart: so all of that is relaxed.
+/// Only its own thread writes to it; a watcher writes to the handshake. What it polls is read for reports only,
+/// by a reader that compares two scans a tick apart: so all of that is relaxed.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Thread {
     /// Its place in the list of all threads.
     number: u32,
-    /// Whose thread it is, as a [`Role`].
+    /// What kind of thread it is, as a [`Role`].
     role: AtomicU8,
-    /// What runs: a session, a body, or, between them on the data plane's threads, the edge.
+    /// What runs: a session, a body, or, between them on the data plane's threads, the root.
     current: StaticRef<Counter>,
-    /// Which session it is, as a [`Mark`].
-    mark: AtomicUsize,
-    /// How many polls this thread has begun. Seen twice alike, it is still the same poll.
+    /// Which session it is, as a [`PollTag`].
+    poll_tag: AtomicUsize,
+    /// How many polls this thread has begun. Two equal readings mean that it is still the same poll.
     polls: AtomicU64,
-    /// The waker of the session or body that is being polled, by its place: that poll holds it. Here and
-    /// not in the thread's own part because all that a poll writes is then reached by one pointer.
+    /// The address of the waker with which the session or body is polled. It is here and not in the thread's own
+    /// part, so that all that a poll writes is reached by one pointer.
     root_waker: AtomicPtr<Waker>,
     pub(super) free_slots: slots::Free,
-    /// With whoever watches the sessions that it runs.
+    /// With the watchers of its sessions.
     pub(super) handshake: Handshake,
     counters: Mutex<HashMap<CounterKey, &'static Counter>>,
-    /// By site: the counter that its thread used last. The next thread with this record goes on with it.
+    /// By site: the counter that its thread used last. The next thread with this record continues to use it.
     table: Mutex<CounterTable>,
 }
 
-/// Whose thread it is, as far as that is known.
+/// What kind of thread it is, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Role {
@@ -67,23 +65,23 @@ impl Role {
     }
 }
 
-/// Only one thread at a time reads and writes its cells, so that they may be relaxed.
+/// Only one thread at a time accesses its cells, so that they may be relaxed.
 type CounterTable = &'static [StaticRef<Counter>];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CounterKey {
     site: usize,
-    /// The scope's address, which names it: scopes are never freed.
+    /// The scope's address. Scopes are never freed, so it means one of them for ever.
     scope: usize,
     kind: Kind,
 }
 
-/// All threads that ever were at once.
+/// The records of all threads. There are as many as threads ever ran at once.
 struct Threads {
     all: Vec<&'static Thread>,
-    /// Those that have ended, for the next ones.
+    /// Those whose threads have ended.
     ended: Vec<&'static Thread>,
-    /// Are they watched? So is the next one then.
+    /// Whether they are watched. A new one must be, too.
     watched: bool,
 }
 
@@ -96,12 +94,11 @@ fn threads() -> MutexGuard<'static, Threads> {
 /// A thread's own part. It has no destructor, so that reaching it costs one address computation.
 struct Local {
     thread: Cell<Option<&'static Thread>>,
-    /// Where sessions are spawned, if this is one of the data plane's threads.
-    /// `THREAD_END` owns it.
+    /// Where sessions are spawned, if this is one of the data plane's threads. `THREAD_END` owns it.
     data_plane: Cell<Option<OwnHandle>>,
-    /// The table of the record. Grown by leaking, twice the size each time.
+    /// The table of the record. To grow, it is leaked, and replaced by one of twice the size.
     counters: Cell<CounterTable>,
-    /// The record was given back: the thread's destructors run.
+    /// The record was returned: the thread's destructors run.
     has_ended: Cell<bool>,
 }
 
@@ -114,7 +111,7 @@ thread_local! {
             has_ended: Cell::new(false),
         }
     };
-    /// Gives the visible part and the data plane's handle back when the thread ends.
+    /// Returns the record and drops the data plane's handle when the thread ends.
     static THREAD_END: ThreadEnd = const { ThreadEnd { data_plane: RefCell::new(None) } };
 }
 
@@ -126,15 +123,15 @@ impl Drop for ThreadEnd {
     fn drop(&mut self) {
         LOCAL.with(|local| {
             local.has_ended.set(true);
-            // What a later destructor spawns takes the slow way, which returns what it borrows.
+            // A session that a later destructor spawns takes the slow path, which borrows a record.
             local.data_plane.set(None);
-            local.give_back();
+            local.return_record();
         });
     }
 }
 
 impl Local {
-    fn give_back(&self) {
+    fn return_record(&self) {
         self.counters.set(&[]);
         if let Some(thread) = self.thread.take() {
             thread.free_slots.give_all();
@@ -144,8 +141,7 @@ impl Local {
         }
     }
 
-    /// Makes this the handle that the thread owns, and returns the one before. A thread that is ending
-    /// owns none.
+    /// Replaces the handle that the thread owns, and returns the one before. A thread that is ending owns none.
     fn own(&self, data_plane: Option<Arc<Handle>>) -> Option<Arc<Handle>> {
         let own = data_plane.as_ref().map(OwnHandle::of);
         let before = THREAD_END.try_with(|end| end.data_plane.replace(data_plane));
@@ -161,7 +157,7 @@ impl Local {
         }
     }
 
-    /// A site is used with one kind only, so that need not be compared.
+    /// A site has sessions of one kind only, so the kind need not be compared.
     #[inline]
     fn counter(&self, site: &'static Site, scope: &'static Scope, kind: Kind) -> &'static Counter {
         match self.counters.get().get(site.index()).map(|cell| cell.load(Ordering::Relaxed)) {
@@ -171,7 +167,7 @@ impl Local {
     }
 }
 
-// What is rare looks the thread's own part up again, so that its address need not be at hand before.
+// Rare paths look the thread's own part up again, so that the frequent ones need not pass its address.
 
 #[cold]
 fn take_thread() -> &'static Thread {
@@ -181,7 +177,7 @@ fn take_thread() -> &'static Thread {
             number: u32::try_from(threads.all.len()).expect("fewer than four billion threads at once"),
             role: AtomicU8::new(Role::Unknown as u8),
             current: StaticRef::none(),
-            mark: AtomicUsize::new(Mark::IDLE.to_bits()),
+            poll_tag: AtomicUsize::new(PollTag::IDLE.to_bits()),
             polls: AtomicU64::new(0),
             root_waker: AtomicPtr::new(ptr::null_mut()),
             free_slots: slots::Free::new(),
@@ -212,7 +208,7 @@ fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'sta
         let mut counters = thread.counters.lock().expect("nothing panics while it holds its counters");
         *counters.entry(key).or_insert_with(|| {
             let counted_in = scope.counts(site);
-            let counter = Counter::leak(site, counted_in, kind, Some(thread));
+            let counter = Counter::leak(site, counted_in, kind, Writer::of(thread));
             counted_in.add_counter(counter);
             counter
         })
@@ -231,32 +227,37 @@ fn find_counter(site: &'static Site, scope: &'static Scope, kind: Kind) -> &'sta
     counter
 }
 
-/// Calls `f` with this thread's record, for what a thread may also do while its thread-locals are being
-/// destroyed: by then its record belongs to the next thread, and `f` borrows one.
+/// Calls `f` with this thread's record, for code that may also run while the thread-locals are being destroyed.
+/// By then the record is returned and may be another thread's, so `f` borrows one.
 pub(super) fn visit<T>(f: impl FnOnce(&'static Thread) -> T) -> T {
     LOCAL.with(|local| {
         let borrows = local.has_ended.get() && local.thread.get().is_none();
         let result = f(local.thread());
         if borrows {
-            local.give_back();
+            local.return_record();
         }
         result
     })
 }
 
 impl Thread {
+    #[inline]
+    pub(super) fn writer(&'static self) -> Writer {
+        Writer::of(self)
+    }
+
     fn lock_table(&self) -> MutexGuard<'_, CounterTable> {
         self.table.lock().expect("nothing panics while it holds a thread's table")
     }
 }
 
-/// This thread's visible part.
+/// This thread's record.
 #[inline]
 pub(super) fn this_thread() -> &'static Thread {
     LOCAL.with(Local::thread)
 }
 
-/// Says whose thread this is.
+/// Sets what kind of thread this is.
 pub(super) fn set_role(role: Role) {
     this_thread().role.store(role as u8, Ordering::Relaxed);
 }
@@ -267,21 +268,21 @@ pub(super) fn counter(site: &'static Site, scope: &'static Scope, kind: Kind) ->
     LOCAL.with(|local| local.counter(site, scope, kind))
 }
 
-/// Lets every thread know that its sessions are watched. `barrier` is a full barrier for all of them.
+/// Tells every thread that its sessions are watched. `barrier` is a full barrier for all of them.
 pub(super) fn watch_all(barrier: impl FnOnce()) {
     let mut threads = threads();
     threads.watched = true;
     Handshake::watch_all(threads.all.iter().map(|thread| &thread.handshake), barrier);
 }
 
-/// Lets every thread know that they are watched no longer.
+/// Tells every thread that its sessions are no longer watched.
 pub(super) fn unwatch_all() {
     let mut threads = threads();
     threads.watched = false;
     Handshake::unwatch_all(threads.all.iter().map(|thread| &thread.handshake));
 }
 
-/// Is this the own waker of the session or body that is being polled here, and is that one of this scope?
+/// Returns true if this thread polls a session or body of this scope, and this is the waker of its own task.
 #[inline]
 pub(crate) fn is_polled_directly(scope: &'static Scope, waker: &Waker) -> bool {
     LOCAL.with(|local| {
@@ -298,65 +299,64 @@ pub(super) fn current() -> Option<&'static Counter> {
     LOCAL.with(|local| local.thread.get()?.current.load(Ordering::Relaxed))
 }
 
-/// The data plane, if this is one of its threads.
+/// The data plane's handle, if this is one of its threads.
 #[inline]
 pub(super) fn data_plane() -> Option<OwnHandle> {
     LOCAL.with(|local| local.data_plane.get())
 }
 
-/// Whom the code on a thread belongs to, where nothing is polled.
+/// What the code of a thread belongs to while it polls nothing.
 #[derive(Debug, Default)]
 pub(super) struct Belonging {
     pub(super) current: Option<&'static Counter>,
     pub(super) data_plane: Option<Arc<Handle>>,
 }
 
-/// Sets whom this thread's code belongs to, and says whom it did.
+/// Sets what this thread's code belongs to, and returns the value before.
 pub(super) fn replace_belonging(belonging: Belonging) -> Belonging {
     LOCAL.with(|local| {
         let thread = local.thread();
         let current = thread.current.load(Ordering::Relaxed);
         thread.current.store(belonging.current, Ordering::Relaxed);
-        // Whoever is being polled here hears of its own scope only.
+        // A stop request wakes the session that is polled here for its own scope only.
         thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
         Belonging { current, data_plane: local.own(belonging.data_plane) }
     })
 }
 
-/// While it lives, the thread polls what the counter counts, and its code belongs to that scope.
+/// While it exists, the thread polls a session or body of the counter, and its code belongs to that scope.
 ///
-/// It may be nested: a poll that blocks on another runtime's session is there again when that is over.
-/// Dropped while it unwinds, it says so too, or a healthy thread would look blocked for ever.
+/// It may be nested: where a poll blocks on another runtime's session, the outer poll is restored after it. It is
+/// also restored by an unwind, or a healthy thread would look blocked for ever.
 #[derive(Debug)]
 pub(crate) struct Polling {
     thread: &'static Thread,
     current_before: Option<&'static Counter>,
-    mark_before: usize,
+    tag_before: usize,
 }
 
 impl Polling {
-    /// `mark` says which session it is; `root_waker` is its task's, or null where that is not woken when
-    /// its scope is told to stop.
+    /// `root_waker` is that of the session's or body's task, or null where a stop request does not wake it.
     #[inline]
     pub(super) fn begin(
         thread: &'static Thread,
         counter: &'static Counter,
-        mark: Mark,
+        tag: PollTag,
         root_waker: *const Waker,
     ) -> Self {
         // Without a waker nothing is polled: a future is dropped, or blocking code begins.
         #[cfg(feature = "testing")]
         if !root_waker.is_null() {
-            poll_hook::polled(Polled { kind: counter.kind, site: counter.site, home: counter.home });
+            poll_hook::polled(PolledCode { kind: counter.kind, site: counter.site, home: counter.home });
         }
         let begun = Self {
             thread,
             current_before: thread.current.load(Ordering::Relaxed),
-            mark_before: thread.mark.load(Ordering::Relaxed),
+            tag_before: thread.poll_tag.load(Ordering::Relaxed),
         };
         thread.polls.store(thread.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         thread.current.store(Some(counter), Ordering::Relaxed);
-        thread.mark.store(mark.to_bits(), Ordering::Relaxed);
+        thread.poll_tag.store(tag.to_bits(), Ordering::Relaxed);
         thread.root_waker.store(root_waker.cast_mut(), Ordering::Relaxed);
         begun
     }
@@ -366,81 +366,81 @@ impl Drop for Polling {
     #[inline]
     fn drop(&mut self) {
         self.thread.current.store(self.current_before, Ordering::Relaxed);
-        self.thread.mark.store(self.mark_before, Ordering::Relaxed);
-        // Not the one before: it is looked for where a session is polled directly, and a session that
-        // has run another one inside registers instead, which is as good.
+        self.thread.poll_tag.store(self.tag_before, Ordering::Relaxed);
+        // Not the one before: an outer session that is polled on does not find its waker here, and registers
+        // instead, which is slower and as good.
         self.thread.root_waker.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }
 
-/// Is the code that calls this polled as a session or a body?
+/// Returns true if the calling code is polled as a session or a body.
 pub(super) fn polls_tracked_code() -> bool {
-    Mark::from_bits(this_thread().mark.load(Ordering::Relaxed)) != Mark::IDLE
+    PollTag::from_bits(this_thread().poll_tag.load(Ordering::Relaxed)) != PollTag::IDLE
 }
 
-/// What one thread was seen polling.
+/// What one thread polls.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct ThreadPoll {
     pub(super) thread: u32,
     pub(super) counter: &'static Counter,
-    /// Alike in two looks: the same poll.
+    /// Equal in two scans: the same poll.
     pub(super) poll: u64,
-    pub(super) mark: Mark,
+    pub(super) tag: PollTag,
     pub(super) role: Role,
-    /// The task that is polled has a waker. What blocks on a thread of its own has none.
+    /// The polled task has a waker. A closure or a body on a thread of its own has none.
     has_waker: bool,
 }
 
-impl Seen {
+impl ThreadPoll {
     /// Returns true for the body of a blocking service: it has a thread of its own, and holds up nothing.
     pub(super) fn is_blocking_body(&self) -> bool {
-        self.mark == Mark::BODY && !self.has_waker
+        self.tag == PollTag::BODY && !self.has_waker
     }
 }
 
-/// A look at every thread.
-pub(super) struct Look {
-    /// Those that poll something.
-    pub(super) polled: Vec<Seen>,
+/// A scan of all threads.
+pub(super) struct Scan {
+    /// What they poll.
+    pub(super) polled: Vec<ThreadPoll>,
     /// How many polls all of them have begun so far.
     pub(super) polls: u64,
 }
 
-pub(super) fn look() -> Look {
-    let mut look = Look { polled: Vec::new(), polls: 0 };
+pub(super) fn scan() -> Scan {
+    let mut scan = Scan { polled: Vec::new(), polls: 0 };
     for thread in &threads().all {
         let counter = thread.current.load(Ordering::Relaxed);
-        let mark = Mark::from_bits(thread.mark.load(Ordering::Relaxed));
+        let tag = PollTag::from_bits(thread.poll_tag.load(Ordering::Relaxed));
         let poll = thread.polls.load(Ordering::Relaxed);
         let has_waker = !thread.root_waker.load(Ordering::Relaxed).is_null();
-        look.polls = look.polls.wrapping_add(poll);
-        if let (Some(counter), true) = (counter, mark != Mark::IDLE) {
+        scan.polls = scan.polls.wrapping_add(poll);
+        if let (Some(counter), true) = (counter, tag != PollTag::IDLE) {
             let role = Role::from_bits(thread.role.load(Ordering::Relaxed));
-            look.polled.push(Seen { thread: thread.number, counter, poll, mark, role, has_waker });
+            scan.polled.push(ThreadPoll { thread: thread.number, counter, poll, tag, role, has_waker });
         }
     }
-    look
+    scan
 }
 
-/// Marks births that are nearly forgotten in what threads poll. A thread that goes on meanwhile stores what
-/// it polls next, and loses nothing.
-pub(super) fn mark_forgotten(now: Birth) {
+/// Saturates spawn ticks that are about to wrap around in what threads publish. A thread that begins another poll
+/// meanwhile publishes that, and loses nothing.
+pub(super) fn saturate_ticks(now: SpawnTick) {
     for thread in &threads().all {
-        let mark = thread.mark.load(Ordering::Relaxed);
-        if let Some(forgotten) = Mark::from_bits(mark).forgotten(now) {
-            let _ = thread.mark.compare_exchange(mark, forgotten.to_bits(), Ordering::Relaxed, Ordering::Relaxed);
+        let tag = thread.poll_tag.load(Ordering::Relaxed);
+        if let Some(saturated) = PollTag::from_bits(tag).saturated(now) {
+            let _ = thread.poll_tag.compare_exchange(tag, saturated.to_bits(), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
 
-/// Tells apart this thread's record and its table, for tests.
+/// The addresses of this thread's record and table.
 #[cfg(test)]
 pub(super) fn record_and_table() -> (usize, usize) {
     let record = ptr::from_ref(this_thread()).addr();
     LOCAL.with(|local| (record, local.counters.get().as_ptr().addr()))
 }
 
-/// How many records there are, for tests.
+/// How many records there are.
 #[cfg(test)]
 pub(super) fn thread_count() -> usize {
     threads().all.len()

@@ -1,16 +1,17 @@
-//! The wrapper around a session's future.
+//! A session: the wrapper around a future, and that around a closure.
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::ptr;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use super::counter::Kind;
+use super::current::expect_scope;
 use super::membership::Membership;
 use super::output::OutputObserver;
-use super::scope::{Scope, expect_scope};
+use super::scope::{Kind, Scope};
 use super::site::Site;
 use super::thread::{self, this_thread};
 use crate::machine::ExitReason;
@@ -18,8 +19,8 @@ use crate::machine::ExitReason;
 pin_project! {
     /// A session: the user's future, pinned in place, and its membership, dropped after it.
     ///
-    /// An `async` block around the future would hold it twice. The second state costs no byte, as
-    /// it hides in the membership's word.
+    /// An `async` block around the future would hold it twice. The second state costs no byte, because the
+    /// membership's word is never zero.
     #[project = TrackedProjection]
     #[project_replace = TrackedOwned]
     #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -34,7 +35,7 @@ pin_project! {
     }
 }
 
-/// What a session that was given up ends with: its `JoinHandle` sees a panic with this payload.
+/// The payload of the panic with which an abandoned session ends for its `JoinHandle`.
 #[derive(Debug)]
 struct SessionAbandoned;
 
@@ -45,7 +46,7 @@ where
 {
     type Output = F::Output;
 
-    // Into the runtime's own poll, which is the only one to call it.
+    // Inlined into the runtime's poll, its only caller.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let TrackedProjection::Alive { future, observer, membership } = self.as_mut().project() else {
@@ -53,9 +54,9 @@ where
         };
         let thread = this_thread();
         if membership.is_abandoned(thread) {
-            return self.give_up();
+            return self.abandon();
         }
-        // Taken before the user's code runs, which may put another waker into the context.
+        // Read before the user's code runs, which may put another waker into the context.
         let waker = cx.waker();
         let polling = membership.poll(thread, waker);
         let poll = future.poll(cx);
@@ -64,7 +65,7 @@ where
                 if let Some(error) = observer.error(&output) {
                     membership.report(ExitReason::Failed(error));
                 }
-                // What it drops is still the session's own.
+                // Destructors of the future are part of the session.
                 let over = self.project_replace(Tracked::Over);
                 drop(polling);
                 if let TrackedOwned::Alive { membership, .. } = over {
@@ -84,17 +85,17 @@ where
 impl<F, O> Tracked<F, O> {
     /// Drops the future in place and ends the task without an output.
     ///
-    /// The future goes before the unwinding begins, so that a destructor that panics is a panic and
-    /// not the end of the process. `resume_unwind` runs no panic hook; where panics abort, the task
-    /// stays, empty, until its runtime ends.
+    /// The future is dropped before the unwinding begins, so that a destructor that panics does not end the
+    /// process. `resume_unwind` runs no panic hook; where panics abort, the task stays, empty, until its runtime
+    /// ends.
     #[cold]
-    fn give_up<T>(mut self: Pin<&mut Self>) -> Poll<T> {
+    fn abandon<T>(mut self: Pin<&mut Self>) -> Poll<T> {
         {
             let TrackedProjection::Alive { membership, .. } = self.as_mut().project() else {
                 return Poll::Pending;
             };
-            let _polling = membership.poll(this_thread(), std::ptr::null());
-            membership.give_up();
+            let _polling = membership.poll(this_thread(), ptr::null());
+            membership.count_if_cancelled();
             self.set(Tracked::Over);
         }
         if cfg!(panic = "unwind") {
@@ -106,8 +107,8 @@ impl<F, O> Tracked<F, O> {
 
 /// Spawns a session: on the data plane where this is one of its threads, else on the current runtime.
 ///
-/// The data plane is asked by its handle, because `tokio::spawn` looks the runtime up with the task in its
-/// hands, and one that has a destructor is moved about for that, at some seventy instructions.
+/// The data plane spawns by its handle: `tokio::spawn` first looks up the runtime, and meanwhile moves a task that
+/// has a destructor, which costs some seventy instructions.
 ///
 /// # Panics
 ///
@@ -138,6 +139,51 @@ where
 {
     let membership = thread::visit(|_| Membership::begin(site, scope, Kind::Session));
     tokio::spawn(Tracked::Alive { future, observer, membership })
+}
+
+/// Runs a closure on the blocking pool, as a session.
+///
+/// It cannot be dropped once it runs: one that does not end in time is named, and left running.
+///
+/// # Panics
+///
+/// Outside a supervisor.
+#[track_caller]
+pub(super) fn spawn_blocking_session<F, T, O>(site: &'static Site, closure: F, observer: O) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    O: OutputObserver<T> + Send + 'static,
+{
+    let scope = expect_scope("`spawn_blocking_session!`");
+    let membership = thread::visit(|_| Membership::begin(site, scope, Kind::Blocking));
+    let session = BlockingSession { closure, observer, membership };
+    tokio::task::spawn_blocking(move || session.run())
+}
+
+/// A closure and its membership, dropped in this order: a session that is aborted before it runs is alive until
+/// its captures are dropped.
+pub(super) struct BlockingSession<F, O> {
+    pub(super) closure: F,
+    pub(super) observer: O,
+    pub(super) membership: Membership,
+}
+
+impl<F, O> BlockingSession<F, O> {
+    pub(super) fn run<T>(self) -> T
+    where
+        F: FnOnce() -> T,
+        O: OutputObserver<T>,
+    {
+        // Dropped in reverse order: the thread stops publishing the session before that has ended.
+        let Self { closure, observer, membership } = self;
+        let _polling = membership.poll(this_thread(), ptr::null());
+        let output = closure();
+        if let Some(error) = observer.error(&output) {
+            membership.report(ExitReason::Failed(error));
+        }
+        output
+    }
 }
 
 #[cfg(test)]
@@ -183,8 +229,8 @@ mod tests {
 
     static SUM: Mutex<u64> = Mutex::const_new(0);
 
-    /// The size of a future, of the session around it, and what alignment lets that be larger. Neither is
-    /// ever run.
+    /// The size of a future, of the session around it, and by how much alignment lets that be larger. Neither is
+    /// ever polled.
     fn sizes<F>(name: &'static str, _: impl FnOnce(TcpStream) -> F) -> (&'static str, usize, usize, usize) {
         (name, size_of::<F>(), size_of::<Tracked<F, NotAResult>>(), align_of::<F>().max(8))
     }

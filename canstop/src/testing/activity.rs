@@ -36,7 +36,7 @@ impl Activity {
         builder
             .on_thread_start(move || {
                 started.threads.fetch_add(1, Ordering::SeqCst);
-                supervisor.root().adopt_thread();
+                supervisor.adopt_thread();
             })
             .on_thread_stop(move || {
                 stopped.threads.fetch_sub(1, Ordering::SeqCst);

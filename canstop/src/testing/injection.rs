@@ -6,7 +6,7 @@ use std::ptr;
 use std::rc::Rc;
 
 use crate::machine::Input;
-use crate::session::{HookedPolls, Kind, Message, Polled, Supervisor, hook_polls, name_of};
+use crate::session::{HookedPolls, Kind, Message, PolledCode, Supervisor, hook_polls, name_of};
 
 /// What is injected after a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +109,8 @@ impl Polls {
     }
 }
 
-fn described(polled: &Polled, times: u64) -> String {
-    let Polled { kind, site, home } = *polled;
+fn described(polled: &PolledCode, times: u64) -> String {
+    let PolledCode { kind, site, home } = *polled;
     let place = if kind == Kind::Service { home.location } else { site.location() };
     format!("poll {times} of {} ({place})", name_of(kind, site.name, home))
 }

@@ -1,26 +1,70 @@
-//! How a service stands, for its handles.
+//! The state of a service, for its handles.
 //!
 //! A handle may be awaited with a waker of the user's. So the control plane only stores the new state, and
-//! wakers are woken elsewhere.
+//! wakers are woken off the control thread.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::supervisor::{ServiceSnapshot, Supervisor};
+use super::off_control::OffControl;
+use crate::machine::{RunId, ServiceId, ServiceOutcome, ServiceState};
+
+/// The state of a service, as its handles and status reports see it.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceSnapshot {
+    /// `None` until the control plane has read the request to start it.
+    pub(crate) id: Option<ServiceId>,
+    /// The last run of any service before this one's first.
+    pub(crate) before: RunId,
+    /// The current run, or the last one.
+    pub(crate) run: RunId,
+    /// How often it was restarted.
+    pub(crate) restarts: u32,
+    pub(crate) state: ServiceState,
+    /// Since when it has been in this state.
+    pub(crate) since: Instant,
+    /// Its sessions and children have ended too, or were abandoned.
+    pub(crate) drained: bool,
+    pub(crate) last_error: Option<String>,
+}
+
+impl ServiceSnapshot {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: None,
+            before: RunId::default(),
+            run: RunId::default(),
+            restarts: 0,
+            state: ServiceState::Waiting,
+            since: Instant::now(),
+            drained: false,
+            last_error: None,
+        }
+    }
+
+    /// How it ended, once it, its sessions and its children have.
+    pub(crate) fn is_over(&self) -> Option<ServiceOutcome> {
+        match self.state {
+            ServiceState::Over(outcome) if self.drained => Some(outcome),
+            _ => None,
+        }
+    }
+}
 
 struct Cell {
-    supervisor: &'static Supervisor,
+    off_control: &'static OffControl,
     current: Mutex<Current>,
     changed: Notify,
 }
 
 struct Current {
     snapshot: ServiceSnapshot,
-    /// The control plane has let go of it: it changes no more.
+    /// The control plane has dropped its end: it changes no more.
     is_final: bool,
-    /// How many wait for a change.
+    /// How many readers wait for a change.
     waiting: usize,
 }
 
@@ -38,16 +82,16 @@ pub(crate) struct SnapshotSender(Arc<Cell>);
 pub(crate) struct SnapshotReceiver(Arc<Cell>);
 
 impl SnapshotSender {
-    pub(crate) fn new(supervisor: &'static Supervisor) -> Self {
+    pub(crate) fn new(off_control: &'static OffControl) -> Self {
         let current = Current { snapshot: ServiceSnapshot::new(), is_final: false, waiting: 0 };
-        Self(Arc::new(Cell { supervisor, current: Mutex::new(current), changed: Notify::new() }))
+        Self(Arc::new(Cell { off_control, current: Mutex::new(current), changed: Notify::new() }))
     }
 
     pub(crate) fn subscribe(&self) -> SnapshotReceiver {
         SnapshotReceiver(Arc::clone(&self.0))
     }
 
-    /// Lets `modify` change the snapshot. It returns whether it has.
+    /// Changes the snapshot by `modify`, which returns whether it has changed anything.
     pub(crate) fn send_if_modified(&self, modify: impl FnOnce(&mut ServiceSnapshot) -> bool) {
         let mut current = self.0.lock();
         if modify(&mut current.snapshot) {
@@ -58,7 +102,7 @@ impl SnapshotSender {
     fn wake(&self, current: &Current) {
         if current.waiting > 0 {
             let cell = Arc::clone(&self.0);
-            self.0.supervisor.run_off_control(move || cell.changed.notify_waiters());
+            self.0.off_control.run(move || cell.changed.notify_waiters());
         }
     }
 }
@@ -82,7 +126,7 @@ impl SnapshotReceiver {
         let _waiting = Waiting::begin(&self.0);
         loop {
             let mut changed = pin!(self.0.changed.notified());
-            // From here on a change wakes it, so what is looked at next cannot be missed.
+            // From here on a change wakes it, so no change after the next read is missed.
             changed.as_mut().enable();
             {
                 let current = self.0.lock();
@@ -98,7 +142,7 @@ impl SnapshotReceiver {
     }
 }
 
-/// Counts one that waits.
+/// Counts a reader that waits.
 struct Waiting<'a>(&'a Cell);
 
 impl<'a> Waiting<'a> {
@@ -134,10 +178,11 @@ mod tests {
 
     use super::*;
     use crate::report::Reporter;
+    use crate::settings::LogLevel;
 
-    struct TellsThread(mpsc::Sender<ThreadId>);
+    struct SendsThread(mpsc::Sender<ThreadId>);
 
-    impl Wake for TellsThread {
+    impl Wake for SendsThread {
         fn wake(self: Arc<Self>) {
             let _ = self.0.send(thread::current().id());
             panic!("a waker panics");
@@ -146,13 +191,13 @@ mod tests {
 
     #[test]
     fn a_users_waker_runs_on_another_thread_than_the_change() {
-        let (supervisor, _inbox) = Supervisor::new();
-        let reporter = Reporter::start(crate::settings::LogLevel::default()).unwrap();
-        supervisor.attach_report_thread(reporter.thread());
-        let sender = SnapshotSender::new(supervisor);
+        let off_control: &'static OffControl = Box::leak(Box::default());
+        let reporter = Reporter::start(LogLevel::default()).unwrap();
+        off_control.attach_report_thread(reporter.thread());
+        let sender = SnapshotSender::new(off_control);
         let receiver = sender.subscribe();
         let (woken, woken_on) = mpsc::channel();
-        let waker = Waker::from(Arc::new(TellsThread(woken)));
+        let waker = Waker::from(Arc::new(SendsThread(woken)));
         let mut waits = pin!(receiver.wait_for(|snapshot| snapshot.drained.then_some(())));
         let mut poll = || waits.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(poll().is_pending());
