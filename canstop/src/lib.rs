@@ -141,6 +141,8 @@ pub mod axum;
 pub mod testing;
 mod macros;
 pub mod lints;
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 mod private;
 /// The private module of this version: code that another version's macros generated does not find it.
 #[doc(hidden)]

@@ -23,3 +23,31 @@ struct WithoutMacros;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/stop.md")]
 struct HowAStopGoes;
+
+/// The pages of the guide, whose code is tested here, where axum, a database and a log are at hand.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! pages {
+        ($($name:ident: $file:literal;)*) => { $(
+            #[doc = include_str!(concat!("../../canstop/docs/guide/", $file))]
+            struct $name;
+        )* };
+    }
+
+    pages! {
+        GettingStarted: "getting-started.md";
+        Database: "database.md";
+        Jobs: "jobs.md";
+        Configuration: "configuration.md";
+        Websockets: "websockets.md";
+        Grpc: "grpc.md";
+        Testing: "testing.md";
+        Platforms: "platforms.md";
+        Observing: "observing.md";
+        Order: "order.md";
+        Troubleshooting: "troubleshooting.md";
+        Migration: "migration.md";
+        MigrationWeb: "migration-web.md";
+        MigrationSupervisors: "migration-supervisors.md";
+    }
+}
