@@ -5,6 +5,7 @@
 //! Nothing here waits for time to pass: the limit of twenty seconds only ends a test that would hang.
 #![cfg(unix)]
 
+pub mod client;
 mod finished;
 pub mod http;
 pub mod linked;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canstop_tests::{Finished, Probe, READY, Signal};
@@ -86,6 +86,58 @@ fn a_flooded_accept_loop_notices_the_stop() {
     goes_on.store(false, Ordering::Relaxed);
     flood.join().expect("the flood ends");
     finished.exited(0).within(Duration::from_secs(4)).printed("all are accepted");
+}
+
+#[test]
+fn a_client_that_connects_during_a_stop_is_served_or_refused() {
+    for arguments in [&["serve"][..], &["serve", "[::1]:0"]] {
+        if arguments.len() > 1 && std::net::TcpListener::bind("[::1]:0").is_err() {
+            continue;
+        }
+        for _ in 0..3 {
+            let mut probe = start(arguments);
+            let address = ready(&mut probe);
+            let clients: Vec<_> = (0..4).map(|_| connect_until_refused(&address)).collect();
+            wait_for_exchanges(&clients, 50);
+            let finished = terminate(probe);
+            for Connecting { client, .. } in clients {
+                let broken = client.join().expect("no panic");
+                assert!(broken.is_none(), "a connected client was not served: {broken:?}\n{finished}");
+            }
+            finished.exited(0);
+        }
+    }
+}
+
+/// A client that connects again and again.
+struct Connecting {
+    client: std::thread::JoinHandle<Option<std::io::Error>>,
+    exchanges: Arc<AtomicUsize>,
+}
+
+/// Exchanges bytes on ever new connections until one is refused. Returns the error of a connection that was not
+/// served.
+fn connect_until_refused(address: &str) -> Connecting {
+    let exchanges = Arc::new(AtomicUsize::new(0));
+    let (address, count) = (address.to_owned(), Arc::clone(&exchanges));
+    let client = std::thread::spawn(move || {
+        while let Ok(mut client) = TcpStream::connect(&address) {
+            client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            let exchanged = client.write_all(b"hello").and_then(|()| client.read_exact(&mut [0; 5]));
+            if exchanged.is_err() {
+                return exchanged.err();
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        None
+    });
+    Connecting { client, exchanges }
+}
+
+fn wait_for_exchanges(clients: &[Connecting], exchanges: usize) {
+    while clients.iter().any(|client| client.exchanges.load(Ordering::Relaxed) < exchanges) {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

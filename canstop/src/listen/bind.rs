@@ -22,6 +22,7 @@ pub(super) enum Bound {
     Unix {
         listener: std::os::unix::net::UnixListener,
         path: PathBuf,
+        /// The file, if this process made it.
         file: Option<SocketFile>,
     },
 }
@@ -106,8 +107,8 @@ fn explain(address: &Address, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {mend} ({error})"))
 }
 
-/// Whether this process removes the files of its Unix sockets. Of two processes that listen on one, only the one that
-/// is to serve does.
+/// Whether this process removes the files of its Unix sockets, and refuses new clients at its stop. Of two processes
+/// that listen on one socket, only the one that is to serve does.
 #[cfg(all(unix, feature = "handover"))]
 pub(super) static OWNS_FILES: AtomicBool = AtomicBool::new(true);
 

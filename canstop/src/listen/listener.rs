@@ -3,24 +3,29 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::bind::{BACKLOG, Bound};
 use super::queue::Listed;
 use super::refusal::{Refusal, judge};
-use super::stream::{Peer, PeerKind, Socket, Stream};
+use super::socket::Listening;
+use super::stream::{Peer, Socket, Stream};
 use crate::lifecycle::Lifecycle;
-use crate::machine::Event;
+use crate::machine::{Event, Phase};
 use crate::session::current_scope;
 
 /// The pause when the system is out of descriptors or memory, in which connections that end may release some.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+/// How long a handshake in progress at the stop may take: more than a round trip within a data center.
+const HANDSHAKE: Duration = Duration::from_millis(25);
+/// If no connection was accepted for this many milliseconds, no handshake is expected.
+const BUSY: u64 = 1_000;
 
 /// A listener, made by [`listen`](super::listen()).
 ///
@@ -39,6 +44,11 @@ pub struct Listener {
     /// A connection that was accepted after the stop request while the limit was reached. It waits for its permit
     /// here, so that it is not lost if the caller is dropped.
     parked: Mutex<Option<(Socket, Peer)>>,
+    /// When the last connection was accepted, in milliseconds since `created`; 0 if none was.
+    last_accepted: AtomicU64,
+    created: Instant,
+    /// From the stop of the program on it refuses new clients; handshakes in progress complete until this moment.
+    refuses_from: OnceLock<Instant>,
     /// A lack of descriptors was reported, and the queue has not been empty since.
     out_of_resources: AtomicBool,
     /// Offers its sockets to a process that takes over.
@@ -53,91 +63,12 @@ struct Limit {
     reported: AtomicBool,
 }
 
-/// A socket, registered with the runtime, and as the kernel's own for the last look at its queue: the runtime only
-/// asks the kernel after a notification.
-#[derive(Debug)]
-enum Listening {
-    Tcp {
-        runtime: tokio::net::TcpListener,
-        kernel: std::net::TcpListener,
-    },
-    #[cfg(unix)]
-    Unix {
-        runtime: tokio::net::UnixListener,
-        kernel: std::os::unix::net::UnixListener,
-        path: Arc<std::path::Path>,
-        _file: Option<super::bind::SocketFile>,
-    },
-}
-
-impl Listening {
-    fn new(bound: Bound) -> io::Result<Self> {
-        match bound {
-            Bound::Tcp(kernel) => {
-                let runtime = tokio::net::TcpListener::from_std(kernel.try_clone()?)?;
-                Ok(Self::Tcp { runtime, kernel })
-            }
-            #[cfg(unix)]
-            Bound::Unix { listener: kernel, path, file } => {
-                let runtime = tokio::net::UnixListener::from_std(kernel.try_clone()?)?;
-                Ok(Self::Unix { runtime, kernel, path: path.into(), _file: file })
-            }
-        }
-    }
-
-    fn tcp(&self) -> Option<&std::net::TcpListener> {
-        match self {
-            Self::Tcp { kernel, .. } => Some(kernel),
-            #[cfg(unix)]
-            Self::Unix { .. } => None,
-        }
-    }
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
-        match self {
-            Self::Tcp { runtime, .. } => {
-                runtime.poll_accept(cx).map_ok(|(socket, peer)| (Socket::Tcp(socket), Peer(PeerKind::Tcp(peer))))
-            }
-            #[cfg(unix)]
-            Self::Unix { runtime, path, .. } => runtime
-                .poll_accept(cx)
-                .map_ok(|(socket, _)| (Socket::Unix(socket), Peer(PeerKind::Unix(Arc::clone(path))))),
-        }
-    }
-
-    /// Accepts a connection that the kernel has completed.
-    fn accept_now(&self) -> io::Result<(Socket, Peer)> {
-        match self {
-            Self::Tcp { kernel, .. } => {
-                let (socket, peer) = kernel.accept()?;
-                socket.set_nonblocking(true)?;
-                Ok((Socket::Tcp(tokio::net::TcpStream::from_std(socket)?), Peer(PeerKind::Tcp(peer))))
-            }
-            #[cfg(unix)]
-            Self::Unix { kernel, path, .. } => {
-                let (socket, _) = kernel.accept()?;
-                socket.set_nonblocking(true)?;
-                let peer = Peer(PeerKind::Unix(Arc::clone(path)));
-                Ok((Socket::Unix(tokio::net::UnixStream::from_std(socket)?), peer))
-            }
-        }
-    }
-
-    fn display(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { kernel, .. } => match kernel.local_addr() {
-                Ok(address) => write!(f, "{address}"),
-                Err(_) => f.write_str("an unknown address"),
-            },
-            #[cfg(unix)]
-            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 impl Listener {
-    pub(super) fn new(name: &str, sockets: Vec<Bound>) -> io::Result<Self> {
-        let sockets = sockets.into_iter().map(Listening::new).collect::<io::Result<Vec<_>>>()?;
+    /// A listener on sockets that another process has too, and on its own.
+    pub(super) fn new(name: &str, shared: Vec<Bound>, own: Vec<Bound>) -> io::Result<Self> {
+        let shared = shared.into_iter().map(|socket| Listening::new(socket, true));
+        let own = own.into_iter().map(|socket| Listening::new(socket, false));
+        let sockets = shared.chain(own).collect::<io::Result<Vec<_>>>()?;
         let listed = Listed::new(name, sockets.iter().filter_map(Listening::tcp));
         Ok(Self {
             listed,
@@ -147,6 +78,9 @@ impl Listener {
             limit: None,
             after_stop: AtomicU32::new(0),
             parked: Mutex::new(None),
+            last_accepted: AtomicU64::new(0),
+            created: Instant::now(),
+            refuses_from: OnceLock::new(),
             out_of_resources: AtomicBool::new(false),
             #[cfg(all(unix, feature = "handover"))]
             _registration: None,
@@ -175,7 +109,8 @@ impl Listener {
     }
 
     /// Waits for the next connection. `None` after the stop of the service that calls it, or of its
-    /// program, once the kernel's queue is empty: no client whose connection was completed is reset.
+    /// program, once the kernel's queue is empty: no client whose connection was completed is reset. Clients that
+    /// connect later are refused; on a passed socket they wait for the next program.
     ///
     /// It skips connections that broke before they were accepted, and pauses while the system is out of descriptors,
     /// which it logs once. An error is one of the listener itself, and is permanent.
@@ -205,7 +140,7 @@ impl Listener {
         };
         loop {
             let accepted = if is_stopping() {
-                match self.accept_queued()? {
+                match self.accept_last(lifecycle.as_ref()).await? {
                     Ok(connection) if permit.is_none() && self.limit.is_some() => {
                         self.park(Some(connection));
                         permit = self.permit().await;
@@ -220,6 +155,7 @@ impl Listener {
             let error = match accepted {
                 Ok((socket, peer)) => {
                     self.listed.activity.accepted();
+                    self.last_accepted.store(self.now(), Ordering::Relaxed);
                     return Some(Ok((Stream::new(socket, permit), peer)));
                 }
                 Err(error) => error,
@@ -260,8 +196,42 @@ impl Listener {
         let Some(lifecycle) = lifecycle else { return Some(accept.await) };
         match lifecycle.run_until_stopping(accept).await {
             Some(accepted) => Some(accepted),
-            None => self.accept_queued(),
+            None => self.accept_last(Some(lifecycle)).await,
         }
+    }
+
+    /// A connection that was completed before the stop, or whose handshake was in progress then; `None` when there
+    /// is none.
+    async fn accept_last(&self, lifecycle: Option<&Lifecycle>) -> Option<io::Result<(Socket, Peer)>> {
+        let complete_until = lifecycle.and_then(|lifecycle| self.refuse_new_clients(lifecycle));
+        if let Some(accepted) = self.accept_queued() {
+            return Some(accepted);
+        }
+        let completed = timeout_at(complete_until?, std::future::poll_fn(|cx| self.poll_accept(cx))).await;
+        completed.ok().or_else(|| self.accept_queued())
+    }
+
+    /// In the stop of the program, refuses new clients. Returns until when handshakes in progress may complete;
+    /// `None` if there are none, or if the stop is of one service only, whose next run accepts again.
+    fn refuse_new_clients(&self, lifecycle: &Lifecycle) -> Option<Instant> {
+        let is_of_program =
+            || lifecycle.is_draining() && lifecycle.scope().supervisor.numbers().phase != Phase::DrainDelay;
+        if self.refuses_from.get().is_none() && !is_of_program() {
+            return None;
+        }
+        let complete_until = *self.refuses_from.get_or_init(|| {
+            let has_handshakes = self.sockets.iter().fold(false, |has, socket| socket.refuse_new_clients() || has);
+            let last = self.last_accepted.load(Ordering::Relaxed);
+            let is_busy = last > 0 && self.now().saturating_sub(last) < BUSY;
+            let now = Instant::now();
+            if has_handshakes && is_busy { now + HANDSHAKE } else { now }
+        });
+        (complete_until > Instant::now()).then_some(complete_until)
+    }
+
+    /// Milliseconds since it was made, from 1.
+    fn now(&self) -> u64 {
+        u64::try_from(self.created.elapsed().as_millis()).map_or(u64::MAX, |now| now.saturating_add(1))
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
@@ -288,10 +258,7 @@ impl Listener {
         if self.after_stop.fetch_add(1, Ordering::Relaxed) >= queues {
             return None;
         }
-        self.sockets.iter().find_map(|socket| match socket.accept_now() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            accepted => Some(accepted),
-        })
+        self.sockets.iter().find_map(Listening::accept_queued)
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
@@ -329,7 +296,7 @@ impl fmt::Display for Listener {
             if number > 0 {
                 f.write_str(", ")?;
             }
-            socket.display(f)?;
+            write!(f, "{socket}")?;
         }
         Ok(())
     }

@@ -10,11 +10,14 @@ mod bind;
 mod queue;
 mod refusal;
 #[cfg(unix)]
+mod kernel;
+#[cfg(unix)]
 mod passed;
 #[cfg(all(unix, feature = "handover"))]
 mod open;
 #[cfg(all(target_os = "linux", feature = "fd_store"))]
 mod store;
+mod socket;
 mod listener;
 
 pub use address::{Address, ListenAddress};
@@ -103,8 +106,7 @@ async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listene
     own.extend(bound);
     #[cfg(all(unix, feature = "handover"))]
     let registration = Registration::listener(name, &own)?;
-    kept.append(&mut own);
-    let listener = Listener::new(name, kept)?;
+    let listener = Listener::new(name, kept, own)?;
     #[cfg(all(unix, feature = "handover"))]
     let listener = listener.registered(registration);
     Ok(listener)
@@ -112,5 +114,5 @@ async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listene
 
 #[cfg(not(unix))]
 async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listener> {
-    Listener::new(name, bind::bind(&addresses).await?)
+    Listener::new(name, Vec::new(), bind::bind(&addresses).await?)
 }

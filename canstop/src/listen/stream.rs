@@ -66,22 +66,10 @@ impl Stream {
         self.as_tcp().map_or(Ok(()), |socket| socket.set_nodelay(nodelay))
     }
 
-    /// Returns true if the kernel has unread bytes. It asks the kernel, because the
-    /// runtime may not have been notified.
+    /// Returns true if the kernel has unread bytes.
     #[cfg(all(unix, feature = "http"))]
     pub(crate) fn has_unread(&self) -> bool {
-        use std::os::fd::AsFd;
-        // A duplicate, because only std's socket reads without the runtime.
-        let peek = |fd: std::os::fd::BorrowedFd<'_>| {
-            let socket = std::net::TcpStream::from(fd.try_clone_to_owned()?);
-            // The socket is non-blocking, and a peek on a Unix socket is the same call.
-            socket.peek(&mut [0])
-        };
-        let peeked = match &self.socket {
-            Socket::Tcp(socket) => peek(socket.as_fd()),
-            Socket::Unix(socket) => peek(socket.as_fd()),
-        };
-        peeked.is_ok_and(|read| read > 0)
+        super::kernel::has_unread(std::os::fd::AsFd::as_fd(self))
     }
 
     /// Returns true if the runtime knows of unread bytes.

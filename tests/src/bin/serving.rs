@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Path;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::routing::{get, post};
 use canstop::Lifecycle;
 use canstop_tests::{READY, scenario};
@@ -75,7 +76,26 @@ fn app() -> Router {
                 println!("ran to its end");
             }),
         )
+        .route("/chat", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(canstop::http::upgrade(chat)) }))
+        .route("/raw", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(chat) }))
         .route("/status", get(|| async { canstop::status().to_string() }))
+}
+
+/// Repeats what the client says, and says goodbye at the stop, after the work that a goodbye takes.
+async fn chat(mut socket: WebSocket) {
+    let lifecycle = Lifecycle::current();
+    while let Some(Some(Ok(message))) = lifecycle.run_until_stopping(socket.recv()).await {
+        if matches!(message, Message::Text(_)) && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+    if lifecycle.is_stopping() {
+        sleep(Duration::from_millis(200)).await;
+        if socket.send(Message::Text("goodbye".into())).await.is_ok() && socket.send(Message::Close(None)).await.is_ok()
+        {
+            println!("said goodbye");
+        }
+    }
 }
 
 /// A response body that starts and never ends.
