@@ -29,6 +29,12 @@ pub fn raw_spawn_blocking() {}
 )]
 pub fn raw_thread() {}
 
+/// `upgrade.on_upgrade(|socket| ..)`, as axum has it.
+#[deprecated(
+    note = "this closure runs in a task that is no session, so no report names its line, and it is lost if nothing waits for its connection: write `.on_upgrade(canstop::http::upgrade(|socket| ..))`, or say `allow(raw_spawn)` in `#[canstop::service(..)]`"
+)]
+pub fn raw_upgrade() {}
+
 /// `std::thread::sleep(..)`.
 #[deprecated(
     note = "this blocks a thread of the runtime, and the service cannot hear a stop meanwhile: write `tokio::time::sleep(..).await`, or say `allow(blocking_call)` in `#[canstop::service(..)]`"

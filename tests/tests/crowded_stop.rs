@@ -76,7 +76,7 @@ impl Crowd {
             client.answer().expect("an answer");
             idle.push(client);
         }
-        let mut websockets: Vec<_> = (0..WEBSOCKETS).map(|_| Client::connect(address).upgrade("/chat")).collect();
+        let mut websockets: Vec<_> = (0..WEBSOCKETS).map(|_| Client::connect(address).upgrade("/chat/200")).collect();
         for websocket in &mut websockets {
             websocket.say("hello").expect("it is open");
             assert_eq!(websocket.next().expect("it is repeated"), Frame::Text("hello".to_owned()));

@@ -82,6 +82,11 @@ fn a_stuck_request_is_named_by_its_route() {
     status.get("/status");
     let text = status.answer().expect("an answer");
     assert!(text.contains("2 x GET /orders/{id}"), "{text}");
+    let mut metrics = Client::connect(&address);
+    metrics.get("/metrics");
+    let text = metrics.answer().expect("an answer");
+    assert!(text.contains("canstop_requests{service=\"http\",route=\"GET /orders/{id}\"} 2\n"), "{text}");
+    drop((status, metrics));
     let finished = terminate(probe);
     finished.exited(124).ended_with(&["2 abandoned"]);
     finished.said(&["waiting for 2 sessions", "; the slowest request is GET /orders/{id} for"]);
@@ -112,6 +117,12 @@ fn at_most_twenty_requests_are_named() {
     status.get("/status");
     let text = status.answer().expect("an answer");
     assert!(text.contains("1 x GET /orders/0,") && text.contains("x others"), "{text}");
+    let mut metrics = Client::connect(&address);
+    metrics.get("/metrics");
+    let text = metrics.answer().expect("an answer");
+    // A path is the client's, so it makes no series. One is the request for the metrics itself.
+    assert!(text.contains("canstop_requests{service=\"http\",route=\"\"} 26\n"), "{text}");
+    assert_eq!(text.matches("canstop_requests{").count(), 1, "{text}");
     terminate(probe).exited(124).ended_with(&["25 abandoned"]);
 }
 

@@ -1,7 +1,8 @@
 //! Calls in a body that a stop would not know of, or not get past.
 //!
 //! The body is not parsed: these are the calls whose words say what they are. A name that was imported
-//! cannot be told from the user's own, so only paths count, and of methods none but `block_on`.
+//! cannot be told from the user's own, so only paths count, and of methods none but `block_on`, and `on_upgrade` with
+//! a closure.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
@@ -55,7 +56,7 @@ fn search(stream: TokenStream, watched: Watched, findings: &mut Vec<Finding>) {
             && group.delimiter() == Delimiter::Parenthesis
         {
             within.blocking_call &= !call.moves_elsewhere(group.stream());
-            let lint = if call.is_macro { None } else { call.lint(watched) };
+            let lint = if call.is_macro { None } else { call.lint(group.stream(), watched) };
             findings.extend(lint.map(|lint| Finding { lint, word: call.word.clone() }));
         }
         search(group.stream(), within, findings);
@@ -92,12 +93,14 @@ impl<'a> Call<'a> {
         (!defines).then_some(Self { word, path, is_method, is_macro })
     }
 
-    fn lint(&self, watched: Watched) -> Option<&'static str> {
+    fn lint(&self, arguments: TokenStream, watched: Watched) -> Option<&'static str> {
         let in_table = |table: &[(&str, &'static str)]| {
             let row = table.iter().find(|(path, _)| !self.is_method && *path == self.path);
             row.map(|(_, lint)| *lint)
         };
-        let spawns = in_table(&RAW_SPAWN).filter(|_| watched.raw_spawn);
+        let is_upgrade = || self.is_method && self.word == "on_upgrade" && is_closure(arguments);
+        let spawns = in_table(&RAW_SPAWN).or_else(|| is_upgrade().then_some("raw_upgrade"));
+        let spawns = spawns.filter(|_| watched.raw_spawn);
         spawns.or_else(|| {
             let is_io = || BLOCKING_IO.iter().any(|root| self.path.starts_with(root));
             let blocks = match () {
@@ -112,12 +115,17 @@ impl<'a> Call<'a> {
     /// Whether what is given to it runs on a thread that may block.
     fn moves_elsewhere(&self, arguments: TokenStream) -> bool {
         let word = self.word.to_string();
-        let is_closure = || match arguments.into_iter().next() {
-            Some(TokenTree::Ident(first)) => first == "move",
-            Some(first) => is_punct(&first, '|'),
-            None => false,
-        };
-        word.starts_with("spawn_blocking") || word == "block_in_place" || (word.starts_with("spawn") && is_closure())
+        word.starts_with("spawn_blocking")
+            || word == "block_in_place"
+            || (word.starts_with("spawn") && is_closure(arguments))
+    }
+}
+
+fn is_closure(arguments: TokenStream) -> bool {
+    match arguments.into_iter().next() {
+        Some(TokenTree::Ident(first)) => first == "move",
+        Some(first) => is_punct(&first, '|'),
+        None => false,
     }
 }
 
@@ -141,6 +149,8 @@ mod tests {
             ("loop { if x { task::spawn_local(work()); } }", "raw_spawn at spawn_local"),
             ("select! { _ = a => { task::spawn_blocking(f); } }", "raw_spawn_blocking at spawn_blocking"),
             ("let handle = std::thread::spawn(run);", "raw_thread at spawn"),
+            ("upgrade.on_upgrade(|socket| talk(socket))", "raw_upgrade at on_upgrade"),
+            ("upgrade.on_upgrade(move |socket| async move { talk(socket) })", "raw_upgrade at on_upgrade"),
             ("thread::sleep(second);", "blocking_sleep at sleep"),
             ("spawn_session!(async { std::thread::sleep(second) })", "blocking_sleep at sleep"),
             ("tokio::runtime::Handle::current().block_on(f)", "block_on at block_on"),
@@ -163,6 +173,8 @@ mod tests {
             "self::task::spawn(work());",
             "crate::thread::sleep(second);",
             "set.spawn(work());",
+            "upgrade.on_upgrade(canstop::http::upgrade(|socket| talk(socket)))",
+            "upgrade.on_upgrade(session)",
             "fn block_on() {}",
             "tokio::time::sleep(second).await;",
             "use std::thread; let x = thread::spawn;",

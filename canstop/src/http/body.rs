@@ -199,7 +199,7 @@ impl Drop for Serving {
 }
 
 pin_project! {
-    /// A response's body: the service's own, or `None` if the service failed.
+    /// A response's body: the service's own, or `None` if the service failed or the connection is upgraded.
     pub(super) struct AnswerBody<B> {
         #[pin]
         inner: Option<B>,
@@ -209,7 +209,9 @@ pin_project! {
 
 impl<B: HttpBody> AnswerBody<B> {
     pub(super) fn new(inner: Option<B>, serving: Serving) -> Self {
-        serving.0.set_phase(Phase::Sending);
+        if serving.0.phase() != Phase::Upgraded {
+            serving.0.set_phase(Phase::Sending);
+        }
         Self { inner, serving }
     }
 }

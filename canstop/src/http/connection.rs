@@ -6,20 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::{Body as HttpBody, Incoming};
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper::service::HttpService;
-use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_service::Service;
 
 use super::accept::Accept;
-use super::body::{Body, PROGRESS};
+use super::body::PROGRESS;
 use super::io::{Io, Protocol};
-use super::service::Handler;
+use super::service::{App, Handler};
 use super::settings::Settings;
 use crate::lifecycle::{Lifecycle, Stopping};
 use crate::session::requests::{Exchange, Phase};
@@ -47,33 +44,27 @@ trait Http: Future<Output = hyper::Result<()>> + Send {
     fn shut_down(self: Pin<&mut Self>);
 }
 
-impl<I, S, B> Http for http1::UpgradeableConnection<I, S>
-where
-    S: HttpService<Incoming, ResBody = B> + Send,
-    S::Future: Send,
-    S::Error: Into<BoxError>,
-    I: Read + Write + Unpin + Send + 'static,
-    B: HttpBody + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+pin_project! {
+    /// One of hyper's connections, and its way to shut down.
+    struct WithShutDown<C> {
+        #[pin]
+        connection: C,
+        shut_down: fn(Pin<&mut C>),
     }
 }
 
-impl<I, S, B> Http for http2::Connection<I, S, Streams>
-where
-    S: HttpService<Incoming, ResBody = B> + Send,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    I: Read + Write + Unpin + Send,
-    B: HttpBody + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<C: Future> Future for WithShutDown<C> {
+    type Output = C::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        self.project().connection.poll(cx)
+    }
+}
+
+impl<C: Future<Output = hyper::Result<()>> + Send> Http for WithShutDown<C> {
     fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+        let this = self.project();
+        (this.shut_down)(this.connection);
     }
 }
 
@@ -86,6 +77,8 @@ pin_project! {
         Handshake { #[pin] handshake: A::Handshake, handler: Option<Handler<S>> },
         Protocol { io: Option<Io<A>>, handler: Option<Handler<S>> },
         Serving { connection: Pin<Box<dyn Http>> },
+        /// A task that is no session has the connection.
+        Upgraded { closed: oneshot::Receiver<()> },
     }
 }
 
@@ -151,7 +144,7 @@ impl Course {
                 None => self.idle(),
             },
             // Its response has `connection: close`.
-            Phase::Handler | Phase::Receiving => Next::Wait,
+            Phase::Handler | Phase::Receiving | Phase::Upgraded => Next::Wait,
             Phase::Body | Phase::Sending if self.stop.is_some() && !self.is_shut_down => Next::ShutDown,
             Phase::Sending if self.stop.is_some() => self.stalled(),
             Phase::Body | Phase::Sending => Next::Wait,
@@ -218,10 +211,7 @@ impl Course {
     }
 }
 
-impl<A, S> Connection<A, S>
-where
-    A: Accept,
-{
+impl<A: Accept, S: App> Connection<A, S> {
     pub(super) fn new(handshake: A::Handshake, handler: Handler<S>) -> Self {
         let course = Course {
             exchange: Arc::clone(&handler.exchange),
@@ -237,18 +227,7 @@ where
         };
         Self { stage: Stage::Handshake { handshake, handler: Some(handler) }, course }
     }
-}
 
-impl<A, S, B> Connection<A, S>
-where
-    A: Accept,
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: HttpBody + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
     /// Proceeds until the client or a handler has to act; ready when the connection has ended.
     fn poll_stage(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         loop {
@@ -271,35 +250,38 @@ where
                         Protocol::Http1 => {
                             let mut builder = http1::Builder::new();
                             builder.header_read_timeout(None).half_close(this.course.settings.shield_requests);
-                            Box::pin(builder.serve_connection(io, handler).with_upgrades())
+                            Box::pin(WithShutDown {
+                                connection: builder.serve_connection(io, handler).with_upgrades(),
+                                shut_down: |connection| connection.graceful_shutdown(),
+                            })
                         }
                         Protocol::Http2 => {
                             this.course.is_http2 = true;
                             handler.is_http2 = true;
                             let mut builder = http2::Builder::new(Streams(this.course.exchange.site()));
                             builder.enable_connect_protocol();
-                            Box::pin(builder.serve_connection(io, handler))
+                            Box::pin(WithShutDown {
+                                connection: builder.serve_connection(io, handler),
+                                shut_down: |connection| connection.graceful_shutdown(),
+                            })
                         }
                     };
                     Stage::Serving { connection }
                 }
-                StageProjection::Serving { connection } => return connection.as_mut().poll(cx).map_err(Into::into),
+                StageProjection::Serving { connection } => {
+                    ready!(connection.as_mut().poll(cx))?;
+                    let Some(closed) = this.course.exchange.closed() else { return Poll::Ready(Ok(())) };
+                    Stage::Upgraded { closed }
+                }
+                // An error is the end of the sender, which is all that this waits for.
+                StageProjection::Upgraded { closed } => return Pin::new(closed).poll(cx).map(|_| Ok(())),
             };
             this.stage.set(next);
         }
     }
 }
 
-impl<A, S, B> Future for Connection<A, S>
-where
-    A: Accept,
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: HttpBody + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+impl<A: Accept, S: App> Future for Connection<A, S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

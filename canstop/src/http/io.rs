@@ -74,6 +74,12 @@ impl<A: Accept> Io<A> {
     }
 }
 
+impl<A: Accept> Drop for Io<A> {
+    fn drop(&mut self) {
+        self.exchange.close();
+    }
+}
+
 impl<A: Accept> AsyncRead for Io<A> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;

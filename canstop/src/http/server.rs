@@ -49,6 +49,7 @@ impl Server {
             stalled_client: Duration::from_secs(2),
             idle_timeout: None,
             shield_requests: false,
+            #[cfg(feature = "axum")]
             named_by_route: false,
         })
     }

@@ -2,26 +2,49 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
 use super::body::{AnswerBody, Body, Serving};
 use super::settings::Settings;
+use super::upgrade::{self, HasSession};
 use crate::lifecycle::Lifecycle;
 use crate::listen::Peer;
 use crate::session::requests::Exchange;
 use crate::session::{NotAResult, Session};
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What is served: short for the bounds of a tower service of requests.
+pub(super) trait App:
+    Service<Request<Body>, Response = Response<Self::Answer>, Future: Send + 'static, Error: Into<BoxError>>
+    + Clone
+    + Send
+    + 'static
+{
+    /// The bodies of its responses.
+    type Answer: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> App for S
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Answer = B;
+}
 
 /// The user's service, as hyper calls it for one connection.
 pub(super) struct Handler<S> {
@@ -50,16 +73,10 @@ impl<S> Handler<S> {
 #[derive(Clone)]
 pub(crate) struct NamedRequest(pub(crate) Arc<Exchange>);
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Handler<S>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: HttpBody + Send + 'static,
-{
-    type Response = Response<AnswerBody<B>>;
+impl<S: App> hyper::service::Service<Request<Incoming>> for Handler<S> {
+    type Response = Response<AnswerBody<S::Answer>>;
     type Error = Infallible;
-    type Future = Answering<S, B>;
+    type Future = Answering<S>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let exchange = if self.is_http2 {
@@ -77,36 +94,33 @@ where
             request.extensions_mut().insert(NamedRequest(Arc::clone(&exchange)));
         }
         let is_http1 = request.version() <= Version::HTTP_11;
+        let is_connect = request.method() == Method::CONNECT;
         let service = self.service.clone();
-        let calling = Calling::Waiting { service, request: Some(request), response: PhantomData };
+        let calling = Calling::Waiting { service, request: Some(request) };
         let running = if self.is_http2 && self.settings.shield_requests {
             let session = Session::at(exchange.site()).spawn(calling, |_| NotAResult);
             Running::Shielded { session }
         } else {
             Running::Direct { calling }
         };
-        Answering { running, serving: Some(Serving(exchange)), lifecycle: self.lifecycle.clone(), is_http1 }
+        Answering { running, serving: Some(Serving(exchange)), lifecycle: self.lifecycle.clone(), is_http1, is_connect }
     }
 }
 
 pin_project! {
     /// Waits until the service is ready, and calls it.
     #[project = CallingProjection]
-    pub(super) enum Calling<S, B>
+    pub(super) enum Calling<S>
     where
         S: Service<Request<Body>>,
     {
-        Waiting { service: S, request: Option<Request<Body>>, response: PhantomData<fn() -> B> },
-        Called { #[pin] future: S::Future },
+        Waiting { service: S, request: Option<Request<Body>> },
+        Called { #[pin] future: S::Future, has_session: bool },
     }
 }
 
-impl<S, B> Future for Calling<S, B>
-where
-    S: Service<Request<Body>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-{
-    type Output = Result<Response<B>, BoxError>;
+impl<S: App> Future for Calling<S> {
+    type Output = Result<Response<S::Answer>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
@@ -115,9 +129,18 @@ where
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
                     let request = request.take().expect("it is called once");
                     let future = service.call(request);
-                    self.set(Self::Called { future });
+                    self.set(Self::Called { future, has_session: false });
                 }
-                CallingProjection::Called { future } => return future.poll(cx).map_err(Into::into),
+                CallingProjection::Called { future, has_session } => {
+                    let before = upgrade::spawned();
+                    let polled = future.poll(cx);
+                    *has_session |= upgrade::spawned() != before;
+                    let mut response = ready!(polled).map_err(Into::into)?;
+                    if *has_session {
+                        response.extensions_mut().insert(HasSession);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
             }
         }
     }
@@ -125,37 +148,33 @@ where
 
 pin_project! {
     #[project = RunningProjection]
-    enum Running<S, B>
+    enum Running<S>
     where
-        S: Service<Request<Body>>,
+        S: App,
     {
-        Direct { #[pin] calling: Calling<S, B> },
+        Direct { #[pin] calling: Calling<S> },
         /// In a session of its own, which a disconnected client does not end.
-        Shielded { session: JoinHandle<Result<Response<B>, BoxError>> },
+        Shielded { session: JoinHandle<Result<Response<S::Answer>, BoxError>> },
     }
 }
 
 pin_project! {
     /// A request in progress.
-    pub(super) struct Answering<S, B>
+    pub(super) struct Answering<S>
     where
-        S: Service<Request<Body>>,
+        S: App,
     {
         #[pin]
-        running: Running<S, B>,
+        running: Running<S>,
         serving: Option<Serving>,
         lifecycle: Lifecycle,
         is_http1: bool,
+        is_connect: bool,
     }
 }
 
-impl<S, B> Future for Answering<S, B>
-where
-    S: Service<Request<Body>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    B: HttpBody,
-{
-    type Output = Result<Response<AnswerBody<B>>, Infallible>;
+impl<S: App> Future for Answering<S> {
+    type Output = Result<Response<AnswerBody<S::Answer>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -171,7 +190,15 @@ where
         let answer = ready!(answer);
         let serving = this.serving.take().expect("it was there just now");
         let mut answer = match answer {
-            Ok(answer) => answer.map(|body| AnswerBody::new(Some(body), serving)),
+            Ok(mut answer) => {
+                let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS
+                    || (*this.is_connect && answer.status().is_success());
+                let has_session = answer.extensions_mut().remove::<HasSession>().is_some();
+                if is_upgrade && !(has_session && *this.is_http1) {
+                    serving.0.upgrade();
+                }
+                answer.map(|body| AnswerBody::new((!is_upgrade).then_some(body), serving))
+            }
             Err(error) => {
                 tracing::error!(target: "canstop::http", "a request failed: {error}");
                 let mut answer = Response::new(AnswerBody::new(None, serving));

@@ -15,6 +15,7 @@ pub(super) struct Settings {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) shield_requests: bool,
     /// Requests get an extension by which the router can set their route.
+    #[cfg(feature = "axum")]
     pub(super) named_by_route: bool,
 }
 

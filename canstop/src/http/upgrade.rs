@@ -1,5 +1,6 @@
 //! Connections that leave HTTP.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::pin::Pin;
 
@@ -10,8 +11,24 @@ use crate::session::{NotAResult, Session, site_of};
 /// What [`upgrade`] returns: the callback for an upgrade.
 pub type OnUpgrade<T> = Box<dyn FnOnce(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
+thread_local! {
+    /// How many sessions for upgrades this thread has spawned.
+    static SPAWNED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How many sessions for upgrades this thread has spawned; it wraps around. A change shows that the code in between
+/// has spawned one.
+pub(super) fn spawned() -> u32 {
+    SPAWNED.get()
+}
+
+/// Marks the response of a handler that has spawned a session for its upgrade.
+#[derive(Clone)]
+pub(super) struct HasSession;
+
 /// Runs an upgraded connection, such as a websocket, as a session. A framework's own `on_upgrade` runs it in a task
-/// that no stop waits for.
+/// that is no session: a stop waits for the connection, and the report names the request, but not the line; a panic
+/// is not reported, and other servers do not wait for it at all.
 ///
 /// The session starts at once, in the handler, so that a stop between the response and the upgrade waits for it too;
 /// if the client never upgrades, it ends. It belongs to the handler's service, is named by the line that calls this,
@@ -40,6 +57,7 @@ where
         }
     };
     Session::at(site).spawn(work, |_| NotAResult);
+    SPAWNED.set(SPAWNED.get().wrapping_add(1));
     Box::new(move |upgraded| {
         // If the session was abandoned, the upgraded connection is dropped.
         let _ = give.send(upgraded);

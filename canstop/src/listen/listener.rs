@@ -214,13 +214,12 @@ impl Listener {
     /// In the stop of the program, refuses new clients. Returns until when handshakes in progress may complete;
     /// `None` if there are none, or if the stop is of one service only, whose next run accepts again.
     fn refuse_new_clients(&self, lifecycle: &Lifecycle) -> Option<Instant> {
-        let is_of_program =
-            || lifecycle.is_draining() && lifecycle.scope().supervisor.numbers().phase != Phase::DrainDelay;
+        let is_of_program = || lifecycle.is_draining() && lifecycle.scope().hub.numbers().phase != Phase::DrainDelay;
         if self.refuses_from.get().is_none() && !is_of_program() {
             return None;
         }
         let complete_until = *self.refuses_from.get_or_init(|| {
-            let has_handshakes = self.sockets.iter().fold(false, |has, socket| socket.refuse_new_clients() || has);
+            let has_handshakes = self.sockets.iter().filter(|socket| socket.refuse_new_clients()).count() > 0;
             let last = self.last_accepted.load(Ordering::Relaxed);
             let is_busy = last > 0 && self.now().saturating_sub(last) < BUSY;
             let now = Instant::now();

@@ -75,6 +75,8 @@ mod snapshot;
 mod split;
 mod label;
 #[cfg(feature = "http")]
+mod request_name;
+#[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;
 mod spawn;

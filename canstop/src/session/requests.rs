@@ -1,22 +1,23 @@
 //! The requests that are being served, so that a report names them and not the session of their connection.
 
-use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::{Method, Uri};
 use slab::Slab;
+use tokio::sync::oneshot;
 
+use super::request_name::RequestName;
 use super::scope::Scope;
 use super::site::Site;
 use super::split::Named;
+use super::tagged::SpawnTick;
+use super::watch::TICK;
 use crate::machine::{Activity, Owner};
 
-/// A poll that takes less than this, in milliseconds, does not count as one that blocks.
-const BLOCKS: u64 = 100;
-/// Longer paths are cut.
-const PATH: usize = 120;
+/// A poll that has lasted for fewer ticks is not one that blocks: it may have begun just before a tick.
+const BLOCKS: u32 = 2;
 
 /// Connections use these in turn, so that threads rarely contend for one.
 static ENTERED: [Mutex<Slab<Weak<Exchange>>>; 16] = [const { Mutex::new(Slab::new()) }; 16];
@@ -50,12 +51,23 @@ pub(crate) enum Phase {
     Body,
     /// The answer is written as fast as the client reads it.
     Sending,
+    /// It no longer speaks HTTP, and the task that has it is no session.
+    Upgraded,
 }
 
 impl Phase {
     fn from_bits(bits: u8) -> Self {
-        [Self::Fresh, Self::Idle, Self::Head, Self::Handler, Self::Receiving, Self::Body, Self::Sending]
-            [usize::from(bits)]
+        const PHASES: [Phase; 8] = [
+            Phase::Fresh,
+            Phase::Idle,
+            Phase::Head,
+            Phase::Handler,
+            Phase::Receiving,
+            Phase::Body,
+            Phase::Sending,
+            Phase::Upgraded,
+        ];
+        PHASES[usize::from(bits)]
     }
 
     /// Returns true if code of the user's acts next.
@@ -64,54 +76,7 @@ impl Phase {
     }
 
     fn is_request(self) -> bool {
-        matches!(self, Self::Handler | Self::Receiving | Self::Body | Self::Sending)
-    }
-}
-
-enum RequestName {
-    Path(Method, Uri),
-    #[cfg(feature = "axum")]
-    Route(Method, Arc<str>),
-}
-
-impl RequestName {
-    /// The method and the template of a known route.
-    fn route(&self) -> Option<String> {
-        match self {
-            Self::Path(..) => None,
-            #[cfg(feature = "axum")]
-            Self::Route(method, route) => {
-                const STANDARD: [Method; 9] = [
-                    Method::GET,
-                    Method::HEAD,
-                    Method::POST,
-                    Method::PUT,
-                    Method::PATCH,
-                    Method::DELETE,
-                    Method::OPTIONS,
-                    Method::CONNECT,
-                    Method::TRACE,
-                ];
-                let method = if STANDARD.contains(method) { method.as_str() } else { "other" };
-                Some(format!("{method} {route}"))
-            }
-        }
-    }
-}
-
-impl fmt::Display for RequestName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(method, uri) => {
-                let path = uri.path();
-                match path.char_indices().nth(PATH) {
-                    Some((end, _)) => write!(f, "{method} {}..", &path[..end]),
-                    None => write!(f, "{method} {path}"),
-                }
-            }
-            #[cfg(feature = "axum")]
-            Self::Route(method, route) => write!(f, "{method} {route}"),
-        }
+        matches!(self, Self::Handler | Self::Receiving | Self::Body | Self::Sending | Self::Upgraded)
     }
 }
 
@@ -125,8 +90,9 @@ pub(crate) struct Exchange {
     phase: AtomicU8,
     /// When the request, or the pause between two, began.
     since: AtomicU64,
-    /// Since when the handler has been in one poll; 0 when it is in none.
-    polled_since: AtomicU64,
+    /// The tick at which the poll began that the handler is in; 0 when it is in none. A tick costs a load, where the
+    /// clock costs more than the rest of what is noted for a poll.
+    polled_since: AtomicUsize,
     /// How many requests an HTTP/2 connection has seen, and how many handlers of it run.
     requests: AtomicU32,
     running: AtomicU32,
@@ -151,7 +117,7 @@ impl Exchange {
             entry: (shard, lock(&ENTERED[shard]).insert(weak.clone())),
             phase: AtomicU8::new(Phase::Fresh as u8),
             since: AtomicU64::new(since),
-            polled_since: AtomicU64::new(0),
+            polled_since: AtomicUsize::new(0),
             requests: AtomicU32::new(0),
             running: AtomicU32::new(0),
             moved: AtomicU64::new(0),
@@ -176,8 +142,11 @@ impl Exchange {
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
+        let Some(connection) = &self.connection else {
+            self.phase.store(phase as u8, Ordering::Relaxed);
+            return;
+        };
         let before = Phase::from_bits(self.phase.swap(phase as u8, Ordering::Relaxed));
-        let Some(connection) = &self.connection else { return };
         match (before.is_running(), phase.is_running()) {
             (false, true) => drop(connection.running.fetch_add(1, Ordering::Relaxed)),
             (true, false) => drop(connection.running.fetch_sub(1, Ordering::Relaxed)),
@@ -192,9 +161,9 @@ impl Exchange {
         }
     }
 
-    /// Bytes have come or gone.
+    /// Bytes have come or gone. Only the task that has the connection calls this, so it need not be one operation.
     pub(crate) fn moved(&self, bytes: usize) {
-        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.moved.store(self.bytes_moved().wrapping_add(bytes as u64), Ordering::Relaxed);
     }
 
     pub(crate) fn bytes_moved(&self) -> u64 {
@@ -237,10 +206,46 @@ impl Exchange {
 
     /// The request is answered, or its client is gone.
     pub(crate) fn end(&self) {
+        if self.phase() == Phase::Upgraded {
+            return;
+        }
         // The path shares the buffer that it was read into, which is large.
         drop(lock(&self.name).take());
         self.since.store(now(), Ordering::Relaxed);
         self.set_phase(Phase::Idle);
+    }
+
+    /// The connection leaves HTTP. Over HTTP/1 the request lasts until the connection is closed. Over HTTP/2 nothing
+    /// shows when its stream ends, so the connection counts as running until it ends.
+    pub(crate) fn upgrade(&self) {
+        if let Some(connection) = &self.connection {
+            connection.running.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let mut name = lock(&self.name);
+        *name = name.as_ref().map(RequestName::upgraded);
+        self.set_phase(Phase::Upgraded);
+    }
+
+    /// Completes when the upgraded connection is closed; `None` if it is not upgraded, or closed already.
+    pub(crate) fn closed(&self) -> Option<oneshot::Receiver<()>> {
+        match &mut *lock(&self.name) {
+            Some(RequestName::Upgraded(upgraded)) => {
+                let (open, closed) = oneshot::channel();
+                upgraded.open = Some(open);
+                Some(closed)
+            }
+            _ => None,
+        }
+    }
+
+    /// The connection is closed.
+    pub(crate) fn close(&self) {
+        if self.phase() == Phase::Upgraded {
+            let name = lock(&self.name).take();
+            self.set_phase(Phase::Idle);
+            drop(name);
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -268,9 +273,17 @@ impl Exchange {
         self.phase().is_running() || self.running.load(Ordering::Relaxed) > 0
     }
 
+    /// For how many ticks the handler has been in one poll.
+    fn ticks_in_poll(&self) -> u32 {
+        match self.polled_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => SpawnTick::from_bits(since).age(self.scope.hub.now()).unwrap_or(0),
+        }
+    }
+
     /// While the guard is held, the handler's code runs.
     pub(crate) fn polled(&self) -> HandlerPoll<'_> {
-        self.polled_since.store(now().max(1), Ordering::Relaxed);
+        self.polled_since.store(self.scope.hub.now().to_bits(), Ordering::Relaxed);
         HandlerPoll(self)
     }
 }
@@ -316,15 +329,13 @@ fn all() -> Vec<Arc<Exchange>> {
 /// The requests that the sessions of these scopes serve.
 pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
     let exchanges = all();
-    let now = now();
     let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
     seen.filter_map(|exchange| {
         let name = lock(&exchange.name).as_ref()?.to_string();
-        let polled = exchange.polled_since.load(Ordering::Relaxed);
-        let in_poll = now.saturating_sub(polled);
-        let blocks = polled > 0 && in_poll >= BLOCKS;
-        let activity =
-            if blocks { Activity::Blocking { since: Duration::from_millis(in_poll) } } else { Activity::Waiting };
+        let activity = match exchange.ticks_in_poll() {
+            ticks if ticks < BLOCKS => Activity::Waiting,
+            ticks => Activity::Blocking { since: TICK * ticks },
+        };
         Some(Named { site: exchange.site, scope: exchange.scope, name, age: exchange.age(), activity })
     })
     .collect()

@@ -8,14 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::routing::{get, post};
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get, post};
 use canstop::Lifecycle;
 use canstop_tests::{READY, scenario};
+use futures_core::Stream;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::time::sleep;
+use tokio::time::{Interval, interval, sleep};
 
 #[canstop::main(grace = "4s", worker_threads = 1)]
 async fn main() {
@@ -63,7 +65,7 @@ fn app() -> Router {
             "/stream",
             get(|| async {
                 println!("streams");
-                Body::new(Endless)
+                Sse::new(Endless(interval(Duration::from_millis(20))))
             }),
         )
         .route("/large", get(|| async { vec![b'x'; 64 << 20] }))
@@ -76,13 +78,24 @@ fn app() -> Router {
                 println!("ran to its end");
             }),
         )
-        .route("/chat", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(canstop::http::upgrade(chat)) }))
-        .route("/raw", get(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(chat) }))
+        .route(
+            "/chat/{ms}",
+            any(|upgrade: WebSocketUpgrade, Path(ms): Path<u64>| async move {
+                upgrade.on_upgrade(canstop::http::upgrade(move |socket| chat(socket, ms)))
+            }),
+        )
+        .route(
+            "/raw/{ms}",
+            any(|upgrade: WebSocketUpgrade, Path(ms): Path<u64>| async move {
+                upgrade.on_upgrade(move |socket| chat(socket, ms))
+            }),
+        )
+        .route("/metrics", get(|| async { canstop::metrics().to_string() }))
         .route("/status", get(|| async { canstop::status().to_string() }))
 }
 
 /// Repeats what the client says, and says goodbye at the stop, after the work that a goodbye takes.
-async fn chat(mut socket: WebSocket) {
+async fn chat(mut socket: WebSocket, goodbye_takes: u64) {
     let lifecycle = Lifecycle::current();
     while let Some(Some(Ok(message))) = lifecycle.run_until_stopping(socket.recv()).await {
         if matches!(message, Message::Text(_)) && socket.send(message).await.is_err() {
@@ -90,7 +103,7 @@ async fn chat(mut socket: WebSocket) {
         }
     }
     if lifecycle.is_stopping() {
-        sleep(Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(goodbye_takes)).await;
         if socket.send(Message::Text("goodbye".into())).await.is_ok() && socket.send(Message::Close(None)).await.is_ok()
         {
             println!("said goodbye");
@@ -98,18 +111,14 @@ async fn chat(mut socket: WebSocket) {
     }
 }
 
-/// A response body that starts and never ends.
-struct Endless;
+/// Events that go on through a stop.
+struct Endless(Interval);
 
-impl HttpBody for Endless {
-    type Data = Bytes;
-    type Error = Infallible;
+impl Stream for Endless {
+    type Item = Result<Event, Infallible>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-        Poll::Pending
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_tick(cx).map(|_| Some(Ok(Event::default().data("tick"))))
     }
 }
 
