@@ -14,6 +14,7 @@ const LONG: &[(&str, &str)] = &[
     ("canstop/src/machine/state.rs", "every input in one match, and what the control plane may read"),
     ("canstop/src/machine/stop.rs", "the steps of a stop, which must be read together"),
     ("canstop/src/registry/service.rs", "a service and every setter of its options"),
+    ("canstop/src/session/hub.rs", "what the two planes of a supervisor share, and every message between them"),
     ("canstop/src/session/scope.rs", "a scope and its counters are one structure"),
     ("canstop/src/session/tests.rs", "one suite for the hot path"),
     ("canstop/src/session/thread.rs", "the record of a thread, and all that touches it"),

@@ -6,6 +6,7 @@
 //! new one's.
 
 mod program;
+mod process;
 mod wire;
 mod successor;
 mod predecessor;

@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::parent_id;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -36,15 +35,21 @@ impl Predecessor {
     pub(crate) fn from_environment(world: &World<'_>) -> io::Result<Option<Self>> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         let Some((fd, pid)) = world.get(VARIABLE).and_then(|value| parse(value.to_str()?)) else { return Ok(None) };
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Ok(None);
+        }
         // Programs that this one starts inherit the variable, and are not meant by it.
-        if pid != parent_id() || TAKEN.swap(true, Ordering::Relaxed) {
+        let Ok(fd) = listen::own_descriptor(fd) else { return Ok(None) };
+        let stream = UnixStream::from(fd);
+        if !is_made_by(&stream, pid) {
+            // It is not the variable's, whatever else it is.
+            std::mem::forget(stream);
             return Ok(None);
         }
         let explain = |error: io::Error| {
             let text = format!("cannot take over from process {pid} ({VARIABLE}): {error}");
             io::Error::new(error.kind(), text)
         };
-        let stream = UnixStream::from(listen::own_descriptor(fd).map_err(explain)?);
         stream.set_read_timeout(Some(READ_LIMIT))?;
         let sockets = wire::receive(&stream).map_err(explain)?;
         listen::inherit(sockets);
@@ -84,6 +89,19 @@ impl Predecessor {
     }
 }
 
+/// Returns true if this process has made the stream.
+#[cfg(target_os = "linux")]
+fn is_made_by(stream: &UnixStream, pid: u32) -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(stream);
+    peer.is_ok_and(|peer| u32::try_from(peer.pid.as_raw_nonzero().get()) == Ok(pid))
+}
+
+/// The system does not tell who has made a stream.
+#[cfg(not(target_os = "linux"))]
+fn is_made_by(stream: &UnixStream, _pid: u32) -> bool {
+    rustix::net::sockopt::socket_type(stream) == Ok(rustix::net::SocketType::STREAM)
+}
+
 fn parse(value: &str) -> Option<(RawFd, u32)> {
     let (fd, pid) = value.split_once(':')?;
     Some((fd.parse().ok()?, pid.parse().ok()?))
@@ -102,7 +120,10 @@ mod tests {
         for value in ["", "5", "5:", ":5", "x:1", "5:-1", "5:1:2"] {
             assert_eq!(parse(value), None, "{value:?}");
         }
-        let of_another = |name: &str| (name == VARIABLE).then(|| OsString::from(format!("5:{}", std::process::id())));
+        // A stream that another process has made, and a descriptor that is closed.
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert!(is_made_by(&ours, std::process::id()) && !is_made_by(&ours, 1));
+        let of_another = |name: &str| (name == VARIABLE).then(|| OsString::from("1000000:1"));
         let world = World { variable: &of_another, exists: &|_: &Path| false };
         assert!(Predecessor::from_environment(&world).unwrap().is_none());
     }

@@ -80,6 +80,13 @@ pub(crate) fn unclaimed() -> Vec<String> {
 /// stream socket of the requested family and port. The variables are not unset: they name the process, so no child
 /// takes them for its own.
 ///
+/// With the feature `handover`, a process that [takes over](crate::hand_over) gets the sockets of the old one, by their
+/// names or else by their addresses, and [`accept`](Listener::accept) waits until this process is to serve.
+///
+/// With the feature `fd_store`, on Linux and where `NOTIFY_SOCKET` is set, a socket that was bound is stored with
+/// systemd under the listener's name, if the unit has `FileDescriptorStoreMax=`. The next process gets it as one that is
+/// passed. Such a socket stays open when its listener is dropped, and its name must be its own.
+///
 /// # Errors
 ///
 /// If the address cannot be parsed, resolved or bound, or the passed socket does not match it. The error's text

@@ -150,8 +150,9 @@ pub(crate) fn wait_to_serve() -> Option<&'static CancellationToken> {
     SERVES.get().filter(|serves| !serves.is_cancelled())
 }
 
-/// Closes the sockets of the process before this one that no listener has taken, with their files.
+/// Closes the sockets of the process before this one that nothing here has taken, with their files.
 pub(crate) fn close_unclaimed() {
+    HEALTH.lock().unwrap_or_else(PoisonError::into_inner).clear();
     let is_unclaimed = |passed: &mut Passed| passed.origin == Origin::Predecessor && !passed.is_taken;
     let unclaimed: Vec<_> = sockets().extract_if(.., is_unclaimed).collect();
     for passed in unclaimed {

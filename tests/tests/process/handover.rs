@@ -1,13 +1,19 @@
 //! Hand-overs to a new process, from the clients' and from a process manager's side.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use canstop_tests::load::{Connections, Load, Tally};
 use canstop_tests::{Audience, Probe, Signal, http};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_handover");
 
@@ -66,6 +72,23 @@ impl Program {
     fn hand_over(&mut self) {
         self.request();
         self.wait_for_next();
+    }
+
+    /// The same after a process was killed: until that is gone, requests are refused.
+    fn hand_over_once_free(&mut self) {
+        self.request();
+        let pid = loop {
+            let line = self.probe.wait_for_start("");
+            if let Some(pid) = line.strip_prefix("started ") {
+                break pid.parse().expect("a pid");
+            }
+            if line.contains("hand-over refused: busy") {
+                self.request();
+            }
+        };
+        self.wait_for_line_of(pid, "took_over");
+        self.wait_for_line_of(pid, "predecessor_ended");
+        self.pid = pid;
     }
 
     /// Stops the process that serves, and gives what all of them have said.
@@ -138,8 +161,8 @@ fn a_successor_that_fails_costs_no_request() {
     let clients = Clients::start(program.address(), health);
     for round in 0..rounds() {
         let (plan, error) = [
-            ("fail", "ended before it was ready, exit status: 1; this process goes on serving"),
-            ("exit", "exit status: 3; this process goes on serving"),
+            ("fail", "ended before it was ready; what it has logged says why; this process goes on serving"),
+            ("exit", "ended before it was ready; what it has logged says why; this process goes on serving"),
             ("hang", "was not ready within the upgrade_timeout of 400ms; this process goes on serving"),
         ][round as usize % 3];
         program.plan(plan);
@@ -150,8 +173,7 @@ fn a_successor_that_fails_costs_no_request() {
     }
     let old = program.pid;
     program.plan("");
-    // A process that was killed may not be gone yet; then the request is refused, and made again.
-    program.hand_over();
+    program.hand_over_once_free();
     assert_ne!(program.pid, old);
     clients.wait_for(20);
     clients.lost_nothing();
@@ -186,7 +208,7 @@ fn a_program_hands_over_by_itself_and_learns_the_outcome() {
     program.plan("fail");
     program.probe.say("hand over");
     let line = program.wait_for_line_of(program.pid, "hand-over failed: ");
-    assert!(line.contains("exit status: 1"), "{line}");
+    assert!(line.contains("ended before it was ready"), "{line}");
     let line = program.wait_for_line_of(program.pid, "hand-over failed: ");
     assert!(line.ends_with("refused: false"), "{line}");
     program.plan("");
@@ -231,7 +253,144 @@ fn a_new_process_may_have_more_listeners() {
     assert_eq!(finished.printed_after("moved to 127.0.0.1:").count(), 1, "{finished}");
 }
 
-/// Programs share a port with `SO_REUSEPORT`, or follow one another. This is what the hand-over is for.
+/// A process manager's socket.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("manager-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).expect("a free path");
+        socket.set_read_timeout(Some(Duration::from_secs(15))).expect("a time that is not zero");
+        Self { socket, path }
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().expect("a plain path")
+    }
+
+    /// The next message that is no heartbeat, and the descriptors with it.
+    fn next(&self) -> (String, Vec<OwnedFd>) {
+        loop {
+            let mut bytes = [0; 4_096];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let mut buffer = [IoSliceMut::new(&mut bytes)];
+            let received = recvmsg(&self.socket, &mut buffer, &mut ancillary, RecvFlags::empty()).expect("a message");
+            let fds = ancillary.drain().filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(fds) => Some(fds.collect::<Vec<_>>()),
+                _ => None,
+            });
+            let fds = fds.flatten().collect();
+            let text = String::from_utf8(bytes[..received.bytes].to_vec()).expect("the protocol is text");
+            if text != "WATCHDOG=1" {
+                return (text, fds);
+            }
+        }
+    }
+
+    /// Waits for a message that begins with this.
+    fn wait_for(&self, start: &str) -> (String, Vec<OwnedFd>) {
+        loop {
+            let message = self.next();
+            if message.0.starts_with(start) {
+                return message;
+            }
+        }
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn a_manager_learns_of_the_new_process_and_of_no_stop() {
+    let manager = Manager::new("learns");
+    let variables = [("NOTIFY_SOCKET", manager.path()), ("WATCHDOG_USEC", "60000000")];
+    let mut program = Program::start("manager", "127.0.0.1:0", &variables);
+    manager.wait_for("READY=1");
+    program.hand_over();
+    let handed_over = format!("MAINPID={0}\nREADY=1\nSTATUS=handed over to process {0}", program.pid);
+    assert_eq!(manager.next().0, handed_over, "the old process's last word");
+    // The new process's first: what it had to say while it started was held back.
+    let (first, _) = manager.wait_for("");
+    assert!(first.starts_with("FDSTORE=1") || first.starts_with("READY=1\nSTATUS=ready: 1 service"), "{first}");
+    program.terminate().exited(0);
+    let (stopping, _) = manager.wait_for("STOPPING=1");
+    assert!(stopping.contains("STATUS=stopping (SIGTERM)"), "{stopping}");
+}
+
+/// Starts a process with a socket as the manager passes it, and gives its output.
+fn start_with(socket: OwnedFd, name: &str, address: &str, manager: &Manager) -> Child {
+    let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, PROGRAM, address]).env("LISTEN_FDNAMES", name).env("NOTIFY_SOCKET", manager.path());
+    command.stdin(socket).stdout(Stdio::piped()).spawn().expect("there is a shell")
+}
+
+/// The address that a process listens on.
+fn address_of(process: &mut Child) -> String {
+    let output = BufReader::new(process.stdout.take().expect("it is piped"));
+    let mut lines = output.lines().map_while(Result::ok);
+    lines.find_map(|line| line.strip_prefix("listening on ").map(ToOwned::to_owned)).expect("it listens")
+}
+
+fn end(mut process: Child) {
+    Signal::Terminate.send_to(process.id());
+    let status = process.wait().expect("it is a child");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_bound_socket_is_stored_and_taken_back() {
+    let manager = Manager::new("stores");
+    let program = Program::start("stored", "127.0.0.1:0", &[("NOTIFY_SOCKET", manager.path())]);
+    let (message, mut fds) = manager.wait_for("FDSTORE=1");
+    assert_eq!(message, "FDSTORE=1\nFDNAME=web");
+    let (address, socket) = (program.address(), fds.pop().expect("a socket"));
+    assert!(fds.is_empty());
+    program.terminate().exited(0);
+    // No process runs, and clients are not refused.
+    let client = thread::spawn(move || http::get(address, "/"));
+    let mut next = start_with(socket, "web", "127.0.0.1:0", &manager);
+    assert_eq!(address_of(&mut next), address.to_string());
+    let answer = client.join().expect("a client does not panic").expect("an answer");
+    assert_eq!(answer.body, next.id().to_string());
+    end(next);
+}
+
+#[test]
+fn a_stored_socket_for_another_address_is_removed() {
+    let manager = Manager::new("moves");
+    let stored = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (old, new) = (stored.local_addr().expect("it is bound"), http::free_address());
+    let mut process = start_with(stored.into(), "web", &new.to_string(), &manager);
+    assert_eq!(address_of(&mut process), new.to_string());
+    assert_eq!(manager.wait_for("FDSTOREREMOVE=1").0, "FDSTOREREMOVE=1\nFDNAME=web");
+    assert_eq!(manager.wait_for("FDSTORE=1").0, "FDSTORE=1\nFDNAME=web");
+    assert!(std::net::TcpStream::connect(old).is_err(), "the old socket is still open");
+    end(process);
+}
+
+#[test]
+fn a_stored_socket_without_a_listener_is_removed() {
+    let manager = Manager::new("unclaimed");
+    let stored = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let old = stored.local_addr().expect("it is bound");
+    let mut process = start_with(stored.into(), "admin", "127.0.0.1:0", &manager);
+    assert_ne!(address_of(&mut process), old.to_string());
+    assert_eq!(manager.wait_for("FDSTOREREMOVE=1").0, "FDSTOREREMOVE=1\nFDNAME=admin");
+    assert!(std::net::TcpStream::connect(old).is_err(), "its clients would wait for ever");
+    end(process);
+}
+
+/// What the hand-over is for.
 #[test]
 fn a_restart_refuses_connections() {
     let program = Program::start("restart", &http::free_address().to_string(), &[]);
