@@ -1,10 +1,10 @@
 //! What the three attributes share: read, judge, expand.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::Signature;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Generics, Signature};
 
-use crate::args::{Location, Options};
+use crate::args::{Flag, Given, Location, Options, Setting};
 use crate::diag::Errors;
 use crate::function::{Function, Sorted};
 use crate::paths::Crate;
@@ -24,25 +24,78 @@ impl Declaration {
         quote!(#(#inner)* #sig #body)
     }
 
-    /// All of the generated function but its body. It takes nothing.
-    pub(crate) fn head(&self, output: TokenStream) -> TokenStream {
+    /// All of the generated function but its body: the user's attributes, visibility and name, with these.
+    pub(crate) fn head(&self, generics: &Generics, parameters: TokenStream, output: TokenStream) -> TokenStream {
         let outer = &self.attributes.outer;
         let Function { vis, sig, .. } = &self.function;
         let (fn_token, ident) = (&sig.fn_token, &sig.ident);
-        let parameters = self.function.parenthesized(TokenStream::new());
-        quote!(#(#outer)* #vis #fn_token #ident #parameters #output)
+        let (generics, _, where_clause) = generics.split_for_impl();
+        let parameters = self.function.parenthesized(parameters);
+        quote!(#(#outer)* #vis #fn_token #ident #generics #parameters #output #where_clause)
     }
 
-    /// What is left of a faulty function that takes nothing, so that only the faults are reported.
-    pub(crate) fn shape(&self, head: &TokenStream, faults: &TokenStream) -> TokenStream {
-        let body = &self.function.body;
-        let inner = self.function.mended(true).map(|sig| self.inner(&sig, &quote!(#body)));
+    /// What is left of a faulty function, so that only the faults are reported: its callers compile, and so does
+    /// its body, in `inner`. `used` are the names of parameters that would be reported as unused.
+    pub(crate) fn shape<'a>(
+        &self,
+        head: &TokenStream,
+        faults: &TokenStream,
+        inner: Option<TokenStream>,
+        used: impl IntoIterator<Item = &'a Ident>,
+    ) -> TokenStream {
+        let mut used = used.into_iter().peekable();
+        let used = used.peek().is_some().then(|| quote!(_ = (#(&#used,)*);));
         let body = self.function.braced(quote! {
             #faults
             #inner
+            #used
             loop {}
         });
         quote!(#head #body)
+    }
+
+    /// The user's own function as far as a compile that has failed already can check it. A body that `awaits` is
+    /// checked as that of an `async` function.
+    pub(crate) fn mended(&self, awaits: bool) -> Option<TokenStream> {
+        let body = &self.function.body;
+        self.function.mended(awaits).map(|sig| self.inner(&sig, &quote!(#body)))
+    }
+}
+
+/// The options that were given, each as a call of its setter.
+#[derive(Default)]
+pub(crate) struct Setters(TokenStream);
+
+impl Setters {
+    /// The setter of an option with one value. `written` makes an expression of what the attribute says.
+    pub(crate) fn set<T>(
+        &mut self,
+        setter: &str,
+        given: Option<&Given<Setting<T>>>,
+        written: impl FnOnce(&T) -> TokenStream,
+    ) {
+        if let Some(given) = given {
+            self.call(setter, given.value.expression(written));
+        }
+    }
+
+    /// The setter of a flag.
+    pub(crate) fn flag(&mut self, setter: &str, given: Option<&Given<Flag>>) {
+        if given.is_some() {
+            self.call(setter, TokenStream::new());
+        }
+    }
+
+    /// A call of a setter.
+    pub(crate) fn call(&mut self, setter: &str, arguments: TokenStream) {
+        let setter = Ident::new(setter, Span::call_site());
+        self.0.extend(quote!(.#setter(#arguments)));
+    }
+}
+
+impl ToTokens for Setters {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.0.to_tokens(tokens);
     }
 }
 

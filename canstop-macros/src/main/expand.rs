@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::ReturnType;
 use syn::ext::IdentExt as _;
+use syn::{Generics, ReturnType};
 
 use super::body::with_services_at_its_ends;
 use super::check::Plan;
-use crate::attribute::Declaration;
+use crate::args::Count;
+use crate::attribute::{Declaration, Setters};
 use crate::paths::{duration, type_argument};
 
 /// The whole function. The user's own is inside, under the same name.
@@ -45,11 +46,11 @@ pub(super) fn program(Plan { declaration, guards }: &Plan) -> TokenStream {
 
 /// What is left of a faulty `main`.
 pub(super) fn shape(Plan { declaration, .. }: &Plan, faults: &TokenStream) -> TokenStream {
-    declaration.shape(&head(declaration), faults)
+    declaration.shape(&head(declaration), faults, declaration.mended(true), [])
 }
 
 fn head(declaration: &Declaration) -> TokenStream {
-    declaration.head(quote!(-> ::std::process::ExitCode))
+    declaration.head(&Generics::default(), TokenStream::new(), quote!(-> ::std::process::ExitCode))
 }
 
 fn linked(declaration: &Declaration) -> impl Iterator<Item = &Ident> {
@@ -60,58 +61,28 @@ fn linked(declaration: &Declaration) -> impl Iterator<Item = &Ident> {
 fn described(declaration: &Declaration) -> TokenStream {
     let Declaration { krate, options, .. } = declaration;
     let app = krate.item("App");
-    let mut calls = TokenStream::new();
+    let mut setters = Setters::default();
     match &options.services {
         // Exactly these: not what else this crate has registered.
         Some(services) => {
             let makes = krate.item("MakesService");
-            calls.extend(services.value.0.iter().map(|path| quote!(.service(#makes::make(#path)))));
+            services.value.0.iter().for_each(|path| setters.call("service", quote!(#makes::make(#path))));
         }
-        None => calls.extend(quote!(.link_own(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME")))),
+        None => setters.call("link_own", quote!(::core::module_path!(), ::core::option_env!("CARGO_BIN_NAME"))),
     }
     for linked in linked(declaration) {
-        let name = linked.unraw().to_string();
-        calls.extend(quote!(.link(#name)));
+        setters.call("link", Literal::string(&linked.unraw().to_string()).to_token_stream());
     }
-    if let Some(grace) = &options.grace {
-        let grace = grace.value.expression(|grace| duration(grace.0));
-        calls.extend(quote!(.grace(#grace)));
-    }
-    if let Some(drain_delay) = &options.drain_delay {
-        let drain_delay = drain_delay.value.expression(|delay| duration(*delay));
-        calls.extend(quote!(.drain_delay(#drain_delay)));
-    }
-    if let Some(health) = &options.health {
-        let address = health.value.expression(|address| Literal::string(&address.0).to_token_stream());
-        calls.extend(quote!(.health(#address)));
-    }
-    if let Some(status) = &options.status {
-        let status = status.value.expression(|status| status.0.to_token_stream());
-        calls.extend(quote!(.status(#status)));
-    }
-    if let Some(metrics) = &options.metrics {
-        let metrics = metrics.value.expression(|metrics| metrics.0.to_token_stream());
-        calls.extend(quote!(.metrics(#metrics)));
-    }
-    if let Some(stall) = &options.stall {
-        let stall = stall.value.expression(|stall| duration(stall.0));
-        calls.extend(quote!(.stall(#stall)));
-    }
-    if let Some(blocked) = &options.blocked {
-        let blocked = blocked.value.expression(|blocked| duration(blocked.0));
-        calls.extend(quote!(.blocked(#blocked)));
-    }
-    if let Some(timeout) = &options.upgrade_timeout {
-        let timeout = timeout.value.expression(|timeout| duration(timeout.0));
-        calls.extend(quote!(.upgrade_timeout(#timeout)));
-    }
-    if let Some(flavor) = &options.flavor {
-        let flavor = flavor.value.expression(|flavor| flavor.path(&krate.item("Flavor")));
-        calls.extend(quote!(.flavor(#flavor)));
-    }
-    if let Some(threads) = &options.worker_threads {
-        let threads = threads.value.expression(|threads| Literal::usize_unsuffixed(threads.0).to_token_stream());
-        calls.extend(quote!(.worker_threads(#threads)));
-    }
-    quote!(#app::new() #calls)
+    setters.set("grace", options.grace.as_ref(), |grace| duration(grace.0));
+    setters.set("drain_delay", options.drain_delay.as_ref(), |delay| duration(*delay));
+    setters.set("health", options.health.as_ref(), |address| Literal::string(&address.0).to_token_stream());
+    setters.set("status", options.status.as_ref(), |status| status.0.to_token_stream());
+    setters.set("metrics", options.metrics.as_ref(), |metrics| metrics.0.to_token_stream());
+    setters.set("stall", options.stall.as_ref(), |stall| duration(stall.0));
+    setters.set("blocked", options.blocked.as_ref(), |blocked| duration(blocked.0));
+    setters.set("upgrade_timeout", options.upgrade_timeout.as_ref(), |timeout| duration(timeout.0));
+    setters.set("flavor", options.flavor.as_ref(), |flavor| flavor.path(&krate.item("Flavor")));
+    let number = |threads: &Count| Literal::usize_unsuffixed(threads.0).to_token_stream();
+    setters.set("worker_threads", options.worker_threads.as_ref(), number);
+    quote!(#app::new() #setters)
 }

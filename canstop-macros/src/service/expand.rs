@@ -2,13 +2,12 @@
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::Signature;
 
 use super::check::Plan;
 use super::lint::Finding;
 use super::parameters::State;
 use crate::args::{Backoff, Limit, Ready, Setting};
-use crate::attribute::Declaration;
+use crate::attribute::{Declaration, Setters};
 use crate::function::Function;
 use crate::paths::{duration, local, type_argument};
 
@@ -18,7 +17,7 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
     let ident = &plan.declaration.function.sig.ident;
     let head = head(plan, &plan.output.ty, None);
     let registration = registration(plan);
-    let inner = inner(plan, &plan.declaration.function.sig);
+    let inner = inner(plan);
     let made = made(plan);
     let service = local("service", Span::call_site());
     let described = described(plan, service.to_token_stream());
@@ -40,44 +39,27 @@ pub(super) fn service(plan: &Plan) -> TokenStream {
     plan.declaration.krate.checked(quote!(#head #body))
 }
 
-/// What is left of a faulty service: enough that its callers compile and its body is checked, so
-/// that nothing is told but the faults.
+/// What is left of a faulty service.
 pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
-    let receiver = plan.declaration.function.sig.receiver().map(|receiver| quote!(#receiver,));
-    let head = head(plan, &plan.output.named(), receiver);
-    let awaits = plan.declaration.options.blocking.is_none() && !plan.output.promised;
-    let inner = plan.declaration.function.mended(awaits).map(|sig| inner(plan, &sig));
-    // What is taken and not used would be warned of.
-    let names = plan.parameters.state.iter().map(|state| &state.name);
-    let body = plan.declaration.function.braced(quote! {
-        #faults
-        #inner
-        _ = (#(&#names,)*);
-        loop {}
-    });
-    quote!(#head #body)
+    let Plan { declaration, parameters, output, .. } = plan;
+    let receiver = declaration.function.sig.receiver().map(|receiver| quote!(#receiver,));
+    let head = head(plan, &output.named(), receiver);
+    let awaits = declaration.options.blocking.is_none() && !output.promised;
+    let used = parameters.state.iter().map(|state| &state.name);
+    declaration.shape(&head, faults, declaration.mended(awaits), used)
 }
 
 /// All of the constructor but its body.
 fn head(plan: &Plan, output: &TokenStream, receiver: Option<TokenStream>) -> TokenStream {
-    let outer = &plan.declaration.attributes.outer;
-    let vis = &plan.declaration.function.vis;
-    let sig = &plan.declaration.function.sig;
-    let (fn_token, ident) = (&sig.fn_token, &sig.ident);
-    let (generics, _, where_clause) = sig.generics.split_for_impl();
+    let Declaration { function, krate, .. } = &plan.declaration;
     let state = plan.parameters.state.iter().map(|State { name, ty }| quote!(#name: #ty));
-    let service = plan.declaration.krate.item("Service");
-    let parameters = plan.declaration.function.parenthesized(quote!(#receiver #(#state),*));
-    let close = plan.declaration.function.closing();
-    quote! {
-        #(#outer)*
-        #vis #fn_token #ident #generics #parameters -> #service<#output #close #where_clause
-    }
+    let (service, close) = (krate.item("Service"), function.closing());
+    plan.declaration.head(&function.sig.generics, quote!(#receiver #(#state),*), quote!(-> #service<#output #close))
 }
 
 /// The user's own function.
-fn inner(plan: &Plan, sig: &Signature) -> TokenStream {
-    let body = &plan.declaration.function.body;
+fn inner(plan: &Plan) -> TokenStream {
+    let Function { sig, body, .. } = &plan.declaration.function;
     let inner = plan.declaration.inner(sig, &quote!(#body));
     // A service owns what it takes, also where its body only looks at it.
     let owns = plan.declaration.options.blocking.is_some().then(|| quote!(#[allow(clippy::needless_pass_by_value)]));
@@ -178,77 +160,56 @@ fn cloned(plan: &Plan, state: &State) -> TokenStream {
 /// The options that were written, each a call on the service.
 fn described(plan: &Plan, service: TokenStream) -> TokenStream {
     let Declaration { krate, options, .. } = &plan.declaration;
-    let mut calls = TokenStream::new();
+    let mut setters = Setters::default();
     // What one option gives to two parameters.
     let mut parted = TokenStream::new();
     if let Some(Setting::Computed(name)) = options.name.as_ref().map(|given| &given.value) {
-        calls.extend(quote!(.name(#name)));
+        setters.call("name", name.clone());
     }
-    if let Some(restart) = &options.restart {
-        let restart = restart.value.expression(|restart| restart.path(&krate.item("Restart")));
-        calls.extend(quote!(.restart(#restart)));
-    }
-    if let Some(backoff) = &options.backoff {
-        match &backoff.value {
-            Setting::Written(Backoff { min, max }) => {
-                let (min, max) = (duration(*min), duration(*max));
-                calls.extend(quote!(.backoff(#min, #max)));
-            }
-            Setting::Computed(expression) => {
-                let [min, max] = ["min", "max"].map(|name| local(name, Span::call_site()));
-                parted.extend(quote! {
-                    let ::core::ops::Range::<::core::time::Duration> { start: #min, end: #max } = #expression;
-                });
-                calls.extend(quote!(.backoff(#min, #max)));
-            }
+    setters.set("restart", options.restart.as_ref(), |restart| restart.path(&krate.item("Restart")));
+    match options.backoff.as_ref().map(|given| &given.value) {
+        Some(Setting::Written(Backoff { min, max })) => {
+            let (min, max) = (duration(*min), duration(*max));
+            setters.call("backoff", quote!(#min, #max));
         }
-    }
-    if let Some(limit) = &options.limit {
-        match &limit.value {
-            Setting::Written(Limit { failures, window }) => {
-                let (failures, window) = (Literal::u32_unsuffixed(*failures), duration(*window));
-                calls.extend(quote!(.limit(#failures, #window)));
-            }
-            Setting::Computed(expression) => {
-                let [failures, window] = ["failures", "window"].map(|name| local(name, Span::call_site()));
-                parted.extend(quote! {
-                    let (#failures, #window): (::core::primitive::u32, ::core::time::Duration) = #expression;
-                });
-                calls.extend(quote!(.limit(#failures, #window)));
-            }
+        Some(Setting::Computed(expression)) => {
+            let [min, max] = ["min", "max"].map(|name| local(name, Span::call_site()));
+            parted.extend(quote! {
+                let ::core::ops::Range::<::core::time::Duration> { start: #min, end: #max } = #expression;
+            });
+            setters.call("backoff", quote!(#min, #max));
         }
+        None => {}
     }
-    if let Some(grace) = &options.grace {
-        let grace = grace.value.expression(|grace| duration(grace.0));
-        calls.extend(quote!(.grace(#grace)));
+    match options.limit.as_ref().map(|given| &given.value) {
+        Some(Setting::Written(Limit { failures, window })) => {
+            let (failures, window) = (Literal::u32_unsuffixed(*failures), duration(*window));
+            setters.call("limit", quote!(#failures, #window));
+        }
+        Some(Setting::Computed(expression)) => {
+            let [failures, window] = ["failures", "window"].map(|name| local(name, Span::call_site()));
+            parted.extend(quote! {
+                let (#failures, #window): (::core::primitive::u32, ::core::time::Duration) = #expression;
+            });
+            setters.call("limit", quote!(#failures, #window));
+        }
+        None => {}
     }
-    if let Some(start_timeout) = &options.start_timeout {
-        let start_timeout = start_timeout.value.expression(|timeout| duration(timeout.0));
-        calls.extend(quote!(.start_timeout(#start_timeout)));
-    }
-    if let Some(start) = &options.start {
-        let start = start.value.expression(|start| start.path(&krate.item("Start")));
-        calls.extend(quote!(.start(#start)));
-    }
+    setters.set("grace", options.grace.as_ref(), |grace| duration(grace.0));
+    setters.set("start_timeout", options.start_timeout.as_ref(), |timeout| duration(timeout.0));
+    setters.set("start", options.start.as_ref(), |start| start.path(&krate.item("Start")));
     let notifies = || plan.parameters.notifies.then_some(&Setting::Written(Ready::Notify));
     if let Some(ready) = options.ready.as_ref().map(|given| &given.value).or_else(notifies) {
-        let ready = ready.expression(|ready| ready.path(&krate.item("Ready")));
-        calls.extend(quote!(.ready(#ready)));
+        setters.call("ready", ready.expression(|ready| ready.path(&krate.item("Ready"))));
     }
     for need in options.after.iter().flat_map(|given| &given.value.0) {
-        calls.extend(quote!(.after(#need)));
+        setters.call("after", need.to_token_stream());
     }
     for need in options.bound_to.iter().flat_map(|given| &given.value.0) {
-        calls.extend(quote!(.bound_to(#need)));
+        setters.call("bound_to", need.to_token_stream());
     }
-    if options.optional.is_some() {
-        calls.extend(quote!(.optional()));
-    }
-    if options.cancel.is_some() {
-        calls.extend(quote!(.cancel()));
-    }
-    if options.own_runtime.is_some() {
-        calls.extend(quote!(.own_runtime()));
-    }
-    if parted.is_empty() { quote!(#service #calls) } else { quote!({ #parted #service #calls }) }
+    setters.flag("optional", options.optional.as_ref());
+    setters.flag("cancel", options.cancel.as_ref());
+    setters.flag("own_runtime", options.own_runtime.as_ref());
+    if parted.is_empty() { quote!(#service #setters) } else { quote!({ #parted #service #setters }) }
 }

@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
+use syn::Generics;
 
 use super::check::Plan;
 use crate::args::Count;
-use crate::attribute::Declaration;
+use crate::attribute::{Declaration, Setters};
 use crate::paths::duration;
 
 /// The whole function. The user's own is inside, under the same name.
@@ -37,42 +38,30 @@ pub(super) fn test(plan: &Plan) -> TokenStream {
 
 /// What is left of a faulty test.
 pub(super) fn shape(plan: &Plan, faults: &TokenStream) -> TokenStream {
-    plan.0.shape(&head(plan), faults)
+    plan.0.shape(&head(plan), faults, plan.0.mended(true), [])
 }
 
 /// What is left of a test whose body may name what is not there.
 pub(super) fn bare(Plan(declaration): &Plan, faults: &TokenStream) -> TokenStream {
-    let head = declaration.head(TokenStream::new());
-    let body = declaration.function.braced(faults.clone());
-    quote!(#head #body)
+    let head = declaration.head(&Generics::default(), TokenStream::new(), TokenStream::new());
+    declaration.shape(&head, faults, None, [])
 }
 
 /// What a test returns that runs often is judged by the harness.
 fn head(plan: &Plan) -> TokenStream {
     let runs_often = plan.stops() || plan.abandons();
     let output = &plan.0.function.sig.output;
-    plan.0.head(if runs_often { TokenStream::new() } else { output.to_token_stream() })
+    let output = if runs_often { TokenStream::new() } else { output.to_token_stream() };
+    plan.0.head(&Generics::default(), TokenStream::new(), output)
 }
 
 /// The options that were written, each a call on the harness.
 fn described(Declaration { krate, options, .. }: &Declaration) -> TokenStream {
     let testing = krate.item("testing");
-    let mut calls = TokenStream::new();
-    if let Some(grace) = &options.grace {
-        let grace = grace.value.expression(|grace| duration(grace.0));
-        calls.extend(quote!(.grace(#grace)));
-    }
-    if let Some(drain_delay) = &options.drain_delay {
-        let drain_delay = drain_delay.value.expression(|delay| duration(*delay));
-        calls.extend(quote!(.drain_delay(#drain_delay)));
-    }
-    if let Some(clock) = &options.clock {
-        let clock = clock.value.expression(|clock| clock.path(&quote!(#testing::Clock)));
-        calls.extend(quote!(.clock(#clock)));
-    }
-    if let Some(limit) = &options.runs {
-        let limit = limit.value.expression(|Count(limit)| quote!(#limit));
-        calls.extend(quote!(.limit(#limit)));
-    }
-    quote!(#testing::Harness::new() #calls)
+    let mut setters = Setters::default();
+    setters.set("grace", options.grace.as_ref(), |grace| duration(grace.0));
+    setters.set("drain_delay", options.drain_delay.as_ref(), |delay| duration(*delay));
+    setters.set("clock", options.clock.as_ref(), |clock| clock.path(&quote!(#testing::Clock)));
+    setters.set("limit", options.runs.as_ref(), |Count(limit)| quote!(#limit));
+    quote!(#testing::Harness::new() #setters)
 }
