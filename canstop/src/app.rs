@@ -210,9 +210,21 @@ impl App {
         }
         let outside = Outside::prepare(&resolved, &world)?;
         install_hook();
-        let names_services = !self.linked.is_empty();
         let control = control::launch(Settings::new(&resolved), outside)?;
         let supervisor = control.supervisor;
+        let built = catch(|| self.build_runtime(supervisor)).unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        match built {
+            Ok(runtime) => Ok((runtime, control)),
+            Err(error) => {
+                control.cancel();
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands the services over and builds the data plane's runtime.
+    fn build_runtime(self, supervisor: &'static Supervisor) -> io::Result<Runtime> {
+        let names_services = !self.linked.is_empty();
         for service in registered_in(&self.linked).into_iter().chain(self.services) {
             hand_over(supervisor, service, false);
         }
@@ -236,9 +248,9 @@ impl App {
         };
         // tokio panics if it cannot spawn its first thread, and silently has fewer workers if it cannot spawn all.
         spare_threads(workers + 1)?;
-        let runtime = catch(|| builder.build()).map_err(io::Error::other)??;
+        let runtime = builder.build()?;
         supervisor.attach_data_plane(runtime.handle());
-        Ok((runtime, control))
+        Ok(runtime)
     }
 }
 

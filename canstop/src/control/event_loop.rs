@@ -85,6 +85,8 @@ pub(crate) enum Over {
     Finished,
     /// The process ends now.
     Forced,
+    /// There is no program: the runtime could not be built.
+    NeverLaunched,
 }
 
 /// What one turn waits for.

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::machine::Exit;
-use crate::session::Supervisor;
+use crate::session::{Message, Supervisor};
 
 /// The control plane's ends.
 #[derive(Debug)]
@@ -32,6 +32,15 @@ impl MainChannels {
     #[cfg(feature = "testing")]
     pub(crate) fn of_test() -> Self {
         Self { drop_main: CancellationToken::new(), finished: None, exit: mpsc::channel().0 }
+    }
+}
+
+impl ControlPlane {
+    /// Ends the control plane of a program that cannot be launched, and waits until it has ended.
+    pub(crate) fn cancel(self) {
+        self.supervisor.send(Message::LaunchFailed);
+        // Nothing is sent: the control thread drops its end.
+        let _ = self.exit.recv();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::event_loop::EventLoop;
+use super::event_loop::{EventLoop, Over};
 use crate::machine::{Event, Input, Phase, ServiceId, Time};
 use crate::session::{Inbox, Message, NewService, SessionFailure, Site};
 
@@ -97,6 +97,7 @@ impl EventLoop {
                     let _ = for_itself.send(waits_for_itself);
                 });
             }
+            Message::LaunchFailed => self.over = Some(Over::NeverLaunched),
             Message::Emit(event) => self.emit(event, false),
             #[cfg(feature = "testing")]
             Message::EndGrace => self.end_grace(),

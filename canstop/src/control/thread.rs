@@ -134,6 +134,7 @@ fn control(
             match event_loop.run(async || deliveries.next().await, &mut inbox).await {
                 Over::Finished => finish(&mut event_loop, &mut inbox, guard).await,
                 Over::Forced => force(&event_loop, guard),
+                Over::NeverLaunched => guard.end_program(),
             }
         });
     });

@@ -62,6 +62,8 @@ pub(crate) enum Message {
     DataPlaneGone,
     /// Services that have registered themselves in a program that links no crate.
     NotLinked(Vec<String>),
+    /// The program could not be launched: nothing runs, and nothing will.
+    LaunchFailed,
 }
 
 /// The answer to a request for a hand-over: the new process, or whether the request was refused and why.

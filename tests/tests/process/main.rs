@@ -22,6 +22,8 @@ mod guards;
 mod handover;
 mod health;
 mod hearing;
+#[cfg(target_os = "linux")]
+mod launching;
 mod levels;
 mod linking;
 #[cfg(target_os = "linux")]
