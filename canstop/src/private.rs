@@ -10,11 +10,14 @@ use tracing::field::{DebugValue, DisplayValue};
 
 pub use crate::lifecycle::Within;
 use crate::registry::Service;
+// What only the compiler names: the parameters that it infers, and what a sealed method returns.
 pub use crate::registry::{AnyOutput, AnyService, AtEnd, Declared, Registration};
+pub use crate::registry::{Boxable, BoxedSend, BoxedSendSync, ByName, NamedService};
 pub use crate::session::{
     BlockingOutputProbe, NotAResult, OrTask, OutputObserver, OutputProbe, Place, PlacedSession, Site, function_of,
     observe,
 };
+pub use crate::session::{DebugResult, DisplayResult, ErrorResult, SilentResult};
 
 /// What an attribute expands to, as it is. It goes through here where the attribute was told where
 /// this crate is: were it told wrong, this one path would not be found, and not every other.

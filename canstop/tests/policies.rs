@@ -47,8 +47,8 @@ fn story(events: &[Event], service: &str) -> Vec<String> {
 /// The services in the order of their events of one kind.
 fn order(events: &[Event], kind: &str) -> Vec<String> {
     let service = |event: &Event| match event {
-        Event::ServiceReady { service }
-        | Event::ServiceStopping { service }
+        Event::ServiceReady { service, .. }
+        | Event::ServiceStopping { service, .. }
         | Event::ServiceStarted { service, .. } => Some(service.clone()),
         _ => None,
     };
@@ -189,7 +189,8 @@ async fn a_dependencys_sessions_do_not_delay_the_front(mut sup: Supervisor) {
 async fn a_flapping_service_delays_no_other(mut sup: Supervisor) {
     sup.start(failing(failures(u32::MAX)).name("flaps").backoff(ms(10), ms(10)).limit(u32::MAX, ms(1_000)));
     sup.start(failing(failures(1)).name("other").backoff(ms(500), ms(500)));
-    let restarted = |event: &Event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "other");
+    let restarted =
+        |event: &Event| matches!(event, Event::ServiceStarted { service, run: 2, .. } if service == "other");
     let began = tokio::time::Instant::now();
     sup.wait_for(restarted).await;
     assert!(began.elapsed() <= ms(510), "{:?}", began.elapsed());
@@ -203,9 +204,10 @@ async fn children_stop_before_their_parent_and_restart_with_it(mut sup: Supervis
         lifecycle.start(named("till").after("db"));
         lifecycle.stopping().await;
     }));
-    sup.wait_for(|event| matches!(event, Event::ServiceReady { service } if service == "shop/till")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceReady { service, .. } if service == "shop/till")).await;
     parent.restart().await.unwrap();
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "shop/till")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2, .. } if service == "shop/till"))
+        .await;
     assert_eq!(order(sup.events(), "service_stopping"), ["shop/till", "shop/db", "shop"]);
     let shown = sup.status().to_string();
     assert!(shown.contains("\n  shop/till: ready for 0 ms, 1 restart"), "{shown}");
@@ -237,7 +239,8 @@ async fn a_failed_parent_stops_its_children(mut sup: Supervisor) {
             Ok(())
         }
     }));
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "shop/till")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2, .. } if service == "shop/till"))
+        .await;
     let kinds: Vec<_> = sup.events().iter().map(|event| format!("{} {event}", event.kind())).collect();
     let at =
         |what: &str| kinds.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {kinds:#?}"));
@@ -253,7 +256,7 @@ async fn a_stuck_child_does_not_exceed_its_parents_time(mut sup: Supervisor) {
         lifecycle.stopping().await;
         tokio::time::sleep(ms(900)).await;
     }));
-    sup.wait_for(|event| matches!(event, Event::ServiceReady { service } if service == "shop/till")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceReady { service, .. } if service == "shop/till")).await;
     let report = sup.stop().await;
     let [till] = &report.stragglers[..] else { panic!("{report}") };
     assert_eq!(till.name.as_deref(), Some("shop/till"));
@@ -280,7 +283,7 @@ async fn bound_services_restart_in_order_and_others_keep_running(mut sup: Superv
 async fn services_bound_to_each_other_restart_together(mut sup: Supervisor) {
     sup.start(failing(failures(1)).name("leader").bound_to("follower").backoff(ms(500), ms(500)));
     let follower = sup.start(named("follower").bound_to("leader"));
-    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2 } if service == "leader")).await;
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { service, run: 2, .. } if service == "leader")).await;
     sup.advance(ms(1)).await;
     assert_eq!((follower.status().state, follower.status().restarts), (ServiceState::Ready, 1));
     assert_eq!(sup.stop().await.exit, Exit::Clean);

@@ -30,7 +30,7 @@ async fn restart(later: Later) -> Result<(), RestartError> {
 /// Who waits for whom, as the warnings have it.
 fn warnings(sup: &mut Supervisor) -> Vec<(String, String)> {
     let of_event = |event: &Event| match event {
-        Event::WaitsForItself { service, waiter, location } => {
+        Event::WaitsForItself { service, waiter, location, .. } => {
             assert!(location.file.ends_with("waits_for_itself.rs"), "{location}");
             Some((waiter.clone(), service.clone()))
         }

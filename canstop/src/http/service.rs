@@ -246,6 +246,7 @@ where
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
     pub trait Sealed {}
     impl<B> Sealed for hyper::Response<B> {}
     impl<B, E> Sealed for Result<hyper::Response<B>, E> {}

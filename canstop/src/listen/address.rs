@@ -29,6 +29,7 @@ impl fmt::Display for Address {
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
     pub trait Sealed {}
 }
 

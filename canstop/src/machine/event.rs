@@ -14,6 +14,7 @@ use super::source::SettingSource;
 #[non_exhaustive]
 pub enum Event {
     /// A run of a service began. The first one is run 1.
+    #[non_exhaustive]
     ServiceStarted {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -21,12 +22,14 @@ pub enum Event {
         run: u32,
     },
     /// A service is ready: those that need it may start.
+    #[non_exhaustive]
     ServiceReady {
         /// The service's name; a child's begins with its parent's.
         service: String,
     },
     /// `ready()` was called by a service that was ready as soon as it started: it needs
     /// [`Ready::Notify`](crate::Ready::Notify) for the call to mean something.
+    #[non_exhaustive]
     ReadyIgnored {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -36,6 +39,7 @@ pub enum Event {
     /// Code awaits [`ServiceHandle::stop`](crate::ServiceHandle::stop) or `restart()` of a service that ends
     /// only when this code has: it is that service's own, a child's, or that of a service that needs it. The
     /// request holds, and the future completes at once.
+    #[non_exhaustive]
     WaitsForItself {
         /// The service that is to stop.
         service: String,
@@ -45,11 +49,13 @@ pub enum Event {
         location: Location,
     },
     /// A stop was requested of a service, for good or for its next run.
+    #[non_exhaustive]
     ServiceStopping {
         /// The service's name; a child's begins with its parent's.
         service: String,
     },
     /// A run of a service ended. It is the last one unless a restart is announced.
+    #[non_exhaustive]
     ServiceEnded {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -59,6 +65,7 @@ pub enum Event {
         restart_in: Option<Duration>,
     },
     /// The state of a service panicked when it was dropped, after the service's last run.
+    #[non_exhaustive]
     StatePanicked {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -66,11 +73,13 @@ pub enum Event {
         error: String,
     },
     /// An optional service failed too often; the program goes on without it.
+    #[non_exhaustive]
     ServiceLost {
         /// The service's name; a child's begins with its parent's.
         service: String,
     },
     /// A service that was added to the running program does not fit into its plan.
+    #[non_exhaustive]
     ServiceRefused {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -79,6 +88,7 @@ pub enum Event {
     },
     /// A session returned an error or panicked. A flood of them is counted in the [`Report`]; not each
     /// of them is an event.
+    #[non_exhaustive]
     SessionFailed {
         /// Its own name, if it has one.
         name: Option<&'static str>,
@@ -94,6 +104,7 @@ pub enum Event {
         reason: ExitReason,
     },
     /// A listener accepts nothing for now, or a socket that was passed to the program is not used.
+    #[non_exhaustive]
     ListenerWarning {
         /// The listener's name.
         listener: String,
@@ -101,11 +112,13 @@ pub enum Event {
         warning: String,
     },
     /// The body of `main` returned an error or panicked.
+    #[non_exhaustive]
     MainFailed {
         /// The error or the panic, as text.
         error: String,
     },
     /// The program is asked to stop.
+    #[non_exhaustive]
     StopRequested {
         /// Why.
         cause: Cause,
@@ -119,23 +132,27 @@ pub enum Event {
         drain_delay_source: SettingSource,
     },
     /// A signal that changes nothing: it came too close to the first, or a stop was requested already.
+    #[non_exhaustive]
     DuplicateSignal {
         /// Which one.
         signal: Signal,
     },
     /// The program, or a library in it, has replaced the handler of a stop signal: this signal no longer stops
     /// the program. Emitted once.
+    #[non_exhaustive]
     SignalHandlerReplaced {
         /// Which signal.
         signal: Signal,
     },
     /// Services have registered themselves, and nothing starts them: their crate is not linked. See
     /// [`App::link`](crate::App::link).
+    #[non_exhaustive]
     ServicesNotLinked {
         /// Their names.
         services: Vec<String>,
     },
     /// What is waited for, once a second during a stop.
+    #[non_exhaustive]
     Waiting {
         /// The time that is left.
         remaining: Duration,
@@ -150,6 +167,7 @@ pub enum Event {
     },
     /// A service or session has held a thread of the runtime in one poll for longer than `CANSTOP_BLOCKED`.
     /// One site is reported at most once in ten seconds.
+    #[non_exhaustive]
     ThreadBlocked {
         /// What it is, as in "service `http`".
         what: String,
@@ -159,6 +177,7 @@ pub enum Event {
         since: Duration,
     },
     /// A thread that was reported as blocked is free again.
+    #[non_exhaustive]
     ThreadFreed {
         /// What had blocked it.
         what: String,
@@ -173,6 +192,7 @@ pub enum Event {
     ///
     /// The numbers are tokio's. A worker renews them whenever it is idle, and otherwise every 61 polls, so that many
     /// long polls in a row look like one.
+    #[non_exhaustive]
     WorkersHeld {
         /// How many workers.
         workers: u64,
@@ -182,6 +202,7 @@ pub enum Event {
     /// A service with a runtime of its own has not stopped in its time, while sessions of others that were abandoned
     /// are not dropped yet, because no worker is free to drop them. What the service waits for may be theirs, as a
     /// sender of its channel is.
+    #[non_exhaustive]
     HeldUp {
         /// The service's name; a child's begins with its parent's.
         service: String,
@@ -190,6 +211,7 @@ pub enum Event {
     },
     /// The runtime takes up no new work: its every worker is held. Health and the watchdog of a process
     /// manager are about to fail for it.
+    #[non_exhaustive]
     Stalled {
         /// For how long.
         since: Duration,
@@ -198,11 +220,13 @@ pub enum Event {
         blocking: Vec<String>,
     },
     /// The runtime takes up work again.
+    #[non_exhaustive]
     Recovered {
         /// For how long it had not.
         after: Duration,
     },
     /// A hook of [`flush`](crate::flush) panicked: what it was to flush may be lost.
+    #[non_exhaustive]
     FlushFailed {
         /// The hook's name.
         name: String,
@@ -235,6 +259,7 @@ pub enum Event {
         pid: u32,
     },
     /// The process manager cannot be notified.
+    #[non_exhaustive]
     NotifyFailed {
         /// Why not.
         error: String,
@@ -242,11 +267,13 @@ pub enum Event {
     /// Something did not end in time and is abandoned.
     Abandoned(Straggler),
     /// The number of further stragglers, which are not reported one by one.
+    #[non_exhaustive]
     MoreAbandoned {
         /// How many.
         rows: usize,
     },
     /// The program has stopped.
+    #[non_exhaustive]
     Stopped {
         /// Why.
         cause: Cause,
@@ -262,6 +289,7 @@ pub enum Event {
         exit: Exit,
     },
     /// The number of events that are missing here, because the log, the stream or the callback was too slow.
+    #[non_exhaustive]
     Missed {
         /// How many.
         count: u64,

@@ -113,6 +113,7 @@ pub enum Activity {
     /// It waits for something, and holds no thread.
     Waiting,
     /// It holds a thread: it has been in one poll, or one blocking call, for this long.
+    #[non_exhaustive]
     Blocking {
         /// Known to a tenth of a second.
         since: Duration,

@@ -28,8 +28,15 @@ impl<T, E> AtEnd<Result<T, E>> {
     }
 }
 
+mod sealed {
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Sealed {}
+
+    impl<R> Sealed for super::AtEnd<R> {}
+}
+
 /// Any other output. The inherent method above takes precedence.
-pub trait AnyOutput: Sized {
+pub trait AnyOutput: sealed::Sealed + Sized {
     /// The output of `main`.
     type Output;
     /// Runs the services.

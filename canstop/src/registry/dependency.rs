@@ -16,7 +16,7 @@ pub trait Dependency<Marker> {
     fn reference(self) -> NamedService;
 }
 
-/// The service that a [`Dependency`] names.
+/// The service that a [`Dependency`] names. Others can make none, so they implement no [`Dependency`].
 #[derive(Debug)]
 pub struct NamedService(pub(super) Reference);
 

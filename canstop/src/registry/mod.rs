@@ -12,9 +12,9 @@ mod at_end;
 
 pub use at_end::{AnyOutput, AtEnd};
 pub use declared::{Declared, ServiceFunction};
-pub use dependency::Dependency;
+pub use dependency::{ByName, Dependency, NamedService};
 pub use handle::{RestartError, ServiceHandle};
-pub use output::{MainOutput, ServiceOutput};
+pub use output::{Boxable, BoxedSend, BoxedSendSync, MainOutput, ServiceOutput};
 pub use parameter::{LifecycleParameter, RestartState};
 pub use registered::{MakesService, Registration};
 pub use service::{AnyService, Service};

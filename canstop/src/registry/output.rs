@@ -9,6 +9,17 @@ use std::error::Error;
 use crate::failure::with_sources;
 use crate::machine::ExitReason;
 
+mod sealed {
+    use std::convert::Infallible;
+
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+    impl Sealed for Infallible {}
+    impl<T, E> Sealed for Result<T, E> {}
+}
+
 /// What a service may return: `()`, `!`, or a `Result` of these whose error can be boxed,
 /// as `anyhow::Error` and every `Error + Send + Sync` can.
 #[diagnostic::on_unimplemented(
@@ -16,7 +27,7 @@ use crate::machine::ExitReason;
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed and sent: `anyhow::Error`, `Box<dyn Error + Send + Sync>`, or a type that implements `std::error::Error`"
 )]
-pub trait ServiceOutput: Send + 'static {
+pub trait ServiceOutput: sealed::Sealed + Send + 'static {
     /// Converts the output to a result.
     ///
     /// # Errors
@@ -71,7 +82,7 @@ where
     label = "return `()`, `!`, or `Result<(), E>`",
     note = "`E` is any error that can be boxed: `anyhow::Error`, `Box<dyn Error>`, or a type that implements `std::error::Error`"
 )]
-pub trait MainOutput<Kind = Boxable> {
+pub trait MainOutput<Kind = Boxable>: sealed::Sealed {
     /// Converts the output to a result.
     ///
     /// # Errors

@@ -2,6 +2,18 @@
 
 use crate::lifecycle::Lifecycle;
 
+mod sealed {
+    use crate::lifecycle::Lifecycle;
+
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Own {}
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait State {}
+
+    impl Own for Lifecycle {}
+    impl<T: Clone> State for T {}
+}
+
 /// What the first parameter of a `#[canstop::service]` function may be: its own [`Lifecycle`].
 ///
 /// ```
@@ -21,7 +33,7 @@ use crate::lifecycle::Lifecycle;
     label = "a service hears by its `Lifecycle` that it should stop",
     note = "put `lifecycle: canstop::Lifecycle` before it; a service that needs none says `#[canstop::service(cancel)]`"
 )]
-pub trait LifecycleParameter: Sized {
+pub trait LifecycleParameter: sealed::Own + Sized {
     /// The lifecycle as the type that was written.
     fn of(lifecycle: Lifecycle) -> Self;
 }
@@ -55,7 +67,7 @@ impl LifecycleParameter for Lifecycle {
     label = "its state is cloned at each restart",
     note = "derive `Clone`, wrap it in `Arc`, or say `restart = \"never\"`"
 )]
-pub trait RestartState: Sized {
+pub trait RestartState: sealed::State + Sized {
     /// A copy for the next run.
     #[must_use]
     fn again(&self) -> Self;

@@ -2,6 +2,15 @@
 
 use super::service::{AnyService, Service};
 
+mod sealed {
+    use super::Service;
+
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Sealed<R> {}
+
+    impl<F: FnOnce() -> Service<R>, R> Sealed<R> for F {}
+}
+
 /// A function without parameters that makes a service, as in `services(..)` of [`main`](macro@crate::main).
 ///
 /// ```no_run
@@ -18,7 +27,7 @@ use super::service::{AnyService, Service};
     label = "not a service function without state",
     note = "put `#[canstop::service]` on the function that is named here; one that takes more than its `Lifecycle` is started in `main` instead, by `canstop::start(..)`"
 )]
-pub trait MakesService<R> {
+pub trait MakesService<R>: sealed::Sealed<R> {
     /// The service.
     fn make(self) -> Service<R>;
 }

@@ -84,7 +84,10 @@ mod placed;
 #[cfg(test)]
 mod tests;
 
-pub use output::{BlockingOutputProbe, NotAResult, OutputObserver, OutputProbe, observe};
+pub use output::{
+    BlockingOutputProbe, DebugResult, DisplayResult, ErrorResult, NotAResult, OutputObserver, OutputProbe,
+    SilentResult, observe,
+};
 pub use placed::{OrTask, Place, PlacedSession};
 pub use site::{Site, function_of};
 pub use spawn::Session;

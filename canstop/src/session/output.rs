@@ -15,8 +15,24 @@ use std::marker::PhantomData;
 
 use crate::failure::{debug_text, display_text, with_sources};
 
+mod sealed {
+    use super::{BlockingOutputProbe, DebugResult, DisplayResult, ErrorResult, NotAResult, OutputProbe, SilentResult};
+
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Sealed {}
+
+    impl Sealed for NotAResult {}
+    impl Sealed for ErrorResult {}
+    impl Sealed for DisplayResult {}
+    impl Sealed for DebugResult {}
+    impl Sealed for SilentResult {}
+    impl<F> Sealed for OutputProbe<F> {}
+    impl<F> Sealed for BlockingOutputProbe<F> {}
+    impl<T: Sealed> Sealed for &T {}
+}
+
 /// Says what an output has failed with.
-pub trait OutputObserver<T> {
+pub trait OutputObserver<T>: sealed::Sealed {
     /// The error as text, if it is one.
     fn error(&self, output: &T) -> Option<String>;
 }
@@ -98,13 +114,13 @@ impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
 pub mod observe {
     use super::{
         BlockingOutputProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, NotAResult, OutputProbe,
-        SilentResult,
+        SilentResult, sealed::Sealed,
     };
 
     macro_rules! levels {
         ($($level:ident),*) => { $(
             /// One level of the resolution.
-            pub trait $level {
+            pub trait $level: Sealed {
                 /// What observes the output.
                 type OutputObserver;
                 /// The observer of the probe's output.
@@ -144,7 +160,7 @@ pub mod observe {
     }
 
     /// Gives the type of the output.
-    pub trait HasOutput {
+    pub trait HasOutput: Sealed {
         /// What the future or closure gives.
         type Output;
         /// Only for its type: it is never called.
@@ -162,7 +178,7 @@ pub mod observe {
     }
 
     /// What is neither a future nor a closure is told elsewhere.
-    pub trait HasNoOutput {
+    pub trait HasNoOutput: Sealed {
         /// Nothing.
         fn output(&self) -> &() {
             &()

@@ -2,6 +2,13 @@
 
 use super::Supervisor;
 
+mod sealed {
+    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
+    pub trait Sealed {}
+
+    impl Sealed for super::Supervisor {}
+}
+
 /// The types that a `#[canstop::test]` may take as its parameter: its own [`Supervisor`].
 ///
 /// ```
@@ -15,7 +22,7 @@ use super::Supervisor;
     label = "the only thing that `#[canstop::test]` can give it is its supervisor",
     note = "write `mut sup: canstop::testing::Supervisor`, or no parameter, and make the rest in the body"
 )]
-pub trait TestParameter: Sized {
+pub trait TestParameter: sealed::Sealed + Sized {
     /// Converts the supervisor to the parameter's type.
     fn of(supervisor: Supervisor) -> Self;
 }

@@ -41,7 +41,7 @@ impl App {
         sup.start(http(Arc::clone(&board)));
         let lines = sup.start(lines(Arc::clone(&board), idle));
         for name in ["http", "lines"] {
-            sup.wait_for(|event| matches!(event, Event::ServiceReady { service } if service == name)).await;
+            sup.wait_for(|event| matches!(event, Event::ServiceReady { service, .. } if service == name)).await;
         }
         Self { board, lines, path }
     }
