@@ -30,8 +30,8 @@ impl Crate {
         Self { path, written: false }
     }
 
-    /// Generated code that names this crate in many places, so that a path that leads nowhere is told
-    /// in one: the code goes through a macro of the crate, and without it there is none.
+    /// Generated code that names this crate in many places. It goes through a macro of the crate: with a wrong
+    /// `crate = path` that macro is the one thing that is not found, and there is one error.
     pub(crate) fn checked(&self, generated: TokenStream) -> TokenStream {
         if !self.written {
             return generated;
@@ -109,8 +109,8 @@ pub(crate) fn duration(duration: Duration) -> TokenStream {
     quote!(::core::time::Duration::from_nanos(#nanos))
 }
 
-/// A type as a type argument. One with an `impl Trait` in it cannot stand there: it is found out, and told
-/// of where it is written.
+/// A type as a type argument. One with an `impl Trait` in it cannot be written there: the compiler infers it, and
+/// reports an error where the type is written.
 pub(crate) fn type_argument(ty: impl ToTokens) -> TokenStream {
     let ty = ty.to_token_stream();
     if tokens::mentions(ty.clone(), "impl") { quote_spanned!(place_of(ty)=> _) } else { ty }

@@ -106,7 +106,7 @@ fn item() -> impl Strategy<Value = String> {
     PARTS.map(select).to_vec().prop_map(|parts| parts.join(" "))
 }
 
-/// What stands in `spawn_session!(..)`.
+/// The tokens in `spawn_session!(..)`.
 fn session() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         option(),

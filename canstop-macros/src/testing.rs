@@ -44,7 +44,7 @@ pub(crate) fn assert_same(expansion: &TokenStream, code: &str) {
     assert_eq!(lines(expansion), lines(&tokens(code)));
 }
 
-/// Asserts that the tokens of `code` stand somewhere in the expansion.
+/// Asserts that the expansion contains the tokens of `code`.
 #[track_caller]
 pub(crate) fn assert_contains(expansion: &TokenStream, code: &str) {
     assert!(contains(expansion, code), "no `{code}` in {expansion}");

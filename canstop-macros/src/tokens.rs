@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Literal, Punct, Spacing, TokenStream, TokenTree};
 use syn::Expr;
 use syn::parse::{ParseStream, Parser as _};
 
-/// What stands between two top-level commas, and the comma after it.
+/// The tokens between two top-level commas, and the comma after it.
 #[derive(Default)]
 pub(crate) struct Piece {
     pub(crate) tokens: Vec<TokenTree>,
@@ -82,7 +82,7 @@ pub(crate) fn text(tokens: &[TokenTree]) -> Option<syn::LitStr> {
     }
 }
 
-/// Whether `wanted` stands anywhere in the tokens, as a whole word.
+/// Whether the tokens contain `wanted`, as a whole word.
 pub(crate) fn mentions(tokens: TokenStream, wanted: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == wanted,
@@ -98,7 +98,7 @@ pub(crate) fn calls(tokens: TokenStream, receiver: &str, method: &str) -> bool {
         let [TokenTree::Ident(on), dot, TokenTree::Ident(called), TokenTree::Group(arguments)] = window else {
             return false;
         };
-        // In `other.lifecycle.ready()` the word is somebody else's field.
+        // In `other.lifecycle.ready()` the word is a field of another value.
         let is_field = at.checked_sub(1).is_some_and(|before| is_punct(&tokens[before], '.'));
         on == receiver
             && is_punct(dot, '.')

@@ -26,7 +26,7 @@
 //!
 //! # Services and sessions
 //!
-//! A **service** runs for the life of the program. It learns through its [`Lifecycle`] that it should
+//! A **service** runs as long as the program. It learns through its [`Lifecycle`] that it should
 //! stop, and is restarted when it returns an error or panics. One that needs nothing else starts by
 //! itself; `main` gives one that takes more to [`start()`]. Both start when the body of `main` reaches its
 //! end, with its locals still alive, or where it calls [`run()`].

@@ -1,11 +1,11 @@
 //! What `#[canstop::service]` and `#[canstop::main]` warn of in a body.
 //!
-//! They look at the words of a body, not at its types, so it sees calls that are written with
+//! They look at the words of a body, not at its types, so they see calls that are written with
 //! their path, such as `tokio::spawn(..)` and `std::thread::sleep(..)`. Stable Rust lets a macro warn
 //! only through an item that is deprecated, and that is all these are. Where the call is meant,
 //! `#[canstop::service(allow(raw_spawn))]` or `allow(blocking_call)` says so.
 //!
-//! What it cannot see, a call under another name, a method, or what a function does that the service
+//! What they cannot see, a call under another name, a method, or what a function does that the service
 //! calls, clippy finds with this `clippy.toml`. Where such a call is meant, there is
 //! `#[allow(clippy::disallowed_methods, reason = "..")]`.
 //!

@@ -19,8 +19,8 @@ pub use crate::session::{
 };
 pub use crate::session::{DebugResult, DisplayResult, ErrorResult, SilentResult};
 
-/// What an attribute expands to, as it is. It goes through here where the attribute was told where
-/// this crate is: were it told wrong, this one path would not be found, and not every other.
+/// Passes an expansion on unchanged. An attribute with `crate = path` writes its expansion in here: with a wrong path
+/// this gives one error instead of many.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __expansion {

@@ -9,6 +9,7 @@ const LINES: usize = 350;
 /// Files that may be longer, each with its reason.
 const LONG: &[(&str, &str)] = &[
     ("canstop-macros/src/args/value.rs", "each kind of value beside its reader and its error"),
+    ("canstop/src/app.rs", "an app, every setter of its options, and its launch"),
     ("canstop/src/machine/index.rs", "what an input touches, and the search that tests hold it to"),
     ("canstop/src/machine/plan.rs", "the graph and its faults, which must agree"),
     ("canstop/src/machine/state.rs", "every input in one match, and what the control plane may read"),
@@ -23,12 +24,8 @@ const LONG: &[(&str, &str)] = &[
 /// rewrite a sentence; never raise one.
 const OLD_WORDS: [&str; 6] = ["told", "stands", "whoever", "given up", "life", "lives"];
 const OLD_WORDS_LEFT: &[(&str, usize)] = &[
-    ("canstop-macros/src", 5),
-    ("canstop-macros/src/args", 4),
-    ("canstop-macros/src/function", 3),
-    ("canstop-macros/src/service", 18),
     ("canstop-macros/src/session", 6),
-    ("canstop/src", 4),
+    ("canstop/src", 1),
     ("canstop/src/control", 6),
     ("canstop/src/machine", 64),
     ("canstop/src/machine/tests", 8),

@@ -146,7 +146,7 @@ pub async fn absent(_lifecycle: Nothing) {}
 #[expect(unused_variables, reason = "that is what is shown")]
 pub async fn attributes(lifecycle: Lifecycle, state: Pool) {}
 
-/// A span around each life, by an attribute that the service's sees.
+/// A span around each run, by an attribute that the service's sees.
 #[tracing::instrument(skip_all)]
 #[canstop::service(manual)]
 pub async fn instrumented_above(lifecycle: Lifecycle) {
@@ -154,7 +154,7 @@ pub async fn instrumented_above(lifecycle: Lifecycle) {
     lifecycle.stopping().await;
 }
 
-/// A span around each life, by an attribute that sees the function alone.
+/// A span around each run, by an attribute that sees the function alone.
 #[canstop::service(manual)]
 #[tracing::instrument(skip(lifecycle))]
 pub async fn instrumented_below(lifecycle: Lifecycle, pool: Pool) -> anyhow::Result<()> {

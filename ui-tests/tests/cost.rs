@@ -144,8 +144,8 @@ fn processor_time() -> Duration {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     // The fields that follow the name in parentheses; two of them are hundredths of a second, in user
     // and in system code.
-    let told = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = told.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let hundredths = |field: usize| fields.get(field).and_then(|field| field.parse::<u64>().ok());
     match (hundredths(13), hundredths(14)) {
         (Some(user), Some(system)) => Duration::from_millis(10 * (user + system)),

@@ -6,20 +6,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn what_is_held_wrong_does_not_compile_and_is_told_why() {
+fn misuse_does_not_compile_and_gets_the_blessed_text() {
     trybuild::TestCases::new().compile_fail("fail/*/*.rs");
 }
 
 #[test]
-fn what_is_held_right_compiles() {
+fn correct_use_compiles() {
     trybuild::TestCases::new().pass("pass/*.rs");
 }
 
 /// The case with several mistakes.
 const SEVERAL: &str = "several";
 
-/// What is written by a macro, or stands where nobody can look it up. An attribute does not show itself
-/// either: what is wrong is what the user wrote under it.
+/// What a macro writes, or has no documentation. An attribute is not shown either: the mistake is in what the user
+/// wrote under it.
 const INSIDES: [&str; 12] = [
     "__canstop",
     "__spawn",
@@ -42,11 +42,11 @@ fn each_mistake_is_one_error_in_the_users_own_file_and_shows_nothing_generated()
     for path in blessed() {
         let text = fs::read_to_string(&path).expect("a blessed text can be read");
         let name = path.file_stem().expect("a blessed text has a name").to_string_lossy().into_owned();
-        let told = text.lines().filter(|line| line.starts_with("error") || line.starts_with("warning")).count();
+        let errors = text.lines().filter(|line| line.starts_with("error") || line.starts_with("warning")).count();
         let places: Vec<_> = text.lines().filter_map(|line| line.trim_start().strip_prefix("--> ")).collect();
         let path = path.display();
-        if told != 1 && name != SEVERAL {
-            broken.push(format!("{path}: {told} errors"));
+        if errors != 1 && name != SEVERAL {
+            broken.push(format!("{path}: {errors} errors"));
         }
         if places.first().is_none_or(|place| !place.starts_with("fail/")) {
             broken.push(format!("{path}: the first place is {:?}", places.first()));

@@ -16,15 +16,15 @@ pub(crate) struct Entry {
 pub(crate) enum Form {
     /// `manual`
     Alone,
-    /// `grace = "5s"`: what stands after the `=`, with invisible groups opened.
+    /// `grace = "5s"`: the tokens after the `=`, with invisible groups opened.
     Value(Vec<TokenTree>),
     /// `after(a, b)`
     List(Group),
 }
 
 impl Entry {
-    /// Reads one piece between commas. A piece that is no option at all is a fault that needs no
-    /// table to tell.
+    /// Reads one piece between commas. A piece that is no option at all is a fault, whatever
+    /// the table says.
     pub(crate) fn read(piece: &Piece, example: &str) -> syn::Result<Self> {
         let [first, rest @ ..] = piece.tokens.as_slice() else {
             return Err(syn::Error::new_spanned(
@@ -89,7 +89,7 @@ impl Entry {
         tokens::text(value).ok_or_else(|| self.ill_typed(row))
     }
 
-    /// What stands in the parentheses, piece by piece. An empty piece is a fault.
+    /// The tokens in the parentheses, piece by piece. An empty piece is a fault.
     pub(crate) fn list(&self, row: &Row) -> syn::Result<Vec<TokenStream>> {
         let Form::List(list) = &self.form else {
             return Err(self.ill_typed(row));

@@ -54,7 +54,7 @@ pub(crate) struct Given<T> {
 /// What a message can say of an option.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// Tells options of one name apart, which take different values in different macros.
+    /// Distinguishes options of one name that take different values in different macros.
     field: &'static str,
     pub(crate) takes: &'static str,
     pub(crate) form: &'static str,
@@ -71,7 +71,7 @@ macro_rules! options {
             seen: Vec<String>,
         }
 
-        /// Every option, and where it may stand.
+        /// Every option, and the macros that take it.
         const TABLE: &[(Row, &[Location])] = &[
             $((Row { name: $name, field: stringify!($field), takes: $takes, form: $form }, &[$(Location::$place),*]),)*
         ];
@@ -130,7 +130,7 @@ options! {
 }
 
 impl Options {
-    /// Reads an attribute's arguments. What cannot be read is told, and is then as if absent.
+    /// Reads an attribute's arguments. An option that cannot be read is reported, and then treated as absent.
     pub(crate) fn read(arguments: TokenStream, place: Location, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let example = match place {
@@ -174,7 +174,7 @@ impl Options {
         restart.is_some_and(|given| given.value.written() == Some(&Restart::Never))
     }
 
-    /// Whether an option of that name can stand in that macro.
+    /// Whether that macro takes an option of that name.
     pub(crate) fn knows(name: &str, place: Location) -> bool {
         names(place).any(|known| known == name)
     }

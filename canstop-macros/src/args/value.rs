@@ -13,7 +13,7 @@ use super::entry::{Entry, Form, forgotten_comma};
 use crate::diag::joined;
 use crate::tokens;
 
-/// A kind of value. A fault is told on the user's own token, with what to write instead.
+/// A kind of value. A fault is reported on the user's own token, with what to write instead.
 pub(crate) trait Value: Sized {
     fn read(entry: &Entry, row: &Row) -> syn::Result<Self>;
 }
@@ -267,7 +267,7 @@ pub(crate) struct Needs(pub(crate) Vec<Need>);
 pub(crate) enum Need {
     /// By its function.
     Function(Path),
-    /// By its name, where the function cannot stand for it: one that takes `impl Trait` is many functions.
+    /// By its name, for a function that does not name one service: one that takes `impl Trait` is many functions.
     Name(LitStr),
 }
 
@@ -335,7 +335,7 @@ impl Value for Crates {
     }
 }
 
-/// Reads a list in which nothing may stand twice; reports every odd element.
+/// Reads a list without duplicates, and reports every element that is wrong.
 fn distinct<T: ToTokens>(
     entry: &Entry,
     row: &Row,

@@ -34,7 +34,7 @@ impl Parse for Function {
         if !input.peek(token::Brace) {
             return Err(input.error("expected the function's body"));
         }
-        // A body that `macro_rules!` captured stands in an invisible group.
+        // A body that `macro_rules!` captured is in an invisible group.
         let [TokenTree::Group(body)] = &tokens::visible(&[input.parse()?])[..] else {
             return Err(input.error("expected the function's body"));
         };
@@ -77,9 +77,8 @@ impl Function {
         grouped(Delimiter::Parenthesis, parameters, self.sig.paren_token.span.join())
     }
 
-    /// A generated body, between the user's own braces. What the compiler says of an item as a
-    /// whole, that nothing uses it for example, it says only of one that begins and ends in what
-    /// somebody wrote.
+    /// A generated body, between the user's own braces. The compiler reports
+    /// an item as a whole, such as one that nothing uses, only if it begins and ends in code that a person wrote.
     pub(crate) fn braced(&self, body: TokenStream) -> Group {
         grouped(Delimiter::Brace, body, self.body.span())
     }
@@ -91,7 +90,7 @@ impl Function {
     }
 
     /// The signature for a compile that has failed already, so far mended that the body is checked
-    /// and nothing is told twice. `None` where no free function can have it.
+    /// and nothing is reported twice. `None` where no free function can have it.
     pub(crate) fn mended(&self, awaits: bool) -> Option<Signature> {
         if self.sig.receiver().is_some() || self.sig.variadic.is_some() {
             return None;
@@ -99,7 +98,7 @@ impl Function {
         let mut sig = self.sig.clone();
         sig.constness = None;
         sig.abi = None;
-        // A body that awaits would be told a second time that its function is not `async`.
+        // The compiler would report a second time that a body awaits and its function is not `async`.
         if awaits && sig.asyncness.is_none() {
             sig.asyncness = Some(Token![async](sig.fn_token.span));
         }

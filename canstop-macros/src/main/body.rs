@@ -63,7 +63,7 @@ impl<'a> Ends<'a> {
     /// Replaces the expression that the block gives.
     fn last_expression(&self, block: &mut Block) {
         let last = match block.stmts.last() {
-            // Attributes may stand on a statement, and not on every expression.
+            // A statement may have attributes, and not every expression may.
             Some(Stmt::Expr(last, None)) if !has_attributes(last) => Some(last.to_token_stream()),
             // `select! { .. }` is an expression at the end of a block, and may be items as well.
             Some(Stmt::Macro(last)) if last.semi_token.is_none() && !self.is_unit && last.attrs.is_empty() => {
@@ -94,7 +94,7 @@ impl<'a> Ends<'a> {
     /// Runs the services unless the value is an error or `run()` was called.
     fn run(&self, value: &TokenStream) -> TokenStream {
         let (at_end, any_output) = (self.krate.private("AtEnd"), self.krate.private("AnyOutput"));
-        // What is never reached is nobody's mistake here.
+        // A value that diverges leaves this unreachable, and that is no mistake.
         quote!(#[allow(unreachable_code)] {
             use #any_output as _;
             #at_end(#value).run().await

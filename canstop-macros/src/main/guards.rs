@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 
 use crate::tokens::{self, is_punct};
 
-/// The names of the guards that are alive when the body calls `run()`, and that it hands to nobody.
+/// The names of the guards that are alive when the body calls `run()`, and that it does not pass on.
 ///
 /// The body is not parsed: a guard is what a `let` at the top level of the body calls so, by its name or
 /// by its type.

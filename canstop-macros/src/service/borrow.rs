@@ -19,8 +19,7 @@ pub(super) fn find(written: &Type) -> Option<TokenStream> {
         Type::ImplTrait(inner) => inner.bounds.iter().find_map(in_bound),
         Type::TraitObject(inner) => inner.bounds.iter().find_map(in_bound),
         Type::Path(inner) => in_path(inner.qself.as_ref(), &inner.path),
-        // A function pointer's parameters are borrowed from whoever calls it; the rest borrows
-        // nothing, or is opaque.
+        // The caller of a function pointer lends its parameters; the rest borrows nothing, or is opaque.
         _ => None,
     }
 }
@@ -46,7 +45,7 @@ fn in_path(qself: Option<&QSelf>, path: &Path) -> Option<TokenStream> {
         let mut segments = path.segments.iter();
         segments.find_map(|segment| match &segment.arguments {
             PathArguments::AngleBracketed(list) => list.args.iter().find_map(in_argument),
-            // `Fn(&str) -> &str` borrows from whoever calls it.
+            // `Fn(&str) -> &str` borrows from its caller.
             PathArguments::None | PathArguments::Parenthesized(_) => None,
         })
     })

@@ -11,8 +11,8 @@ use crate::attribute::{Declaration, Setters};
 use crate::function::Function;
 use crate::paths::{duration, local, type_argument};
 
-/// The whole function: same name, attributes, visibility and generics as the user's, whose own
-/// stands inside under the same name, so that the compiler's messages speak of what they know.
+/// The whole function, with the name, attributes, visibility and generics of the user's. The user's own is inside,
+/// under the same name, so that the compiler's messages use names that the user knows.
 pub(super) fn service(plan: &Plan) -> TokenStream {
     let ident = &plan.declaration.function.sig.ident;
     let head = head(plan, &plan.output.ty, None);
@@ -94,8 +94,8 @@ fn registration(plan: &Plan) -> Option<TokenStream> {
 
 /// `ServiceFunction::returning::<R>("http", ..).restarted(move |lifecycle| http(lifecycle, state))`
 ///
-/// The names and types that the user wrote stand where they were written. Of what is generated, only
-/// brackets and keywords are moved there: what is a name in it must not be found under the user's.
+/// The names and types that the user wrote keep their places. Of the generated tokens only brackets and keywords are
+/// moved there: a generated name must not resolve to one of the user's.
 fn made(plan: &Plan) -> TokenStream {
     let Plan { declaration: Declaration { krate, options, function, .. }, name, parameters, output, .. } = plan;
     let service_function = krate.item("ServiceFunction");
@@ -125,19 +125,19 @@ fn made(plan: &Plan) -> TokenStream {
     let turbofish = generics.as_turbofish();
     let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#(#arguments),*));
     arguments.set_span(place);
-    let mut life = quote!(#ident #turbofish #arguments);
+    let mut run = quote!(#ident #turbofish #arguments);
     if !blocking {
-        life = quote!(#service_function::future(#life));
+        run = quote!(#service_function::future(#run));
     }
     // `!` cannot be named as a service's type, but where a block gives it, it becomes whatever is
     // asked for.
     if output.endless && !blocking {
-        life = quote!(#service_function::future(async move { #life.await }));
+        run = quote!(#service_function::future(async move { #run.await }));
     }
-    let lives = quote_spanned!(place=> move |#heard| { #life });
+    let factory = quote_spanned!(place=> move |#heard| { #run });
     let returned = output.argument();
     let line = line(function);
-    quote!(#service_function::returning::<#returned>(#name, ::core::file!(), #line).#bodied(#lives))
+    quote!(#service_function::returning::<#returned>(#name, ::core::file!(), #line).#bodied(#factory))
 }
 
 /// The line that the function begins at, and not its attribute.

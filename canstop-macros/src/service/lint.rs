@@ -1,8 +1,8 @@
 //! Calls in a body that a stop would not know of, or not get past.
 //!
 //! The body is not parsed: these are the calls whose words say what they are. A name that was imported
-//! cannot be told from the user's own, so only paths count, and of methods none but `block_on`, and `on_upgrade` with
-//! a closure.
+//! cannot be distinguished from the user's own, so only paths count, and of methods none but `block_on`, and
+//! `on_upgrade` with a closure.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
@@ -63,7 +63,7 @@ fn search(stream: TokenStream, watched: Watched, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What stands before an opening parenthesis.
+/// The tokens before an opening parenthesis.
 struct Call<'a> {
     /// The last word of the path.
     word: &'a Ident,

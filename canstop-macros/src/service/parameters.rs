@@ -108,7 +108,7 @@ fn is_lifecycle(written: &Type) -> bool {
     }
 }
 
-/// The runtime crate judges the type; this tells what no trait could.
+/// The runtime crate judges the type; this reports what no trait can.
 fn by_value(lifecycle: &PatType, errors: &mut Errors) {
     if let Some(borrow) = borrow::find(&lifecycle.ty) {
         let mend = if is_lifecycle(&lifecycle.ty) {
@@ -173,7 +173,7 @@ fn fresh(at: usize, function: &Function) -> String {
 /// Refuses declared lifetimes, and type parameters that nothing would ever say.
 fn generics(function: &Function, options: &Options, no_state: bool, errors: &mut Errors) {
     let unanswered = no_state && options.manual.is_none() && function.sig.receiver().is_none();
-    let mut told = false;
+    let mut is_reported = false;
     for parameter in &function.sig.generics.params {
         match parameter {
             GenericParam::Lifetime(lifetime) => errors.at(
@@ -181,8 +181,8 @@ fn generics(function: &Function, options: &Options, no_state: bool, errors: &mut
                 "a service outlives the code that starts it, so it cannot borrow: own the state \
                  (`String`, `Arc<T>`), or take `&'static`",
             ),
-            GenericParam::Type(_) | GenericParam::Const(_) if unanswered && !told => {
-                told = true;
+            GenericParam::Type(_) | GenericParam::Const(_) if unanswered && !is_reported => {
+                is_reported = true;
                 errors.at(
                     parameter,
                     "a service without state starts by itself, and then nothing says what this \

@@ -234,26 +234,31 @@ pub enum Event {
         error: String,
     },
     /// A new process of this program was started: it takes over once it is ready.
+    #[non_exhaustive]
     HandOverStarted {
         /// The new process.
         pid: u32,
     },
     /// A hand-over was requested and is not begun.
+    #[non_exhaustive]
     HandOverRefused {
         /// Why not.
         reason: String,
     },
     /// The new process did not become ready. This one goes on as if nothing had been requested.
+    #[non_exhaustive]
     HandOverFailed {
         /// What went wrong.
         error: String,
     },
     /// This process took the listeners of another one over, and serves from now on.
+    #[non_exhaustive]
     TookOver {
         /// The process that served before.
         pid: u32,
     },
     /// The process that served before this one has ended.
+    #[non_exhaustive]
     PredecessorEnded {
         /// That process.
         pid: u32,

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     metrics = true,
     stall = "30s",
     blocked = SECOND,
+    upgrade_timeout = "60s",
     link(canstop_tests),
     crate = ::canstop
 )]
@@ -62,6 +63,7 @@ fn by_hand() -> ExitCode {
         .metrics(true)
         .stall(30 * SECOND)
         .blocked(SECOND)
+        .upgrade_timeout(60 * SECOND)
         .link(module_path!())
         .link("canstop_tests")
         .service(described_by_hand())

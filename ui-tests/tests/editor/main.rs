@@ -64,7 +64,7 @@ fn position(text: &str, characters: usize) -> (usize, usize) {
     let lines = SOURCE.lines().enumerate();
     let mut found = lines.filter_map(|(line, code)| Some((line, code.find(text)? + characters)));
     let place = found.next().unwrap_or_else(|| panic!("no {text:?} in the source"));
-    assert!(found.next().is_none(), "{text:?} stands in two lines");
+    assert!(found.next().is_none(), "{text:?} is in two lines");
     place
 }
 
