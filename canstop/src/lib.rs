@@ -24,6 +24,9 @@
 //! }
 //! ```
 //!
+//! The [guide](crate::guide) begins with a first service, and has a page for each task: a web service with a database,
+//! tests, process managers, troubleshooting, migration.
+//!
 //! # Services and sessions
 //!
 //! A **service** runs as long as the program. It learns through its [`Lifecycle`] that it should
@@ -110,6 +113,9 @@
 //! It does not see work that `tokio::spawn` or `std::thread::spawn` runs; that work is lost at the exit.
 //! [`lints`] says where the compiler and clippy warn of it. It cannot kill a thread: a blocking call that
 //! does not end is named and abandoned. SIGKILL, `std::process::exit` and an abort give no time.
+
+// On docs.rs, items say which feature they need.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(not(unix), any(feature = "fd_store", feature = "handover")))]
 compile_error!(

@@ -30,6 +30,19 @@ const BUSY: u64 = 1_000;
 /// A listener, made by [`listen`](super::listen()).
 ///
 /// As text it is its address, or its addresses with commas between them.
+///
+/// ```no_run
+/// # async fn serve(_: canstop::Stream) {}
+/// # async fn example() -> std::io::Result<()> {
+/// let listener = canstop::listen("feed", "127.0.0.1:7000").await?.limit(1_000);
+/// println!("listening on {listener}");
+/// while let Some(accepted) = listener.accept().await {
+///     let (connection, peer) = accepted?;
+///     canstop::spawn_session!(serve(connection), %peer);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     /// Before the sockets, which are closed after it.

@@ -8,6 +8,22 @@ use super::location::Location;
 use super::service::ServiceOutcome;
 
 /// How a stop went. Shown as text it is what canstop itself says at the end.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Activity, Exit, spawn_session};
+///
+/// Harness::new().run(async |mut sup| {
+///     spawn_session!("import", tokio::time::sleep(Duration::from_secs(60)));
+///     let report = sup.stop().await;
+///     assert_eq!(report.exit, Exit::Abandoned);
+///     let straggler = &report.stragglers[0];
+///     assert_eq!((straggler.name.as_deref(), straggler.activity), (Some("import"), Activity::Waiting));
+///     println!("{report}");
+/// });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {

@@ -7,6 +7,14 @@ use super::backoff::Backoff;
 use super::time::Time;
 
 /// When a service that ended by itself is started again.
+///
+/// ```
+/// use canstop::{Lifecycle, Restart, Service};
+///
+/// let ticker = Service::new("ticker", |lifecycle: Lifecycle| async move { lifecycle.stopping().await });
+/// let ticker = ticker.restart(Restart::Always); // `#[canstop::service(restart = "always")]`
+/// # drop(ticker);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restart {

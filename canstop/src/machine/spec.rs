@@ -9,6 +9,19 @@ use super::location::Location;
 use super::restart::RestartPolicy;
 
 /// When a service counts as ready, so that those after it may start.
+///
+/// ```
+/// use canstop::{Lifecycle, Ready, Service};
+///
+/// async fn serve(lifecycle: Lifecycle) {
+///     lifecycle.ready();
+///     lifecycle.stopping().await;
+/// }
+///
+/// // The attribute sees a call of `ready()` in the body itself; here it is in another function.
+/// let server = Service::new("server", serve).ready(Ready::Notify);
+/// # drop(server);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ready {
@@ -21,6 +34,21 @@ pub enum Ready {
 
 /// What a failure before a service was ever ready means. It concerns services with
 /// [`Ready::Notify`] that are not `optional`.
+///
+/// ```
+/// use canstop::{Lifecycle, Ready, Service, Start};
+///
+/// let feed = Service::new("feed", |lifecycle: Lifecycle| async move {
+///     let connection = tokio::net::TcpStream::connect("feed.example:7000").await?;
+///     lifecycle.ready();
+///     lifecycle.stopping().await;
+///     drop(connection);
+///     std::io::Result::Ok(())
+/// });
+/// // The other machine may be away when the program starts.
+/// let feed = feed.ready(Ready::Notify).start(Start::Retry);
+/// # drop(feed);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {

@@ -11,6 +11,24 @@ use crate::observe::{ServiceStatus, status_of};
 use crate::session::{Hub, Message, ServiceSnapshot, SnapshotReceiver, current_scope};
 
 /// A handle to a started service. To drop it changes nothing; a clone refers to the same service.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Lifecycle, ServiceOutcome, ServiceState};
+///
+/// #[canstop::service]
+/// async fn cache(lifecycle: Lifecycle, size: usize) {
+///     println!("{size} entries");
+///     lifecycle.stopping().await;
+/// }
+///
+/// Harness::new().run(async |_| {
+///     let cache = canstop::start(cache(1_000));
+///     cache.restart().await.unwrap(); // waits until the next run is ready
+///     assert_eq!(cache.status().state, ServiceState::Ready);
+///     assert_eq!(cache.stop().await, ServiceOutcome::Stopped); // the program goes on
+/// });
+/// ```
 #[derive(Clone)]
 pub struct ServiceHandle {
     pub(super) hub: &'static Hub,

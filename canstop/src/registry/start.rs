@@ -12,6 +12,19 @@ use crate::session::{Hub, Message, NewService, Scope, SnapshotSender, expect_sco
 /// Starts a service: at [`run`](run()) if the program is still setting up, otherwise as soon as its dependencies
 /// are ready.
 ///
+/// ```standalone_crate
+/// #[canstop::service]
+/// async fn greeter(_: canstop::Lifecycle, name: &'static str) {
+///     println!("hello, {name}");
+/// }
+///
+/// #[canstop::main]
+/// async fn main() {
+///     canstop::start(greeter("Ada"));
+///     canstop::start(greeter("Grace").name("second greeter"));
+/// }
+/// ```
+///
 /// # Panics
 ///
 /// Outside a supervisor, with what to do about it.
@@ -80,6 +93,18 @@ impl Lifecycle {
 /// is the teardown.
 ///
 /// If `main` returns without having called it, the services run then.
+///
+/// ```standalone_crate
+/// use canstop::spawn_session;
+///
+/// #[canstop::main]
+/// async fn main() {
+///     spawn_session!(async { println!("a piece of work") });
+///     let report = canstop::run().await;
+///     // The teardown: every session has ended.
+///     assert!(report.is_clean(), "{report}");
+/// }
+/// ```
 ///
 /// # Panics
 ///

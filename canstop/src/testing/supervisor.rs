@@ -20,6 +20,26 @@ pub(super) enum Ask {
 }
 
 /// The supervisor of one test. See [the module](super).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::{Harness, Supervisor};
+/// use canstop::{Event, Lifecycle, Signal};
+///
+/// #[canstop::service]
+/// async fn poller(lifecycle: Lifecycle) {
+///     while let Some(()) = lifecycle.run_until_stopping(tokio::time::sleep(Duration::from_secs(60))).await {}
+/// }
+///
+/// Harness::new().run(async |mut sup: Supervisor| {
+///     sup.start(poller());
+///     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
+///     sup.advance(Duration::from_secs(3_600)).await; // no real time
+///     sup.signal(Signal::Terminate);
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Supervisor {
     supervisor: &'static session::Supervisor,
