@@ -1,8 +1,8 @@
-//! Models of what the hot path relies on, run under every order that the memory model allows.
+//! Models of the hot path's protocols, run in every order that the memory model allows.
 //!
-//! The files under test are the crate's own, with atomics that wrap loom's in the place of std's. Each
-//! wrapper knows the line that calls it. So [`every_ordering_is_needed`] can weaken each ordering and each
-//! fence of these files in turn: a model must then fail, or the ordering is there for nothing.
+//! The files under test are the crate's own, with atomics that wrap loom's in the place of std's. Each wrapper has the
+//! line of its caller. So [`every_ordering_is_needed`] can weaken each ordering and each fence of these files in turn:
+//! a model must then fail, or the ordering is needless.
 
 mod atomics {
     use std::cell::{Cell, RefCell};
@@ -16,27 +16,27 @@ mod atomics {
     /// A line of the files under test: `handshake.rs:47:9`.
     pub(super) type Place = String;
 
-    // Loom runs a model on one thread of std's, one of its own threads after the other. So what is kept here
-    // is seen by all of them at once, and orders nothing.
+    // Loom runs all threads of a model on one thread of std's. So these variables are shared by all of them, and order
+    // nothing.
     std::thread_local! {
-        /// The orderings and fences that were met, with what they are.
+        /// The orderings and fences that were executed, by their places.
         pub(super) static MET: RefCell<BTreeMap<Place, String>> = const { RefCell::new(BTreeMap::new()) };
         /// The one that is weakened.
         pub(super) static WEAKENED: RefCell<Option<Place>> = const { RefCell::new(None) };
-        /// The barrier for all threads was asked for.
+        /// The barrier for all threads was executed.
         static INTERRUPTED: Cell<bool> = const { Cell::new(false) };
-        /// Those that have had their part of it.
+        /// The threads that have executed their part of it.
         static HAD_BARRIER: RefCell<HashSet<ThreadId>> = RefCell::new(HashSet::new());
     }
 
-    /// To be called at the beginning of each run of a model.
+    /// Called at the beginning of each run of a model.
     pub(super) fn reset() {
         INTERRUPTED.set(false);
         HAD_BARRIER.take();
     }
 
-    /// The watcher's barrier for all threads, as `membarrier(2)` brings it: it interrupts each thread where it
-    /// is, and that one has a full barrier between its last operation and its next.
+    /// The watcher's barrier for all threads, as `membarrier(2)` brings it: it interrupts each thread, which executes a
+    /// full barrier between its last operation and its next.
     #[track_caller]
     pub(super) fn barrier_for_all() {
         if is_weakened("a barrier for all threads") {
@@ -47,7 +47,7 @@ mod atomics {
         loom::sync::atomic::fence(Ordering::SeqCst);
     }
 
-    /// A thread that was interrupted has its barrier before whatever it does next.
+    /// A thread that was interrupted executes its barrier before its next operation.
     fn has_barrier() {
         if INTERRUPTED.get() && HAD_BARRIER.with_borrow_mut(|had| had.insert(current().id())) {
             loom::sync::atomic::fence(Ordering::SeqCst);
@@ -82,8 +82,8 @@ mod atomics {
         }
     }
 
-    /// Together with the watcher's barrier it is as good as a full barrier on both sides. After the watcher's,
-    /// it orders nothing any more.
+    /// Together with the watcher's barrier it is as good as a full barrier on both sides. After that barrier it orders
+    /// nothing.
     #[track_caller]
     pub(super) fn light_barrier() {
         has_barrier();
@@ -246,7 +246,7 @@ fn a_wake_meets_a_session_that_leaves() {
     leaver.join().unwrap();
 }
 
-/// A session looks whether its stop was requested, and waits, while the stop is requested.
+/// A session reads whether its stop was requested, and waits, while the stop is requested.
 fn a_stop_request_meets_a_session_that_begins_to_wait() {
     let handshake = Arc::new(Handshake::new(false));
     let requested = Arc::new(loom::sync::atomic::AtomicBool::new(false));
@@ -254,17 +254,17 @@ fn a_stop_request_meets_a_session_that_begins_to_wait() {
     let session = {
         let (handshake, requested, entered) = (Arc::clone(&handshake), Arc::clone(&requested), Arc::clone(&entered));
         thread::spawn(move || {
-            let heard = requested.load(Ordering::Relaxed);
+            let noticed = requested.load(Ordering::Relaxed);
             entered.store(true, Ordering::Relaxed);
-            heard || (handshake.may_have_been_missed() && requested.load(Ordering::Relaxed))
+            noticed || (handshake.may_have_been_missed() && requested.load(Ordering::Relaxed))
         })
     };
     Handshake::watch_all(std::iter::once(&*handshake), barrier_for_all);
     requested.store(true, Ordering::Relaxed);
     Handshake::order_before_scan();
     let woken = entered.load(Ordering::Relaxed);
-    let heard = session.join().unwrap();
-    assert!(woken || heard, "a session waits although its stop was requested");
+    let noticed = session.join().unwrap();
+    assert!(woken || noticed, "a session waits although its stop was requested");
 }
 
 const MODELS: [fn(); 5] = [
@@ -283,17 +283,17 @@ fn check(model: fn()) {
 }
 
 #[test]
-fn zero_is_never_counted_while_a_session_or_its_child_lives() {
+fn zero_is_not_counted_while_a_session_is_alive() {
     check(a_count_meets_a_session_and_its_child);
 }
 
 #[test]
-fn a_session_that_ends_elsewhere_is_never_counted_below_zero() {
+fn a_session_that_ends_elsewhere_is_not_negative() {
     check(a_count_meets_a_session_that_ends_elsewhere);
 }
 
 #[test]
-fn what_a_service_spawned_before_its_end_is_in_every_later_count() {
+fn a_later_count_has_what_a_service_has_spawned() {
     check(a_count_follows_the_end_of_a_service);
 }
 
@@ -303,7 +303,7 @@ fn no_session_is_woken_after_its_task_is_freed() {
 }
 
 #[test]
-fn no_session_sleeps_through_the_stop() {
+fn no_session_misses_the_stop() {
     check(a_stop_request_meets_a_session_that_begins_to_wait);
 }
 
@@ -313,7 +313,7 @@ fn every_ordering_is_needed() {
     MODELS.into_iter().for_each(check);
     let met = MET.take();
     assert!(met.len() >= 8, "{met:?}");
-    // Each failure is wanted here, and would fill the screen.
+    // Each failure is expected here, and would be printed.
     panic::set_hook(Box::new(|_| {}));
     let fails = |place: &String| {
         WEAKENED.set(Some(place.clone()));

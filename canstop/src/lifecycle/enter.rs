@@ -20,7 +20,7 @@ pub struct EnterGuard {
     not_send: PhantomData<*const ()>,
 }
 
-/// What a guard entered, left in the order of the fields.
+/// What a guard has entered. The fields are dropped in this order.
 struct Entered {
     number: u64,
     is_dropped: bool,
@@ -29,7 +29,7 @@ struct Entered {
 }
 
 thread_local! {
-    /// What this thread's guards have entered, in that order.
+    /// What this thread's guards have entered, the first one first.
     static ENTERED: RefCell<Vec<Entered>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -48,7 +48,7 @@ impl EnterGuard {
 
 impl Drop for EnterGuard {
     fn drop(&mut self) {
-        // In vain in a destructor of the thread itself, which enters nothing any more.
+        // In a destructor of the thread itself the list may be gone, and nothing is entered any more.
         let _ = ENTERED.try_with(|entered| {
             let mut entered = entered.borrow_mut();
             if let Some(own) = entered.iter_mut().find(|own| own.number == self.number) {

@@ -1,4 +1,4 @@
-//! What is to be flushed before the program ends.
+//! Hooks that flush before the program ends.
 
 use crate::session::expect_scope;
 

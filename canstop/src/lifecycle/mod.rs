@@ -1,4 +1,4 @@
-//! What a service holds: how it hears that it should stop, and how it is heard.
+//! The [`Lifecycle`] of a service, which notices a stop request and reports readiness, and the functions around it.
 
 mod stopping;
 mod draining;

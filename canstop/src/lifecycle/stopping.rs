@@ -18,7 +18,7 @@ use crate::session::{Scope, is_polled_directly};
 pub struct Stopping {
     scope: &'static Scope,
     run: RunId,
-    /// Only where the waker is not the session's own.
+    /// Only where the waker is not the task's own.
     registered: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
@@ -32,14 +32,14 @@ impl Stopping {
         self.scope.is_stopping(self.run)
     }
 
-    /// Whoever tells a scope wakes its body, and every session of it that waits. So where those are polled
-    /// by their own task, and not by a combinator with wakers of its own, there is nothing to register.
+    /// A stop request wakes the body of its scope, and every waiting session. So where these are polled with the waker
+    /// of their own task, and not with one of a combinator, there is nothing to register.
     #[inline]
     fn is_woken_anyway(&self, cx: &Context<'_>) -> bool {
         is_polled_directly(self.scope, cx.waker()) && self.scope.run_id() == self.run
     }
 
-    /// Registers, or looks at what came of that.
+    /// Registers with the token, or polls what is registered.
     #[inline(never)]
     fn poll_registered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let scope = self.scope;
@@ -96,12 +96,12 @@ impl<F: Future> Future for RunUntilStopping<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // A loop that always finds its next connection ready must still hear the stop.
+        // A loop that always finds its next connection ready must still notice the stop.
         if !*this.polled && this.stopping.is_stopping() {
             return Poll::Ready(None);
         }
         *this.polled = true;
-        // Later on the future is asked first: what it has already done is not to be lost.
+        // Later the future is polled first, so that a result that is ready is not lost.
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Some(output));
         }
@@ -124,7 +124,7 @@ mod tests {
     use crate::machine::{Location, Owner, ServiceId};
     use crate::session::{Body, Supervisor, stop_watching_sessions, watch_sessions};
 
-    const LIFE: RunId = RunId(1);
+    const RUN: RunId = RunId(1);
 
     fn service(number: usize) -> &'static Scope {
         let (supervisor, _inbox) = Supervisor::new();
@@ -134,7 +134,7 @@ mod tests {
             Location { file: "stopping.rs", line: 1 },
             RunId::default(),
         );
-        scope.begin(LIFE);
+        scope.begin(RUN);
         scope
     }
 
@@ -142,23 +142,23 @@ mod tests {
         Builder::new_current_thread().build().unwrap()
     }
 
-    /// Runs this as the body of the service, and tells it to stop as soon as it waits.
-    fn told_while_it_waits(scope: &'static Scope, body: impl Future<Output = ()> + Send + 'static) {
+    /// Runs this as the body of the service, and requests its stop as soon as it waits.
+    fn stop_while_it_waits(scope: &'static Scope, body: impl Future<Output = ()> + Send + 'static) {
         let runtime = runtime();
         let body = runtime.spawn(Body::new(scope.body(), body));
         runtime.block_on(tokio::task::yield_now());
         assert!(!body.is_finished(), "it waits for the stop");
         watch_sessions();
-        scope.supervisor().request_stop(scope, LIFE, Instant::now());
+        scope.supervisor().request_stop(scope, RUN, Instant::now());
         stop_watching_sessions();
         runtime.block_on(body).unwrap().unwrap();
     }
 
     #[test]
-    fn a_body_is_told_without_registering() {
+    fn a_body_is_stopped_without_registering() {
         let scope = service(0);
-        told_while_it_waits(scope, async move {
-            let mut stopping = pin!(Lifecycle::new(scope, LIFE).stopping());
+        stop_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(scope, RUN).stopping());
             poll_fn(|cx| {
                 let poll = stopping.as_mut().poll(cx);
                 assert!(stopping.registered.is_none());
@@ -178,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_polled_with_another_waker_registers_and_is_told() {
+    fn a_future_with_another_waker_registers() {
         let scope = service(0);
-        told_while_it_waits(scope, async move {
-            let mut stopping = pin!(Lifecycle::new(scope, LIFE).stopping());
+        stop_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(scope, RUN).stopping());
             poll_fn(|cx| {
                 let branch = Waker::from(Arc::new(Branch(cx.waker().clone())));
                 let poll = stopping.as_mut().poll(&mut Context::from_waker(&branch));
@@ -193,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_of_another_service_is_waited_for_by_registering() {
+    fn a_stop_of_another_service_is_registered_for() {
         let (scope, other) = (service(0), service(1));
-        told_while_it_waits(scope, async move {
-            let mut stopping = pin!(Lifecycle::new(other, LIFE).stopping());
-            let mut own = pin!(Lifecycle::new(scope, LIFE).stopping());
+        stop_while_it_waits(scope, async move {
+            let mut stopping = pin!(Lifecycle::new(other, RUN).stopping());
+            let mut own = pin!(Lifecycle::new(scope, RUN).stopping());
             poll_fn(|cx| {
                 let entered = other.enter();
                 assert!(stopping.as_mut().poll(cx).is_pending());

@@ -7,6 +7,7 @@ use std::ptr;
 use super::scope::{Counter, Scope};
 use super::supervisor::Supervisor;
 use super::tally::Tally;
+use super::thread;
 
 /// The sessions of one scope at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +86,14 @@ impl SessionCounter {
             let finished_of = |scope: &&'static Scope| by_scope.get(&ptr::from_ref(*scope)).copied().unwrap_or(0);
             finished = self.list.scopes.iter().map(finished_of).collect();
         }
+        // After `finished`: a session that is counted there has noted its output before.
+        let dropping = thread::dropping_outputs();
         let started = self.list.sums(Tally::started);
         let sums = iter::zip(started, finished);
-        let count = |(&scope, (started, finished))| Count { scope, alive: started - finished, finished };
+        let count = |(&scope, (started, finished)): (&&'static Scope, (u64, u64))| {
+            let dropping = dropping.iter().filter(|counter| ptr::eq(counter.scope, scope)).count() as u64;
+            Count { scope, alive: started - finished + dropping, finished: finished - dropping.min(finished) }
+        };
         iter::zip(&self.list.scopes, sums).map(count).collect()
     }
 }

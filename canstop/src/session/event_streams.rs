@@ -136,7 +136,7 @@ impl EventStreams {
     }
 
     fn count_parked(&self, before: bool, now: bool) {
-        // Relaxed: the control plane looks again every few milliseconds.
+        // Relaxed: the control plane reads it again every few milliseconds.
         match (before, now) {
             (false, true) => drop(self.parked.fetch_add(1, Ordering::Relaxed)),
             (true, false) => drop(self.parked.fetch_sub(1, Ordering::Relaxed)),

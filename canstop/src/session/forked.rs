@@ -1,7 +1,6 @@
 //! A process that was forked from a supervised one.
 //!
-//! A fork has one thread: neither the control plane nor the workers are in it. What it asks of them would be
-//! waited for for ever.
+//! A fork has one thread: it has neither the control plane nor the workers, and would wait for their answers for ever.
 
 use std::process;
 

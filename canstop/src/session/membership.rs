@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::task::Waker;
 use std::thread::panicking;
 
-use super::hub::SessionFailure;
+use super::message::SessionFailure;
 use super::scope::{Counter, Kind, Scope};
 use super::site::Site;
 use super::slots::{SessionState, Stage};
@@ -74,6 +74,12 @@ impl Membership {
         let Counter { site, home, .. } = self.counter();
         let owner = (home.owner != Owner::Root).then(|| home.name());
         home.hub.session_failed(SessionFailure { site, owner, reason });
+    }
+
+    /// Notes that its output may be dropped right after this poll, on this thread.
+    #[cold]
+    pub(super) fn drop_output_next(&self, thread: &'static Thread) {
+        thread.drop_output_next(self.counter());
     }
 
     /// Ends it, on this thread.

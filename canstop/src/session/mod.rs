@@ -35,8 +35,9 @@
 //! - Ages, and what threads poll, are for reports: relaxed, and compared over two scans, a tick apart.
 //!
 //! **The end.** The future with all that it captured, or the closure with its captures, is dropped before the
-//! session counts as finished. What it returns belongs to its `JoinHandle`; if that was dropped, see
-//! [`tracked`] for the order.
+//! session counts as finished. What it returns belongs to its `JoinHandle`. If that was dropped, the runtime drops the
+//! output right after the poll that returned it. Where that runs a destructor, the thread publishes it until then
+//! ([`thread::Thread::drop_output_next`]), and a drain waits for it.
 //!
 //! Architecture invariant: nothing here takes a lock for a session that never waits, and nothing here decides.
 
@@ -52,6 +53,7 @@ mod output;
 mod data_plane;
 mod off_control;
 mod service_snapshot;
+mod message;
 mod forked;
 mod numbers;
 mod kept;
@@ -96,9 +98,10 @@ pub(crate) use counting::{Count, SessionCounter, count};
 pub(crate) use current::{Body, EnteredScope, current_scope, expect_scope, reason_of_dropped};
 pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
+pub(crate) use hub::Hub;
 #[cfg(all(unix, feature = "handover"))]
-pub(crate) use hub::HandOverAnswer;
-pub(crate) use hub::{Factory, Hub, Inbox, Message, NewService, SessionFailure};
+pub(crate) use message::HandOverAnswer;
+pub(crate) use message::{Factory, Inbox, Message, NewService, SessionFailure};
 pub(crate) use named::{requests_by_route, slowest_request, snapshot_sessions};
 pub(crate) use numbers::Numbers;
 #[cfg(feature = "testing")]

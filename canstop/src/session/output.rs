@@ -1,17 +1,18 @@
-//! Telling a `Result` from other outputs, without asking anything of the user.
+//! Distinguishes a `Result` from other outputs, without a bound on the user's type.
 //!
-//! A session may return whatever it likes. Where that is a `Result`, its `Err` is reported. Rust has
-//! no specialisation; what it has is method resolution, which takes the candidate that needs the
-//! fewest dereferences. The macro calls `observer()` on `&&&&&OutputProbe`, and the traits below are
-//! implemented from the most specific, at five references, to one that takes anything.
+//! A session may return anything. Where that is a `Result`, its `Err` is reported. Rust has no specialisation, but
+//! method resolution takes the candidate that needs the fewest dereferences. The macro calls `observer()` on
+//! `&&&&&OutputProbe`, and the traits below are implemented from the most specific one, at five references, to one
+//! for any output.
 //!
-//! An output whose type is not known yet would be taken for a `Result`, and whoever settles it later be
-//! told that it is wrong. So the macro also writes a call on the output itself, which never runs: it
-//! makes the compiler ask for the type, where the session is spawned.
+//! An output whose type is not known yet would be taken for a `Result`, and an error would follow where a later line
+//! settles it. So the macro also writes a call on the output itself, which never runs: it makes the compiler ask for
+//! the type, where the session is spawned.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 
 use crate::failure::{debug_text, display_text, with_sources};
 
@@ -31,10 +32,25 @@ mod sealed {
     impl<T: Sealed> Sealed for &T {}
 }
 
-/// Says what an output has failed with.
+/// Finds the error in an output.
 pub trait OutputObserver<T>: sealed::Sealed {
-    /// The error as text, if it is one.
+    /// The error as text, if the output is one.
     fn error(&self, output: &T) -> Option<String>;
+
+    /// Returns true if to drop the output may run code.
+    #[inline]
+    fn has_destructor(&self, output: &T) -> bool {
+        let _ = output;
+        needs_drop::<T>()
+    }
+}
+
+#[inline]
+fn result_has_destructor<T, E>(output: &Result<T, E>) -> bool {
+    match output {
+        Ok(_) => needs_drop::<T>(),
+        Err(_) => needs_drop::<E>(),
+    }
 }
 
 /// Stands for the output of a future.
@@ -62,13 +78,13 @@ impl<F> BlockingOutputProbe<F> {
 /// Not a `Result`: it cannot fail.
 #[derive(Clone, Copy, Debug)]
 pub struct NotAResult;
-/// A `Result` whose error is an [`Error`]: its sources are told too.
+/// A `Result` whose error is an [`Error`]: its sources are reported too.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorResult;
-/// A `Result` whose error can be displayed; `anyhow` tells its sources so.
+/// A `Result` whose error can be displayed, with its sources if it is `anyhow`'s.
 #[derive(Clone, Copy, Debug)]
 pub struct DisplayResult;
-/// A `Result` whose error is for programmers only.
+/// A `Result` whose error has only `Debug`.
 #[derive(Clone, Copy, Debug)]
 pub struct DebugResult;
 /// A `Result` whose error cannot be shown.
@@ -87,12 +103,22 @@ impl<T, E: Error> OutputObserver<Result<T, E>> for ErrorResult {
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(with_sources)
     }
+
+    #[inline]
+    fn has_destructor(&self, output: &Result<T, E>) -> bool {
+        result_has_destructor(output)
+    }
 }
 
 impl<T, E: Display> OutputObserver<Result<T, E>> for DisplayResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(display_text)
+    }
+
+    #[inline]
+    fn has_destructor(&self, output: &Result<T, E>) -> bool {
+        result_has_destructor(output)
     }
 }
 
@@ -101,12 +127,22 @@ impl<T, E: Debug> OutputObserver<Result<T, E>> for DebugResult {
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.as_ref().err().map(debug_text)
     }
+
+    #[inline]
+    fn has_destructor(&self, output: &Result<T, E>) -> bool {
+        result_has_destructor(output)
+    }
 }
 
 impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
         output.is_err().then(|| "an error that has neither Display nor Debug".to_owned())
+    }
+
+    #[inline]
+    fn has_destructor(&self, output: &Result<T, E>) -> bool {
+        result_has_destructor(output)
     }
 }
 
@@ -177,7 +213,7 @@ pub mod observe {
         type Output = T;
     }
 
-    /// What is neither a future nor a closure is told elsewhere.
+    /// For what is neither a future nor a closure, which another error reports.
     pub trait HasNoOutput: Sealed {
         /// Nothing.
         fn output(&self) -> &() {
@@ -188,7 +224,7 @@ pub mod observe {
     impl<F> HasNoOutput for OutputProbe<F> {}
     impl<F> HasNoOutput for BlockingOutputProbe<F> {}
 
-    /// What is known of every type, once it is known itself.
+    /// Implemented for every type, once that is known.
     pub trait Known {
         /// Nothing.
         fn is_known(&self) {}
@@ -256,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_as_well_as_its_type_allows() {
+    fn an_error_is_reported_as_well_as_its_type_allows() {
         let io = std::io::Error::other("disk gone");
         assert_eq!(error_of!(Err::<(), _>(Outer(io))).as_deref(), Some("cannot read the order: disk gone"));
         let anyhow = anyhow::anyhow!("inner").context("outer");
@@ -265,6 +301,15 @@ mod tests {
         assert_eq!(error_of!(Err::<(), _>(OnlyDebug)).as_deref(), Some("OnlyDebug"));
         assert!(error_of!(Err::<(), _>(Nothing)).is_some());
         assert_eq!(error_of!(Ok::<_, Nothing>(7)), None);
+    }
+
+    #[test]
+    fn an_output_has_a_destructor_if_its_variant_has() {
+        let ok = Ok::<u8, String>(7);
+        assert!(!DisplayResult.has_destructor(&ok));
+        assert!(DisplayResult.has_destructor(&Err::<u8, _>(String::new())));
+        assert!(!NotAResult.has_destructor(&7));
+        assert!(NotAResult.has_destructor(&String::new()));
     }
 
     #[test]

@@ -13,12 +13,12 @@ pub struct Site {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) module: &'static str,
-    /// Type names are not known to constants yet, so it is asked for when it is shown.
+    /// A function, because a constant cannot compute a type's name yet.
     pub(crate) function: fn() -> &'static str,
     pub(crate) grace: Option<Duration>,
     /// The grace ends with the sessions being dropped, without blame.
     pub(crate) cancels: bool,
-    /// Where each thread keeps its counter for this site; zero until it is first used.
+    /// The index of each thread's counter for this site; zero until the site is used.
     index: AtomicU32,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn of_callback(location: Location) -> &'static Site {
     site
 }
 
-/// How many sites have been used so far.
+/// The number of sites that have been used so far.
 static USED: Mutex<u32> = Mutex::new(0);
 
 impl Site {

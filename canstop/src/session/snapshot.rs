@@ -163,7 +163,7 @@ fn count_by_name(counters: impl Fn() -> Vec<&'static Counter>) -> HashMap<Key, N
 
 /// The waiting sessions of each counter, and whether the whole table was scanned by `until`.
 ///
-/// Neighbours in the table mostly have the same counter, so the map is not asked for each of them.
+/// Neighbours in the table mostly have the same counter, so not each of them is looked up in the map.
 fn scan_table(until: std::time::Instant, now: SpawnTick) -> (HashMap<usize, (&'static Counter, Entered)>, bool) {
     let mut by_counter: HashMap<usize, (&'static Counter, Entered)> = HashMap::new();
     let mut add = |(counter, entered): (&'static Counter, Entered)| {

@@ -1,23 +1,23 @@
-//! How old those are that no thread has polled yet.
+//! The age of sessions that no thread has polled yet.
 //!
-//! Such a session stands in no table; only its task knows when it was born. But if *s* sessions of a place
-//! were started and *k* of them are such, then the oldest of these is at least as old as number
-//! *s - k + 1*, and when that one was started is known to a tick from how the count has grown.
+//! Such a session is in no table; only its task has its spawn tick. But if *s* sessions of a site were started and *k*
+//! of them are unpolled, the oldest of these is at least as old as number *s - k + 1*. The growth of the count gives
+//! the start of that one to a tick.
 
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-/// How many sessions of one place had been started by when.
+/// How many sessions of one site had been started, at which time.
 #[derive(Debug, Default)]
 pub(super) struct Starts(VecDeque<(Instant, u64)>);
 
-/// How many changes are remembered: a minute's, if some are started in every tick. What was started
-/// earlier passes for as young as the first of them.
+/// How many changes are kept: those of a minute, if sessions are started in every tick. A session that was started
+/// earlier counts as started at the first of them.
 const REMEMBERED: usize = 600;
 
 impl Starts {
-    /// So many have been started by now.
+    /// Notes how many have been started by now.
     pub(super) fn note(&mut self, now: Instant, started: u64) {
         if self.0.back().is_some_and(|&(_, before)| before == started) {
             return;
@@ -28,7 +28,7 @@ impl Starts {
         self.0.push_back((now, started));
     }
 
-    /// By when this one was started, the first being number one. None if it was not noted yet.
+    /// The time by which this one was started; the first is number one. `None` if that is not noted yet.
     pub(super) fn by_when(&self, number: u64) -> Option<Instant> {
         let first = self.0.partition_point(|&(_, started)| started < number);
         self.0.get(first).map(|&(when, _)| when)
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_passes_for_younger_and_never_for_older() {
+    fn a_start_that_is_not_kept_is_younger_and_never_older() {
         let began = Instant::now();
         let mut starts = Starts::default();
         for started in 1..=REMEMBERED as u64 + 7 {

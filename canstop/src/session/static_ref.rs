@@ -1,4 +1,4 @@
-//! A shared word that refers to something that is never freed.
+//! A shared word that refers to a value that is never freed.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -14,8 +14,8 @@ impl<T: Sync> StaticRef<T> {
     #[inline]
     pub(super) fn load(&self, ordering: Ordering) -> Option<&'static T> {
         #[expect(unsafe_code, reason = "a reference cannot be loaded atomically, a pointer can")]
-        // SAFETY: only `store` writes the word, and that null or a reference that lives for ever. What
-        // it refers to may be shared between threads, by the bound on this block.
+        // SAFETY: only `store` writes the word, and and it stores null or a `&'static T`. The value
+        // may be shared between threads, by the bound on this block.
         unsafe {
             self.0.load(ordering).as_ref()
         }
@@ -26,7 +26,7 @@ impl<T: Sync> StaticRef<T> {
         Self(AtomicPtr::new(self.0.load(Ordering::Relaxed)))
     }
 
-    /// Is it this very one? Relaxed.
+    /// Returns true if it refers to this value. Relaxed.
     #[inline]
     pub(super) fn is(&self, value: &'static T) -> bool {
         ptr::eq(self.0.load(Ordering::Relaxed), value)

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::current;
 use super::event_streams::{EventReader, EventStreams};
-use super::hub::{Hub, Inbox};
+use super::hub::Hub;
 use super::membership::Membership;
+use super::message::Inbox;
 use super::output::NotAResult;
 use super::scope::{Kind, Registered, Scope, StopCallback};
 use super::scope_pool::ScopePool;

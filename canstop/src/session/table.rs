@@ -274,7 +274,7 @@ struct Pass {
     /// The addresses of the scopes, sorted.
     scopes: Vec<usize>,
     batches: Vec<&'static [Slot]>,
-    /// How many batches were begun, plus how many more were asked for in vain.
+    /// How many batches were begun, plus how often there was none left.
     begun: AtomicUsize,
     finished: AtomicUsize,
     /// Until every batch is finished: other watchers may stop before.

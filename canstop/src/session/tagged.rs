@@ -53,7 +53,7 @@ impl<T: Sync> Tagged<T> {
     pub(super) fn get(self) -> &'static T {
         #[expect(unsafe_code, reason = "a reference whose free bits are used")]
         // SAFETY: without the bits of the tick it is the reference that `new` was given, which is valid for
-        // `'static`. That reference has none of these bits: whoever calls `new` has asked `can_refer_to`.
+        // `'static`. That reference has none of these bits: `new` requires `can_refer_to`.
         unsafe {
             &*self.0.as_ptr().map_addr(|word| word & ADDRESS)
         }

@@ -30,13 +30,13 @@ use crate::machine::{Location, Owner, RunId, ServiceId};
 
 pub(super) static SITE: Site = Site::new(None, "tests.rs", 1, "", || "", None);
 
-const LIFE: RunId = RunId(1);
+const RUN: RunId = RunId(1);
 
 pub(super) fn service() -> &'static Scope {
     let (supervisor, _inbox) = Supervisor::new();
     let place = Location { file: "tests.rs", line: 1 };
-    let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, LIFE);
-    scope.begin(LIFE);
+    let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, RUN);
+    scope.begin(RUN);
     scope
 }
 
@@ -75,11 +75,11 @@ fn stop(scope: &'static Scope, run: RunId) {
 
 /// Ends when the stop of its service is requested, and registers nowhere.
 async fn until_stopping(scope: &'static Scope) {
-    poll_fn(|_| if scope.is_stopping(LIFE) { Poll::Ready(()) } else { Poll::Pending }).await;
+    poll_fn(|_| if scope.is_stopping(RUN) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 #[test]
-fn a_session_is_counted_until_it_ends_however_that_comes_about() {
+fn a_session_is_counted_until_it_ends() {
     let (scope, runtime) = (service(), runtime());
     spawn(scope, &runtime, ready(()));
     let aborted = spawn(scope, &runtime, pending::<()>());
@@ -97,12 +97,12 @@ fn a_session_is_counted_until_it_ends_however_that_comes_about() {
     assert_eq!(alive(scope), 0);
 }
 
-/// Says when it is dropped how many sessions of a service were alive.
+/// Sends, when it is dropped, how many sessions of a service are alive.
 struct CountsWhenDropped(&'static Scope, mpsc::Sender<u64>);
 
 impl CountsWhenDropped {
     fn is_stopping(&self) -> bool {
-        self.0.is_stopping(LIFE)
+        self.0.is_stopping(RUN)
     }
 }
 
@@ -131,33 +131,50 @@ fn a_session_is_alive_until_its_future_is_dropped() {
 }
 
 #[test]
-fn a_session_that_waits_for_something_else_is_woken_when_its_service_is_told() {
+fn an_output_without_a_handle_is_dropped_as_part_of_its_session() {
+    let (scope, runtime) = (service(), runtime());
+    let (counted, counts) = mpsc::channel();
+    drop(spawn(scope, &runtime, ready(CountsWhenDropped(scope, counted.clone()))));
+    run(&runtime);
+    assert_eq!(counts.try_recv().unwrap(), 1);
+    assert_eq!(alive(scope), 0);
+
+    let kept = spawn(scope, &runtime, ready(CountsWhenDropped(scope, counted)));
+    let output = runtime.block_on(kept).unwrap();
+    run(&runtime);
+    assert_eq!(alive(scope), 0, "the output is its handle's");
+    drop(output);
+    assert_eq!(counts.try_recv().unwrap(), 0);
+}
+
+#[test]
+fn a_waiting_session_is_woken_by_a_stop_request() {
     let (scope, runtime) = (service(), runtime());
     let session = spawn(scope, &runtime, until_stopping(scope));
     run(&runtime);
-    stop(scope, LIFE);
+    stop(scope, RUN);
     runtime.block_on(session).unwrap();
     assert_eq!(alive(scope), 0);
 }
 
 #[test]
-fn a_session_that_puts_another_waker_into_its_context_is_woken_itself() {
+fn a_session_that_replaces_its_waker_is_woken() {
     let (scope, runtime) = (service(), runtime());
     let session = spawn(
         scope,
         &runtime,
         poll_fn(|cx| {
             *cx = Context::from_waker(Waker::noop());
-            if scope.is_stopping(LIFE) { Poll::Ready(()) } else { Poll::Pending }
+            if scope.is_stopping(RUN) { Poll::Ready(()) } else { Poll::Pending }
         }),
     );
     run(&runtime);
-    stop(scope, LIFE);
+    stop(scope, RUN);
     runtime.block_on(session).unwrap();
 }
 
 #[test]
-fn a_session_that_is_given_up_is_dropped_at_its_next_poll() {
+fn an_abandoned_session_is_dropped_at_its_next_poll() {
     let (scope, runtime) = (service(), runtime());
     let waits = spawn(scope, &runtime, pending::<()>());
     run(&runtime);
@@ -172,7 +189,7 @@ fn a_session_that_is_given_up_is_dropped_at_its_next_poll() {
 }
 
 #[test]
-fn a_poll_within_a_poll_leaves_the_outer_one_as_it_was() {
+fn an_inner_poll_restores_the_outer_one() {
     let (scope, other) = (service(), service());
     let outer_runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let seen =
@@ -195,7 +212,7 @@ fn a_poll_within_a_poll_leaves_the_outer_one_as_it_was() {
 }
 
 #[test]
-fn sessions_come_and_go_on_two_threads_while_a_third_one_tells_them() {
+fn sessions_come_and_go_on_two_threads_during_a_stop() {
     let scope = service();
     let begin = Barrier::new(3);
     thread::scope(|threads| {
@@ -208,7 +225,7 @@ fn sessions_come_and_go_on_two_threads_while_a_third_one_tells_them() {
                     spawn(scope, &runtime, until_stopping(scope));
                     run(&runtime);
                 }
-                // Whoever began to wait before it was told was woken.
+                // Those that waited before the stop request were woken.
                 while alive(scope) > 0 {
                     run(&runtime);
                     thread::yield_now();
@@ -216,7 +233,7 @@ fn sessions_come_and_go_on_two_threads_while_a_third_one_tells_them() {
             });
         }
         begin.wait();
-        stop(scope, LIFE);
+        stop(scope, RUN);
     });
     assert_eq!(alive(scope), 0);
 }
@@ -254,13 +271,13 @@ fn sessions_leave_and_are_aborted_while_they_are_woken() {
 #[test]
 fn sessions_of_an_earlier_run_hear_the_stop_by_their_token() {
     let scope = service();
-    let earlier = Lifecycle::new(scope, LIFE);
+    let earlier = Lifecycle::new(scope, RUN);
     let token = earlier.token();
     let mut stopping = pin!(earlier.stopping());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(stopping.as_mut().poll(&mut cx).is_pending());
 
-    // The first run fails: nobody asked it to stop.
+    // The first run fails: its stop was not requested.
     scope.begin(RunId(2));
     assert!(!token.is_cancelled() && !earlier.is_stopping());
 
@@ -277,12 +294,12 @@ fn sessions_of_an_earlier_run_hear_the_stop_by_their_token() {
 fn a_callback_runs_once_when_the_stop_is_requested() {
     let scope = service();
     let (called, calls) = mpsc::channel();
-    let lifecycle = Lifecycle::new(scope, LIFE);
+    let lifecycle = Lifecycle::new(scope, RUN);
     let early = called.clone();
     lifecycle.on_stopping(move || early.send((current_scope().unwrap().owner, alive(scope))).unwrap());
     assert!(calls.try_recv().is_err());
-    stop(scope, LIFE);
-    stop(scope, LIFE);
+    stop(scope, RUN);
+    stop(scope, RUN);
     assert_eq!(calls.try_iter().collect::<Vec<_>>(), [(scope.owner, 1)], "it is counted while it runs");
     lifecycle.on_stopping(move || called.send((scope.owner, 0)).unwrap());
     assert_eq!(calls.try_iter().count(), 1, "the stop was requested already");
@@ -293,10 +310,10 @@ fn a_callback_runs_once_when_the_stop_is_requested() {
 fn a_callback_that_panics_is_a_failure_of_its_service() {
     let (supervisor, mut inbox) = Supervisor::new();
     let place = Location { file: "tests.rs", line: 1 };
-    let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, LIFE);
+    let scope = supervisor.new_scope(Owner::Service(ServiceId(0)), "service", place, RUN);
     let line = line!() + 1;
-    Lifecycle::new(scope, LIFE).on_stopping(|| panic!("as it should"));
-    stop(scope, LIFE);
+    Lifecycle::new(scope, RUN).on_stopping(|| panic!("as it should"));
+    stop(scope, RUN);
     let failure = inbox.failures.try_recv().unwrap();
     assert_eq!(failure.owner.as_deref(), Some("service"));
     assert_eq!(failure.site.location(), Location { file: file!(), line });
@@ -311,7 +328,7 @@ fn callbacks_are_dropped_when_a_run_ends_unless_sessions_are_left() {
         let held = Arc::clone(&held);
         Lifecycle::new(scope, run).on_stopping(move || drop(held));
     };
-    register(LIFE);
+    register(RUN);
     scope.begin(RunId(2));
     assert_eq!(Arc::strong_count(&held), 1);
     register(RunId(2));
@@ -371,7 +388,7 @@ fn sessions_of_another_runtime_are_woken_while_the_data_plane_is_blocked() {
     let run_all = || (0..count / 200).for_each(|_| run(&other));
     run_all();
     assert_eq!(alive(scope), count);
-    stop(scope, LIFE);
+    stop(scope, RUN);
     while !scope.supervisor().has_woken_all() {
         scope.supervisor().continue_waking();
     }

@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Waker;
+use std::task::{Context, Wake, Waker};
 
 use tokio::runtime::Handle;
 
@@ -40,6 +41,8 @@ pub(super) struct Thread {
     /// The address of the waker with which the session or body is polled. It is here and not in the thread's own
     /// part, so that all that a poll writes is reached by one pointer.
     root_waker: AtomicPtr<Waker>,
+    /// The counter of a session whose output the runtime drops next. Atomic, for the drain.
+    dropping_output: StaticRef<Counter>,
     pub(super) free_slots: slots::Free,
     /// With the watchers of its sessions.
     pub(super) handshake: Handshake,
@@ -136,6 +139,7 @@ impl Local {
         if let Some(thread) = self.thread.take() {
             thread.free_slots.give_all();
             thread.current.store(None, Ordering::Relaxed);
+            thread.dropping_output.store(None, Ordering::Relaxed);
             thread.role.store(Role::Unknown as u8, Ordering::Relaxed);
             threads().ended.push(thread);
         }
@@ -180,6 +184,7 @@ fn take_thread() -> &'static Thread {
             poll_tag: AtomicUsize::new(PollTag::IDLE.to_bits()),
             polls: AtomicU64::new(0),
             root_waker: AtomicPtr::new(ptr::null_mut()),
+            dropping_output: StaticRef::none(),
             free_slots: slots::Free::new(),
             handshake: Handshake::new(threads.watched),
             counters: Mutex::new(HashMap::new()),
@@ -246,9 +251,37 @@ impl Thread {
         Writer::of(self)
     }
 
+    /// Notes that the runtime may drop the output of a session right after the present poll, on this thread, because
+    /// no handle waits for it. The session is about to count as finished, and a drain waits for that destructor.
+    ///
+    /// The note is removed by a waker that the scheduler defers until after the poll, as it does for `yield_now`.
+    /// Where there is no scheduler, that is at once.
+    #[cold]
+    pub(super) fn drop_output_next(&'static self, counter: &'static Counter) {
+        // Ordered before the end of the session by the release with which that is counted.
+        self.dropping_output.store(Some(counter), Ordering::Relaxed);
+        let deferred = Waker::from(Arc::new(OutputDropped(self)));
+        let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&deferred));
+    }
+
     fn lock_table(&self) -> MutexGuard<'_, CounterTable> {
         self.table.lock().expect("nothing panics while it holds a thread's table")
     }
+}
+
+/// Removes the note of [`Thread::drop_output_next`].
+struct OutputDropped(&'static Thread);
+
+impl Wake for OutputDropped {
+    fn wake(self: Arc<Self>) {
+        // Release: a count that reads this also counts the sessions that the destructor has spawned.
+        self.0.dropping_output.store(None, Ordering::Release);
+    }
+}
+
+/// The counters of sessions that have finished, and whose outputs are being dropped.
+pub(super) fn dropping_outputs() -> Vec<&'static Counter> {
+    threads().all.iter().filter_map(|thread| thread.dropping_output.load(Ordering::Acquire)).collect()
 }
 
 /// This thread's record.

@@ -65,10 +65,14 @@ where
                 if let Some(error) = observer.error(&output) {
                     membership.report(ExitReason::Failed(error));
                 }
+                let has_destructor = observer.has_destructor(&output);
                 // Destructors of the future are part of the session.
                 let over = self.project_replace(Tracked::Over);
                 drop(polling);
                 if let TrackedOwned::Alive { membership, .. } = over {
+                    if has_destructor {
+                        membership.drop_output_next(thread);
+                    }
                     membership.end(thread);
                 }
                 Poll::Ready(output)
