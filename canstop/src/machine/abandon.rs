@@ -3,9 +3,11 @@
 use super::action::{Abandoned, Action};
 use super::exit::Exit;
 use super::id::{Owner, ServiceId};
-use super::service::{Group, ServiceOutcome, Stage, UserState};
+use super::service::Group;
+use super::stage::{ServiceOutcome, Stage, UserState};
 use super::state::{Main, State};
 use super::time::Time;
+use super::timer::Timer;
 
 impl State {
     /// Abandons whatever has used up its time.
@@ -16,11 +18,11 @@ impl State {
             self.abandon_main(&mut abandoned);
             self.abandon_sessions(Owner::Root, &mut abandoned);
         }
-        for id in self.index.stops_due(now) {
+        for id in self.index.services_due(Timer::ServiceStop, now) {
             self.abandon_service(now, id, &mut abandoned);
             self.abandon_sessions(Owner::Service(id), &mut abandoned);
         }
-        for group in self.index.groups_due(now) {
+        for group in self.index.timers.due(Timer::GroupStop, now) {
             if self.groups[group].cancels {
                 self.change_group(group, |group| group.cancelled = true);
                 self.actions.push(Action::CancelSessions { owner: Owner::Group(group) });

@@ -7,8 +7,9 @@ use super::exit::Exit;
 use super::id::{RunId, ServiceId};
 use super::input::ExitReason;
 use super::restart::{Limit, RestartDecision};
-use super::service::{Request, Service, ServiceOutcome, Stage, UserState};
+use super::service::Service;
 use super::spec::Start;
+use super::stage::{Request, ServiceOutcome, Stage, UserState};
 use super::state::State;
 use super::time::Time;
 

@@ -8,7 +8,7 @@ use super::spec::{Reference, ServiceSpec};
 
 /// A service that is to be fitted into a plan.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct PlanEntry<'a> {
     pub(crate) spec: &'a ServiceSpec,
     /// Does it name others, and can they name it? Not once it was refused, or is left of a run of its
     /// parent that is over; then it is still its parent's child.
@@ -16,16 +16,16 @@ pub(crate) struct Entry<'a> {
 }
 
 /// What services are called among those that have the same parent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
     by_name: HashMap<(Option<ServiceId>, String), BTreeSet<ServiceId>>,
     by_function: HashMap<(Option<ServiceId>, TypeId), BTreeSet<ServiceId>>,
 }
 
 impl Names {
-    pub(super) fn of(services: &[Entry<'_>]) -> Self {
+    pub(super) fn of(services: &[PlanEntry<'_>]) -> Self {
         let mut names = Self::default();
-        for (id, Entry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
+        for (id, PlanEntry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
             names.set(ServiceId(id), spec, true);
         }
         names

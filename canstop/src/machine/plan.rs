@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::cycles::cycles;
 use super::id::ServiceId;
-use super::names::{Entry, Names};
+use super::names::{Names, PlanEntry};
 use super::restart::Restart;
 use super::spec::ServiceSpec;
 use super::stop_order::{StopOrder, reachable};
@@ -14,12 +14,13 @@ use super::stop_order::{StopOrder, reachable};
 /// The graph of a plan without faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    nodes: Vec<Node>,
+    /// By id. A service without a node is not in the plan: it never starts, or belongs to a run that is over.
+    nodes: Vec<Option<Node>>,
     stop_order: StopOrder,
 }
 
-/// How one service stands to the others.
-#[derive(Clone, Debug, Default)]
+/// The relations of one service to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Node {
     parent: Option<ServiceId>,
     children: BTreeSet<ServiceId>,
@@ -41,7 +42,7 @@ impl Plan {
     /// # Errors
     ///
     /// Unknown references, cycles, names that stand twice, options that contradict each other.
-    pub(crate) fn check(services: &[Entry<'_>], grace: Duration) -> Result<Self, Faults> {
+    pub(crate) fn check(services: &[PlanEntry<'_>], grace: Duration) -> Result<Self, Faults> {
         Self::default().extended(services, grace, |_| true)
     }
 
@@ -51,107 +52,161 @@ impl Plan {
     /// # Errors
     ///
     /// As [`check`](Self::check).
-    pub(crate) fn with(&self, new: ServiceId, services: &[Entry<'_>], grace: Duration) -> Result<Self, Faults> {
+    pub(crate) fn with(&self, new: ServiceId, services: &[PlanEntry<'_>], grace: Duration) -> Result<Self, Faults> {
         self.extended(services, grace, |id| id == new)
     }
 
     fn extended(
         &self,
-        services: &[Entry<'_>],
+        services: &[PlanEntry<'_>],
         grace: Duration,
         is_new: impl Fn(ServiceId) -> bool,
     ) -> Result<Self, Faults> {
         let mut faults = Vec::new();
-        check_options(services, grace, &mut faults);
+        check_options(services, grace, &is_new, &mut faults);
         let names = Names::of(services);
-        let node = |(id, entry): (usize, &Entry<'_>)| match self.nodes.get(id) {
-            Some(known) if !is_new(ServiceId(id)) => known.said(),
-            _ => Node::of(entry, &names, services, &mut faults),
+        let node = |(id, entry): (usize, &PlanEntry<'_>)| {
+            if is_new(ServiceId(id)) {
+                return Some(Node::of(entry, &names, services, &mut faults));
+            }
+            self.nodes.get(id)?.as_ref().map(Node::said)
         };
-        let mut nodes: Vec<_> = services.iter().enumerate().map(node).collect();
-        find_needs(&mut nodes);
-        let needs: Vec<_> = nodes.iter().map(|node| node.needs.clone()).collect();
-        let parents: Vec<_> = nodes.iter().map(|node| node.parent).collect();
-        let stop_order = StopOrder::of(&needs, &parents).unwrap_or_else(|| {
+        let nodes = services.iter().enumerate().map(node).collect();
+        let plan = Self::derive(nodes).unwrap_or_else(|needs| {
             faults.extend(cycles(&needs).iter().map(|cycle| describe_cycle(cycle, services)));
-            StopOrder::default()
+            Self::default()
         });
-        if !faults.is_empty() {
-            return Err(Faults(faults));
-        }
+        if faults.is_empty() { Ok(plan) } else { Err(Faults(faults)) }
+    }
+
+    /// What follows from what the services say themselves.
+    ///
+    /// # Errors
+    ///
+    /// What each needs, if that is a circle.
+    fn derive(mut nodes: Vec<Option<Node>>) -> Result<Self, Vec<Vec<ServiceId>>> {
+        find_needs(&mut nodes);
         find_reverse(&mut nodes);
-        Ok(Self { nodes, stop_order })
+        let mut plan = Self { nodes, stop_order: StopOrder::default() };
+        plan.stop_order = plan.find_stop_order().ok_or_else(|| plan.all_needs())?;
+        Ok(plan)
     }
 
-    /// Takes a service that nothing needs any more out of the plan, and makes room for the next one.
-    pub(super) fn detach(&mut self, id: ServiceId) {
-        self.nodes.resize_with(self.nodes.len().max(id.0 + 1), Node::default);
-        let Node { parent, children, after, bound_to, bound_dependents, needed_by, needs } =
-            std::mem::take(&mut self.nodes[id.0]);
-        parent.inspect(|parent| {
-            self.nodes[parent.0].children.remove(&id);
-        });
-        children.iter().for_each(|child| self.nodes[child.0].parent = None);
-        for other in after.iter().chain(&bound_to).chain(&needs) {
-            self.nodes[other.0].needed_by.remove(&id);
-            self.nodes[other.0].bound_dependents.remove(&id);
-        }
-        for other in bound_dependents.iter().chain(&needed_by) {
-            let Node { after, bound_to, needs, .. } = &mut self.nodes[other.0];
-            [after, bound_to, needs].into_iter().for_each(|named| named.retain(|&named| named != id));
-        }
-        self.stop_order.detach(id);
+    fn all_needs(&self) -> Vec<Vec<ServiceId>> {
+        self.nodes.iter().map(|node| node.as_ref().map(|node| node.needs.clone()).unwrap_or_default()).collect()
     }
 
-    /// Fits a service in that nothing refers to yet, without a look at the others. Returns false where only the whole
-    /// tells what stops before what; the plan is then to be made anew.
+    fn find_stop_order(&self) -> Option<StopOrder> {
+        let parents: Vec<_> = self.nodes.iter().map(|node| node.as_ref()?.parent).collect();
+        StopOrder::of(&self.all_needs(), &parents)
+    }
+
+    /// Is the service in the plan? Others can name only those that are.
+    pub(crate) fn contains(&self, ServiceId(id): ServiceId) -> bool {
+        self.nodes.get(id).is_some_and(Option::is_some)
+    }
+
+    /// Does another service name this one in `after` or `bound_to`?
+    pub(super) fn is_named(&self, id: ServiceId) -> bool {
+        let Node { needed_by, bound_dependents, .. } = self.node(id);
+        !(needed_by.is_empty() && bound_dependents.is_empty())
+    }
+
+    /// Everything that is inside of a service: its children, theirs, and so on.
+    pub(super) fn inside(&self, id: ServiceId) -> Vec<ServiceId> {
+        reachable(id, |at| self.children(at))
+    }
+
+    /// Takes services out of the plan. None but each other may name them, or be their children.
+    ///
+    /// Returns true if that changed the order of the others.
+    pub(super) fn remove(&mut self, ids: &[ServiceId]) -> bool {
+        let mut any = false;
+        for &id in ids {
+            let Some(Node { parent, after, bound_to, .. }) = self.nodes.get_mut(id.0).and_then(Option::take) else {
+                continue;
+            };
+            any = true;
+            for other in after.iter().chain(&bound_to) {
+                if let Some(other) = &mut self.nodes[other.0] {
+                    other.needed_by.remove(&id);
+                    other.bound_dependents.remove(&id);
+                }
+            }
+            if let Some(parent) = parent.and_then(|parent| self.nodes[parent.0].as_mut()) {
+                parent.children.remove(&id);
+            }
+            self.stop_order.remove(id);
+        }
+        let is_reordered = any && self.stop_order.turns_round();
+        if is_reordered && let Some(stop_order) = self.find_stop_order() {
+            self.stop_order = stop_order;
+        }
+        is_reordered
+    }
+
+    /// Adds a service that is not in the plan, at a cost that does not depend on the others. Returns false where only
+    /// the whole tells what stops before what; the plan is then unchanged, and is to be made anew.
     #[must_use]
-    pub(super) fn attach(
+    pub(super) fn add(
         &mut self,
         id: ServiceId,
         parent: Option<ServiceId>,
         after: Vec<ServiceId>,
         bound_to: Vec<ServiceId>,
     ) -> bool {
-        self.detach(id);
+        debug_assert!(!self.contains(id));
         if self.stop_order.turns_round() {
             return false;
         }
         let needs: BTreeSet<_> = after.iter().chain(&bound_to).copied().collect();
+        if !self.add_to_stop_order(id, parent, &needs) {
+            self.stop_order.remove(id);
+            return false;
+        }
+        if self.nodes.len() <= id.0 {
+            self.nodes.resize_with(id.0 + 1, || None);
+        }
+        for need in &needs {
+            self.node_mut(*need).needed_by.insert(id);
+        }
+        for other in &bound_to {
+            self.node_mut(*other).bound_dependents.insert(id);
+        }
+        if let Some(parent) = parent {
+            self.node_mut(parent).children.insert(id);
+        }
+        let needs = needs.into_iter().collect();
+        self.nodes[id.0] = Some(Node { parent, after, bound_to, needs, ..Node::default() });
+        true
+    }
+
+    fn add_to_stop_order(&mut self, id: ServiceId, parent: Option<ServiceId>, needs: &BTreeSet<ServiceId>) -> bool {
+        self.stop_order.make_room(id);
         for need in needs.iter().chain(&parent) {
             self.stop_order.link(id, *need);
         }
-        let outer = std::iter::successors(parent, |&ServiceId(id)| self.nodes[id].parent);
-        let outer: Vec<_> = outer.flat_map(|outer| self.nodes[outer.0].needed_by.iter().copied()).collect();
-        for &need in &needs {
-            for inner in reachable(need, |at| self.children(at)).into_iter().filter(|&inner| inner != id) {
-                if self.stop_order.leads_to(inner, id) {
-                    return false;
-                }
-                self.stop_order.link(id, inner);
+        for inner in needs.iter().flat_map(|&need| self.inside(need)).collect::<BTreeSet<_>>() {
+            if self.stop_order.leads_to(inner, id) {
+                return false;
             }
+            self.stop_order.link(id, inner);
         }
-        for dependent in outer.into_iter().filter(|&dependent| dependent != id) {
+        let outer = std::iter::successors(parent, |&outer| self.parent(outer));
+        for dependent in outer.flat_map(|outer| self.needed_by(outer).clone()).collect::<BTreeSet<_>>() {
             if self.stop_order.leads_to(id, dependent) {
                 return false;
             }
             self.stop_order.link(dependent, id);
         }
-        needs.iter().for_each(|need| {
-            self.nodes[need.0].needed_by.insert(id);
-        });
-        bound_to.iter().for_each(|other| {
-            self.nodes[other.0].bound_dependents.insert(id);
-        });
-        parent.inspect(|parent| {
-            self.nodes[parent.0].children.insert(id);
-        });
-        let needs = needs.into_iter().collect();
-        self.nodes[id.0] = Node { parent, after, bound_to, needs, ..Node::default() };
         true
     }
 
-    /// One that no plan was ever made for stands alone.
+    fn node_mut(&mut self, ServiceId(id): ServiceId) -> &mut Node {
+        self.nodes[id].as_mut().expect("only services of the plan are named, or have children")
+    }
+
+    /// A service that is not in the plan has no relations.
     fn node(&self, ServiceId(id): ServiceId) -> &Node {
         static ALONE: Node = Node {
             parent: None,
@@ -162,7 +217,7 @@ impl Plan {
             needed_by: BTreeSet::new(),
             needs: Vec::new(),
         };
-        self.nodes.get(id).unwrap_or(&ALONE)
+        self.nodes.get(id).and_then(Option::as_ref).unwrap_or(&ALONE)
     }
 
     pub(super) fn parent(&self, id: ServiceId) -> Option<ServiceId> {
@@ -223,10 +278,17 @@ impl Plan {
     }
 }
 
-fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<String>) {
+fn check_options(
+    services: &[PlanEntry<'_>],
+    grace: Duration,
+    is_new: impl Fn(ServiceId) -> bool,
+    faults: &mut Vec<String>,
+) {
     let mut names = HashMap::new();
-    for Entry { spec, .. } in services.iter().filter(|entry| entry.is_known) {
-        match names.insert(&spec.name, spec.location) {
+    for (id, PlanEntry { spec, .. }) in services.iter().enumerate().filter(|(_, entry)| entry.is_known) {
+        let same_name = names.insert(&spec.name, (spec.location, is_new(ServiceId(id))));
+        let is_new = is_new(ServiceId(id));
+        match same_name.filter(|(_, other_is_new)| is_new || *other_is_new).map(|(other, _)| other) {
             Some(other) if other == spec.location => faults.push(format!(
                 "{spec} is started twice; one that takes nothing but a `Lifecycle` starts by itself, unless its \
                  attribute says `manual`; if there are to be two, give one another name (`.name(..)`)"
@@ -237,7 +299,9 @@ fn check_options(services: &[Entry<'_>], grace: Duration, faults: &mut Vec<Strin
             )),
             None => {}
         }
-        check_own_options(spec, grace, faults);
+        if is_new {
+            check_own_options(spec, grace, faults);
+        }
     }
 }
 
@@ -267,15 +331,12 @@ pub(super) const BOUND_TO: (&str, &str) = ("restart with", "bound_to");
 impl Node {
     /// What a service says of itself.
     fn of(
-        &Entry { spec, is_known }: &Entry<'_>,
+        &PlanEntry { spec, .. }: &PlanEntry<'_>,
         names: &Names,
-        services: &[Entry<'_>],
+        services: &[PlanEntry<'_>],
         faults: &mut Vec<String>,
     ) -> Self {
         let parent = spec.parent.map(|parent| parent.id);
-        if !is_known {
-            return Self { parent, ..Self::default() };
-        }
         let spec_of = |ServiceId(id)| services[id].spec;
         let after = names.resolve(spec, &spec.after, AFTER, spec_of, faults);
         let bound_to = names.resolve(spec, &spec.bound_to, BOUND_TO, spec_of, faults);
@@ -289,35 +350,33 @@ impl Node {
     }
 }
 
-fn find_needs(nodes: &mut [Node]) {
-    let bound_to: Vec<_> = nodes.iter().map(|node| node.bound_to.clone()).collect();
-    for (id, node) in nodes.iter_mut().enumerate() {
-        let id = ServiceId(id);
-        let is_mate = |other| other != id && reachable(other, |at| &bound_to[at.0]).contains(&id);
-        let one_way = node.bound_to.iter().filter(|&&other| !is_mate(other));
+fn find_needs(nodes: &mut [Option<Node>]) {
+    let said: Vec<_> =
+        nodes.iter().map(|node| node.as_ref().map(|node| node.bound_to.clone()).unwrap_or_default()).collect();
+    for (id, node) in nodes.iter_mut().enumerate().filter_map(|(id, node)| Some((ServiceId(id), node.as_mut()?))) {
+        let is_peer = |other| other != id && reachable(other, |at| &said[at.0]).contains(&id);
+        let one_way = node.bound_to.iter().filter(|&&other| !is_peer(other));
         node.needs = node.after.iter().chain(one_way).copied().collect();
         node.needs.sort_unstable();
         node.needs.dedup();
     }
 }
 
-fn find_reverse(nodes: &mut [Node]) {
-    for id in (0..nodes.len()).map(ServiceId) {
-        let Node { parent, bound_to, needs, .. } = &nodes[id.0];
-        let (parent, bound_to, needs) = (*parent, bound_to.clone(), needs.clone());
-        bound_to.iter().for_each(|bound_to| {
-            nodes[bound_to.0].bound_dependents.insert(id);
-        });
-        needs.iter().for_each(|need| {
-            nodes[need.0].needed_by.insert(id);
-        });
-        parent.iter().for_each(|parent| {
-            nodes[parent.0].children.insert(id);
-        });
+fn find_reverse(nodes: &mut [Option<Node>]) {
+    for id in 0..nodes.len() {
+        let Some(Node { parent, bound_to, needs, .. }) = nodes[id].clone() else { continue };
+        let mut set = |other: ServiceId, set: fn(&mut Node) -> &mut BTreeSet<ServiceId>| {
+            if let Some(other) = &mut nodes[other.0] {
+                set(other).insert(ServiceId(id));
+            }
+        };
+        bound_to.iter().for_each(|&other| set(other, |node| &mut node.bound_dependents));
+        needs.iter().for_each(|&need| set(need, |node| &mut node.needed_by));
+        parent.iter().for_each(|&parent| set(parent, |node| &mut node.children));
     }
 }
 
-fn describe_cycle(cycle: &[ServiceId], services: &[Entry<'_>]) -> String {
+fn describe_cycle(cycle: &[ServiceId], services: &[PlanEntry<'_>]) -> String {
     let names: Vec<_> = cycle.iter().map(|&ServiceId(id)| services[id].spec.to_string()).collect();
     format!("services wait for each other: {} after {}; take one `after` away", names.join(" after "), names[0])
 }
@@ -334,6 +393,23 @@ impl fmt::Display for Faults {
             faults => write!(f, "{faults} faults in the plan")?,
         }
         self.0.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
+    }
+}
+
+#[cfg(test)]
+impl Plan {
+    /// Compares what was found out service by service with what follows from the whole.
+    ///
+    /// # Panics
+    ///
+    /// If they differ.
+    pub(super) fn check_derived(&self) {
+        let anew = Self::derive(self.nodes.iter().map(|node| node.as_ref().map(Node::said)).collect());
+        let anew = anew.expect("a plan has no circle");
+        assert_eq!(self.nodes, anew.nodes);
+        for id in (0..self.nodes.len()).map(ServiceId) {
+            assert_eq!(self.stop_order.stops_after(id), anew.stop_order.stops_after(id), "what stops before {id:?}");
+        }
     }
 }
 
@@ -366,7 +442,7 @@ mod tests {
     }
 
     fn check(specs: &[ServiceSpec]) -> Result<Plan, Faults> {
-        Plan::check(&specs.iter().map(|spec| Entry { spec, is_known: true }).collect::<Vec<_>>(), GRACE)
+        Plan::check(&specs.iter().map(|spec| PlanEntry { spec, is_known: true }).collect::<Vec<_>>(), GRACE)
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::id::ServiceId;
 use super::phase::Phase;
-use super::service::{Service, ServiceOutcome, Stage};
+use super::stage::{ServiceOutcome, Stage};
 use super::state::State;
 use super::time::Time;
+use super::timer::Timer;
 
 /// For how long a service that was ready, and starts again, keeps the program ready: a quick restart is
 /// not worth what a load balancer does about it.
@@ -45,16 +46,6 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
-}
-
-/// What the machine remembers for readiness.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ReadinessMemory {
-    /// Everything was ready once.
-    started: bool,
-    /// The service that was found unready last: as long as it is, no other needs to be looked at.
-    witness: Option<ServiceId>,
-    holds: Vec<(u64, String)>,
 }
 
 impl State {
@@ -101,7 +92,7 @@ impl State {
     /// What keeps this service from being ready, if something does.
     fn lacks(&self, now: Time, id: ServiceId) -> Option<Unready> {
         let service = self.service(id);
-        if service.spec.optional {
+        if service.spec.optional || service.is_refused {
             return None;
         }
         let is_up = match service.stage {
@@ -122,16 +113,7 @@ impl State {
 
     /// Until when the services that are starting may take, at the latest.
     pub(crate) fn start_ends(&self) -> Option<Time> {
-        self.index.last_start_end()
-    }
-}
-
-impl Service {
-    /// Notes that it is not ready any more, if it was.
-    pub(super) fn leaves_ready(&mut self, now: Time) {
-        if self.was_ready {
-            self.left_ready.get_or_insert(now);
-        }
+        self.index.timers.last(Timer::ServiceStart)
     }
 }
 

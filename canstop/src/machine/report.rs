@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cause::Cause;
 use super::exit::Exit;
 use super::location::Location;
-use super::service::ServiceOutcome;
+use super::stage::ServiceOutcome;
 
 /// How a stop went. Shown as text it is what canstop itself says at the end.
 ///

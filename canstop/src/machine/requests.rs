@@ -1,8 +1,9 @@
 //! What is wanted of single services while the program goes on: that they stop, or begin a new life.
 
 use super::id::{RunId, ServiceId};
-use super::service::{Request, Service, Stage};
+use super::service::Service;
 use super::spec::Parent;
+use super::stage::{Request, Stage};
 use super::state::State;
 use super::stop_order::reachable;
 use super::time::Time;
@@ -88,8 +89,11 @@ impl State {
         }
     }
 
-    /// The gravest wish for the end of one that it cannot be without.
+    /// The gravest request for the end of one that it cannot be without.
     pub(super) fn inherited_request(&self, id: ServiceId) -> Option<Request> {
+        if !self.plan.contains(id) {
+            return None;
+        }
         let parent_goes_on =
             self.parent_run_alive(id) && self.parent_of(id).is_none_or(|parent| parent.request.is_none());
         let of_parent = (!parent_goes_on).then(|| {
@@ -118,10 +122,7 @@ impl State {
     /// to end begins it only for the sake of those that need it to end well.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
-        let own_are_gone = match service.stop_by {
-            Some(_) => self.is_drained(id),
-            None => self.are_children_drained(id),
-        };
+        let own_are_gone = self.are_children_gone(id) && (service.stop_by.is_none() || self.is_drained(id));
         let is_gone = |&other: &ServiceId| self.service(other).request.is_none() || self.is_drained(other);
         own_are_gone
             && (!service.is_to_end() || self.is_needed(id))

@@ -9,9 +9,9 @@ use super::time::{Time, scale};
 
 /// The steps of a stop, as its budget divides them.
 ///
-/// Level 0 is the edge; a dependency stands one level above the highest of its dependents. Children
-/// stop within the slot of their parent, and before it; siblings with an order stop in it. Whoever
-/// stops later in a slot has time of its own at its end.
+/// Level 0 is the front; a dependency is one level above the highest of its dependents. Children stop within the
+/// slot of their parent, and before it; siblings with an order stop in it. What stops later in a slot has time of
+/// its own at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     budget: Budget,
@@ -22,7 +22,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// Divides the grace that begins at `requested`. `wants` is how long each service would like to
-    /// have for itself; whoever is gone wants nothing.
+    /// have for itself; one that is gone wants nothing.
     pub(crate) fn divide(
         plan: &Plan,
         allowance: Allowance,
@@ -31,8 +31,8 @@ impl Schedule {
         teardown: bool,
     ) -> Self {
         let levels = levels(plan, wants.len());
-        // A level in which nobody is left needs no step, if there is none above it.
-        let left = levels.iter().zip(wants).filter(|(_, wanted)| wanted.is_some());
+        // A level in which none is left needs no step, if there is none above it.
+        let left = levels.iter().zip(wants).filter(|(level, wanted)| wanted.is_some() && **level != usize::MAX);
         let last_level = left.map(|(&level, _)| level).max().unwrap_or(0);
         let wants: Vec<_> = wants.iter().map(|wanted| wanted.unwrap_or_default()).collect();
         let chains = chains(plan, &levels, &wants);
@@ -50,8 +50,10 @@ impl Schedule {
             // Rounding must not put it before its step begins.
             ends[id.0] = kept.map_or(ends[id.0], |kept| kept.max(budget.level_begins(level)));
         }
-        let mut by_level = vec![Vec::new(); 1 + levels.iter().copied().max().unwrap_or(0)];
-        levels.iter().enumerate().for_each(|(id, &level)| by_level[level].push(ServiceId(id)));
+        let mut by_level = vec![Vec::new(); 1 + last_level];
+        for (id, &level) in levels.iter().enumerate().filter(|(_, level)| **level <= last_level) {
+            by_level[level].push(ServiceId(id));
+        }
         Self { budget, levels, by_level, ends }
     }
 
@@ -75,8 +77,7 @@ impl Schedule {
         self.ends.iter_mut().for_each(|ends| *ends = *ends + span);
     }
 
-    /// The step in which a service is signalled. One that was added later never starts: what is to be
-    /// dropped of it belongs to the last step, and costs no other its time.
+    /// The step in which a service is signalled: the last one if it is not in the plan.
     pub(crate) fn level(&self, ServiceId(id): ServiceId) -> usize {
         self.levels.get(id).copied().unwrap_or(usize::MAX)
     }
@@ -88,8 +89,8 @@ impl Schedule {
 }
 
 fn levels(plan: &Plan, services: usize) -> Vec<usize> {
-    let mut levels = vec![0; services];
-    for id in plan.stop_order().all() {
+    let mut levels = vec![usize::MAX; services];
+    for id in plan.stop_order().all().into_iter().filter(|&id| plan.contains(id)) {
         let root = plan.outermost(id);
         let above = |other: &ServiceId| levels[other.0] + usize::from(plan.outermost(*other) != root);
         levels[id.0] = plan.stop_order().stops_after(id).iter().map(above).max().unwrap_or(0);

@@ -2,73 +2,32 @@
 
 use std::time::Duration;
 
+use super::facts::IndexEntry;
 use super::id::{Owner, RunId};
-use super::index::Entry;
 use super::restart::History;
 use super::spec::ServiceSpec;
+use super::stage::{Request, ServiceOutcome, Stage, UserState};
 use super::time::Time;
-
-/// Where in its life a service is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Known, and waiting for `run()` or for what it needs.
-    Planned,
-    /// Its body runs.
-    Running { began: Time, ready: bool },
-    /// A life is over, and the next one begins after a pause.
-    BackingOff { until: Time },
-    /// It is over for good.
-    Over(ServiceOutcome),
-}
-
-/// What is wanted of a service while the program runs. A later one outweighs an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Request {
-    /// A new life, not before then: its handle asked for it, or one that it is bound to gets one.
-    Restart { not_before: Time },
-    /// Its end: its parent's life is over, and the next one starts its own.
-    EndWithParent,
-    /// Its end: its handle asked for it, or that of one that it needs.
-    Stop,
-}
-
-/// How a service ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServiceOutcome {
-    /// It returned by itself, and that was all it had to do.
-    Done,
-    /// It was told to stop, and did.
-    Stopped,
-    /// It failed too often, or while it stopped.
-    Failed,
-    /// It is optional and failed too often; the program went on without it.
-    Lost,
-    /// It did not stop in its time and was left behind.
-    Abandoned,
-    /// It was to stop before it was started, alone or with the program.
-    NeverStarted,
-    /// It did not fit into the plan of the running program.
-    Refused,
-}
 
 /// A service and its past.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) spec: ServiceSpec,
     pub(crate) stage: Stage,
-    /// The present life, or the last one.
+    /// The present run, or the last one.
     pub(crate) run: RunId,
-    /// The last run of a service that had this id before.
+    /// The last run of the service that had this id before.
     pub(crate) before: RunId,
     /// The last run of a service of another name that had it.
     pub(crate) before_name: RunId,
-    /// Until when the present life, and its sessions, were told that they have time to stop.
+    /// Until when the present run and its sessions have time to stop, once they were signalled.
     pub(crate) stop_by: Option<Time>,
     pub(crate) request: Option<Request>,
     pub(crate) history: History,
     pub(crate) first_began: Option<Time>,
     pub(crate) was_ready: bool,
+    /// It did not fit into the plan of the running program.
+    pub(super) is_refused: bool,
     /// When it left readiness, until it is ready again.
     pub(super) left_ready: Option<Time>,
     pub(crate) last_error: Option<String>,
@@ -76,19 +35,7 @@ pub(crate) struct Service {
     pub(crate) user_state: UserState,
     /// The warning about a `ready()` without effect was given.
     pub(crate) ready_ignored: bool,
-    pub(crate) entry: Entry,
-}
-
-/// Where the state of the user's is that the service's runs are made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UserState {
-    /// It is kept for the next run.
-    Held,
-    /// The service is over for good, and its state is being dropped.
-    Dropping,
-    /// Its drop did not end in time, or was not waited for.
-    Abandoned,
-    Dropped,
+    pub(crate) entry: IndexEntry,
 }
 
 impl Service {
@@ -107,12 +54,13 @@ impl Service {
             history: History::default(),
             first_began: None,
             was_ready: false,
+            is_refused: false,
             left_ready: None,
             last_error: None,
             sessions: Sessions::default(),
             user_state: UserState::Held,
             ready_ignored: false,
-            entry: Entry::default(),
+            entry: IndexEntry::default(),
         }
     }
 
@@ -124,22 +72,27 @@ impl Service {
         matches!(self.stage, Stage::Over(_))
     }
 
-    /// May those that name it in `after` be started? One that was ready once holds nobody up while it
-    /// heals.
+    /// May the services that name it in `after` start? One that was ready once delays none of them while it
+    /// restarts, and one that was refused delays none that has another reason to name it.
     pub(crate) fn lets_dependents_start(&self) -> bool {
         match self.stage {
-            Stage::Over(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
+            Stage::Over(_) => self.ended_for_others(),
             _ => self.was_ready,
         }
     }
 
-    /// May those that are bound to it be started?
+    /// May the services that are bound to it start?
     pub(crate) fn lets_bound_start(&self) -> bool {
         match self.stage {
             Stage::Running { ready, .. } => ready && self.request.is_none(),
-            Stage::Over(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
+            Stage::Over(_) => self.ended_for_others(),
             Stage::Planned | Stage::BackingOff { .. } => false,
         }
+    }
+
+    /// Has it ended in a way that does not keep the services that need it from starting?
+    fn ended_for_others(&self) -> bool {
+        self.is_refused || matches!(self.stage, Stage::Over(ServiceOutcome::Done | ServiceOutcome::Lost))
     }
 
     /// Is it wanted to end for good?
@@ -147,7 +100,7 @@ impl Service {
         self.request >= Some(Request::EndWithParent)
     }
 
-    /// Is it wanted to begin a new life?
+    /// Is it wanted to begin a new run?
     pub(crate) fn is_to_restart(&self) -> bool {
         matches!(self.request, Some(Request::Restart { .. }))
     }
@@ -169,6 +122,13 @@ impl Service {
         self.is_running() || self.user_state == UserState::Dropping
     }
 
+    /// Notes that it is not ready any more, if it was.
+    pub(super) fn leaves_ready(&mut self, now: Time) {
+        if self.was_ready {
+            self.left_ready.get_or_insert(now);
+        }
+    }
+
     /// How often it was started again, and one of its name before it.
     pub(crate) fn restarts(&self) -> u32 {
         self.run_number().saturating_sub(1)
@@ -185,7 +145,7 @@ impl Service {
 pub(crate) struct Group {
     pub(crate) home: Owner,
     pub(crate) grace: Duration,
-    /// Until when it has time, once its home was told to stop.
+    /// Until when it has time, once its home was signalled.
     pub(crate) stop_by: Option<Time>,
     /// Its sessions are dropped without blame when its time is up.
     pub(crate) cancels: bool,
@@ -195,7 +155,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// When what is left of it is given up.
+    /// When what is left of it is abandoned.
     pub(crate) fn time_ends(&self) -> Option<Time> {
         self.stop_by.filter(|_| !self.cancelled && !self.sessions.are_drained())
     }
@@ -217,7 +177,7 @@ const CANCELLED_BEFORE: Duration = Duration::from_millis(50);
 pub(crate) struct Sessions {
     /// How many were alive when they were last counted.
     pub(crate) alive: u64,
-    /// Their time was up: they are no longer waited for.
+    /// Their time is up: they are no longer waited for.
     pub(crate) abandoned: bool,
 }
 
@@ -226,7 +186,7 @@ impl Sessions {
         self.alive == 0 || self.abandoned
     }
 
-    /// Gives up what is left, and says how many that is.
+    /// Abandons what is left, and returns how many that are.
     pub(crate) fn abandon(&mut self) -> u64 {
         if self.are_drained() {
             return 0;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::state::State;
-
 /// A place where programs run that has rules of its own about how they stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -60,12 +58,4 @@ impl fmt::Display for SettingSource {
 pub(crate) struct StopSources {
     pub(crate) grace: SettingSource,
     pub(crate) drain_delay: SettingSource,
-}
-
-impl State {
-    /// Notes where the allowance comes from: the stop names it.
-    pub(crate) fn with_sources(mut self, sources: StopSources) -> Self {
-        self.sources = sources;
-        self
-    }
 }

@@ -37,7 +37,7 @@ use super::index::Index;
 use super::input::{ExitReason, Input};
 use super::phase::Phase;
 use super::plan::Plan;
-use super::readiness::ReadinessMemory;
+use super::readiness_memory::ReadinessMemory;
 use super::schedule::Schedule;
 use super::service::{Group, Service, Sessions};
 use super::source::{SettingSource, StopSources};
@@ -81,6 +81,8 @@ pub(super) struct Stop {
     pub(super) reserve: Duration,
     pub(super) cause: Cause,
     pub(super) schedule: Schedule,
+    /// The plan has changed since the budget was divided.
+    pub(super) plan_changed: bool,
     /// Until when the root has time, once it was signalled.
     pub(super) root_until: Option<Time>,
     /// Until when the teardown of `main` has time, once it began.
@@ -146,7 +148,13 @@ impl State {
         }
     }
 
-    /// Takes note of what happened, and says what to do about it.
+    /// Notes where the allowance comes from: the stop names it.
+    pub(crate) fn with_sources(mut self, sources: StopSources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Takes note of what happened, and returns what to do about it.
     #[must_use]
     pub(crate) fn handle(&mut self, now: Time, event: Input) -> Vec<Action> {
         if self.phase == Phase::Finished {
@@ -161,6 +169,7 @@ impl State {
             Input::SessionsCounted(counts) => {
                 self.sessions_counted(&counts);
                 self.refresh();
+                self.set_timers();
                 return Vec::new();
             }
             Input::Signal { signal, at, from_terminal } => self.signal(now, signal, at.min(now), from_terminal),
@@ -194,18 +203,13 @@ impl State {
         self.note_readiness(now);
         self.announce_to_predecessor();
         self.refresh();
+        self.set_timers();
         std::mem::take(&mut self.actions)
     }
 
     /// When to send [`Input::Wake`] if nothing else happens before.
     pub(crate) fn wake_at(&self) -> Option<Time> {
-        match self.phase {
-            Phase::Finished => None,
-            Phase::SettingUp | Phase::Running => {
-                self.supervision_wakes_at().into_iter().chain(self.hand_over.deadline()).min()
-            }
-            Phase::DrainDelay | Phase::Stopping(_) | Phase::TearingDown | Phase::Flushing => self.stop_wakes_at(),
-        }
+        if self.phase == Phase::Finished { None } else { self.index.timers.next() }
     }
 
     /// The first signal requests a stop, and the budget begins when it was delivered. One later than a

@@ -1,6 +1,7 @@
 //! How a service stands, for people and programs that ask.
 
-use super::service::{Service, ServiceOutcome, Stage};
+use super::service::Service;
+use super::stage::{ServiceOutcome, Stage};
 
 /// Where in its life a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

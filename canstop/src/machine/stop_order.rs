@@ -53,9 +53,11 @@ impl StopOrder {
         Some(Self { before, after, turns_round })
     }
 
-    /// Takes a service out of the order, and makes room for it.
-    pub(super) fn detach(&mut self, id: ServiceId) {
-        self.make_room(id);
+    /// Takes a service out of the order.
+    pub(super) fn remove(&mut self, id: ServiceId) {
+        if self.before.len() <= id.0 {
+            return;
+        }
         for other in std::mem::take(&mut self.before[id.0]) {
             self.after[other.0].remove(&id);
         }
@@ -64,7 +66,8 @@ impl StopOrder {
         }
     }
 
-    fn make_room(&mut self, ServiceId(id): ServiceId) {
+    /// Makes room for a service.
+    pub(super) fn make_room(&mut self, ServiceId(id): ServiceId) {
         let services = self.before.len().max(id + 1);
         self.before.resize_with(services, Vec::new);
         self.after.resize_with(services, BTreeSet::new);

@@ -3,15 +3,18 @@
 use super::action::Action;
 use super::cause::Cause;
 use super::event::Event;
+use super::facts::Facts;
 use super::id::{Owner, RunId, ServiceId};
 use super::location::Location;
-use super::names::Entry;
+use super::names::PlanEntry;
 use super::phase::Phase;
 use super::plan::{AFTER, BOUND_TO, Plan, check_own_options};
-use super::service::{Service, ServiceOutcome, Sessions, Stage};
+use super::service::{Service, Sessions};
 use super::spec::{Ready, ServiceSpec};
+use super::stage::{ServiceOutcome, Stage};
 use super::state::State;
 use super::time::Time;
+use super::timer::Timer;
 
 impl State {
     /// Takes a service in. Before `run()` it waits for it; a running program must be able to fit it into
@@ -21,74 +24,68 @@ impl State {
     /// itself starts one, the control plane sends [`Input::MainListens`](super::input::Input) first.
     pub(super) fn add(&mut self, spec: ServiceSpec) {
         let id = self.number_for(&spec);
+        let is_late = self.is_late(&spec);
         let service = Service::planned(spec, self.services.get(id.0));
         self.place(id, service);
         self.groups_begin_anew(id);
-        let may_start = !self.phase.is_stopping() || self.is_restarted_with_its_parent(id);
-        if !may_start {
+        if is_late {
             self.end(id, ServiceOutcome::NeverStarted);
         } else if self.phase >= Phase::Running {
-            match self.fit(id) {
-                Ok(()) => {}
-                Err(fault) => {
-                    self.emit(Event::ServiceRefused { service: self.name(id), fault });
-                    self.end(id, ServiceOutcome::Refused);
-                    self.keep_refused(id);
-                }
+            if let Err(fault) = self.fit(id) {
+                self.emit(Event::ServiceRefused { service: self.name(id), fault });
+                self.service_mut(id).is_refused = true;
+                self.end(id, ServiceOutcome::Refused);
             }
-            self.divide_anew();
+            self.divide_again();
         }
     }
 
-    /// During the drain delay a parent's new run starts its children, as any run does.
-    fn is_restarted_with_its_parent(&self, id: ServiceId) -> bool {
-        let began = match self.parent_of(id).map(|parent| parent.stage) {
-            Some(Stage::Running { began, .. }) if self.parent_run_alive(id) => Some(began),
-            _ => None,
-        };
-        let since_the_request = began.zip(self.stop_requested()).is_some_and(|(began, requested)| began >= requested);
-        self.phase == Phase::DrainDelay && since_the_request
-    }
-
-    /// Fits a service into the plan of the running program. What nothing refers to yet is fitted in without a look
-    /// at all the others.
+    /// Fits a service into the plan of the running program. One that no other names is fitted in without a look at
+    /// all the others.
     fn fit(&mut self, id: ServiceId) -> Result<(), String> {
+        self.refresh();
         let spec = &self.service(id).spec;
         let mut faults = Vec::new();
         check_own_options(spec, self.allowance.grace, &mut faults);
         let spec_of = |id| &self.service(id).spec;
-        let after = self.index.names().resolve(spec, &spec.after, AFTER, spec_of, &mut faults);
-        let bound_to = self.index.names().resolve(spec, &spec.bound_to, BOUND_TO, spec_of, &mut faults);
+        let after = self.index.names.resolve(spec, &spec.after, AFTER, spec_of, &mut faults);
+        let bound_to = self.index.names.resolve(spec, &spec.bound_to, BOUND_TO, spec_of, &mut faults);
+        let parent = spec.parent.map(|parent| parent.id);
         let is_unique = self.index.of_path(&spec.name).all(|other| other == id || !self.is_known(other));
         let names_itself = after.contains(&id) || bound_to.contains(&id);
-        let is_plain = faults.is_empty() && is_unique && !names_itself && !self.has_live_dependents(id);
-        if is_plain && self.attach(id, after, bound_to) {
-            return Ok(());
+        let is_plain = faults.is_empty() && is_unique && !names_itself && !self.plan.contains(id);
+        let is_added = is_plain && self.add_to_plan(id, parent, after, bound_to);
+        if !is_added {
+            self.plan = self.check_plan(Some(id))?;
+            self.index_anew();
         }
-        self.refresh();
-        self.plan = self.check_plan(Some(id))?;
-        self.index_anew();
         Ok(())
     }
 
-    /// What was refused is still its parent's child, until its state is dropped.
-    fn keep_refused(&mut self, id: ServiceId) {
+    /// Adds a service to the plan, if that does not depend on all the others.
+    fn add_to_plan(
+        &mut self,
+        id: ServiceId,
+        parent: Option<ServiceId>,
+        after: Vec<ServiceId>,
+        bound_to: Vec<ServiceId>,
+    ) -> bool {
+        // What it comes to is derived once more, with its new relations.
+        self.note(id, Facts::default());
+        let is_added = self.plan.add(id, parent, after, bound_to);
+        let before = self.plan.stop_order().stops_after(id);
+        let blockers = before.iter().filter(|other| self.service(**other).entry.facts.blocks).count();
+        self.service_mut(id).entry.blockers = blockers;
         self.refresh();
-        if !self.has_live_dependents(id) && self.attach(id, Vec::new(), Vec::new()) {
-            return;
-        }
-        self.refresh();
-        if let Ok(plan) = self.check_plan(Some(id)) {
-            self.plan = plan;
-            self.index_anew();
-        }
+        is_added
     }
 
-    /// The plan of all services, or of the present ones and a new one. Those that were refused, and those
-    /// that are left of lives that are over, keep their numbers, but nobody can name them any more.
+    /// The plan of all services, or of the present ones and a new one.
     fn check_plan(&self, new: Option<ServiceId>) -> Result<Plan, String> {
+        // A new service can be named as soon as it is in the plan.
+        let is_known = |id| new.is_none_or(|new| id == new || self.is_known(id));
         let entries: Vec<_> =
-            self.ids().map(|id| Entry { spec: &self.service(id).spec, is_known: self.is_known(id) }).collect();
+            self.ids().map(|id| PlanEntry { spec: &self.service(id).spec, is_known: is_known(id) }).collect();
         let plan = match new {
             Some(new) => self.plan.with(new, &entries, self.allowance.grace),
             None => Plan::check(&entries, self.allowance.grace),
@@ -170,6 +167,7 @@ impl State {
     }
 
     fn start(&mut self, now: Time, id: ServiceId) {
+        self.leave_earlier_run(id);
         let service = self.service_mut(id);
         let run = service.run.next();
         let ready = service.spec.ready == Ready::Started;
@@ -217,12 +215,13 @@ impl State {
     pub(super) fn start_times_out(&self, id: ServiceId) -> Option<Time> {
         let service = self.service(id);
         let waits = !service.was_ready && !service.is_over() && service.stop_by.is_none();
-        service.first_began.filter(|_| waits).map(|began| began + service.spec.start_timeout)
+        let first_began = service.first_began.filter(|_| waits && !self.phase.is_stopping());
+        first_began.map(|began| began + service.spec.start_timeout)
     }
 
     fn fail_late_start(&mut self, now: Time) {
         self.refresh();
-        if let Some(&id) = self.index.starts_due(now).first() {
+        if let Some(id) = self.index.services_due(Timer::ServiceStart, now).next() {
             let service = self.service(id);
             let ServiceSpec { start_timeout, .. } = service.spec;
             let mut fault = format!("{} was not ready within its start_timeout of {start_timeout:?}", service.spec);
@@ -232,11 +231,5 @@ impl State {
             }
             self.request_stop(now, Cause::StartFailed(fault));
         }
-    }
-
-    pub(super) fn supervision_wakes_at(&self) -> Option<Time> {
-        let Self { index, .. } = self;
-        let ends = [index.next_start_end(), index.next_stop_end(), index.next_group_end(), index.next_restart()];
-        ends.into_iter().flatten().min()
     }
 }

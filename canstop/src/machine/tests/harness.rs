@@ -73,7 +73,7 @@ impl Watched {
     /// asked for, unless `holds_state` is set.
     pub(super) fn try_handle(&mut self, event: Input) -> Result<Vec<Action>, String> {
         if matches!(event, Input::SessionsCounted(_)) {
-            self.oracle.hear(self.now, &event);
+            self.oracle.hear(self.now, &event, None);
             assert_eq!(self.state.handle(self.now, event.clone()), []);
             let trail = Trail { now: self.now, event, actions: Vec::new(), before: self.trail.take() };
             self.trail = Some(Rc::new(trail));
@@ -92,7 +92,11 @@ impl Watched {
     }
 
     fn step(&mut self, event: Input) -> Result<Vec<Action>, String> {
-        self.oracle.hear(self.now, &event);
+        let id = match &event {
+            Input::ServiceAdded(spec) => Some(self.state.number_for(spec)),
+            _ => None,
+        };
+        self.oracle.hear(self.now, &event, id);
         let actions = self.state.handle(self.now, event.clone());
         let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
         self.trail = Some(Rc::new(trail));
@@ -184,6 +188,7 @@ fn fingerprint_of_service(service: &Service) -> u64 {
         history,
         first_began,
         was_ready,
+        is_refused: _,
         left_ready: _,
         last_error,
         sessions,

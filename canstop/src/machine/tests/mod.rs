@@ -14,6 +14,7 @@
 //! ```
 
 mod build;
+mod cross_check;
 mod exhaustive;
 mod explore;
 mod harness;

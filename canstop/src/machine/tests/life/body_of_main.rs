@@ -7,7 +7,7 @@ use crate::machine::action::{Abandoned, Action};
 use crate::machine::cause::{Cause, Signal};
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 #[test]
 fn a_main_that_sets_up_unheard_is_dropped_and_the_exit_is_clean() {

@@ -8,7 +8,7 @@ use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Restart;
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 /// The cache begins anew with the database, the server with the cache, the metrics with nobody.
 fn chain() -> Watched {

@@ -16,8 +16,8 @@ use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Limit;
-use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::{Ready, ServiceSpec, Start};
+use crate::machine::stage::ServiceOutcome;
 use crate::machine::state::State;
 
 /// Five seconds of grace, two of them a drain delay.

@@ -10,8 +10,8 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::ServiceSpec;
+use crate::machine::stage::ServiceOutcome;
 
 /// A child of the first run of service 0.
 fn child(name: &str, after: &[&str]) -> ServiceSpec {

@@ -7,7 +7,7 @@ use crate::machine::action::{Abandoned, Action};
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 /// The writer keeps its second, the cache what it asked for, and the teardown a tenth of a second.
 fn three_levels() -> Watched {

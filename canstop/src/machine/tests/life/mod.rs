@@ -8,6 +8,7 @@ mod children;
 mod dependencies;
 mod flushing;
 mod groups;
+mod ids;
 mod handing_over;
 mod readiness;
 mod restarting;
@@ -25,8 +26,8 @@ use crate::machine::cause::{Cause, LimitExceeded};
 use crate::machine::event::Event;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::Input;
-use crate::machine::service::{ServiceOutcome, Stage};
 use crate::machine::spec::ServiceSpec;
+use crate::machine::stage::{ServiceOutcome, Stage};
 use crate::machine::tests::build::added;
 
 /// A program with five seconds of grace and no drain delay.

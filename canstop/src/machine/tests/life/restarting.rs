@@ -8,7 +8,7 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Restart;
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 #[test]
 fn a_failed_service_is_restarted_after_a_pause_within_the_bounds() {

@@ -7,7 +7,7 @@ use crate::machine::cause::Cause;
 use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 #[test]
 fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {

@@ -10,7 +10,7 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));

@@ -8,8 +8,8 @@ use crate::machine::cause::Cause;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
-use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::ServiceSpec;
+use crate::machine::stage::ServiceOutcome;
 
 #[test]
 fn those_that_need_it_stop_before_it_and_the_others_go_on() {

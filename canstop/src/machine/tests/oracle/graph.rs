@@ -3,8 +3,8 @@
 use super::Oracle;
 use super::seen::Seen;
 use crate::machine::id::ServiceId;
-use crate::machine::service::{Request, ServiceOutcome};
 use crate::machine::spec::Reference;
+use crate::machine::stage::Request;
 
 impl Oracle {
     /// Finds out whom a service names, and from that who needs whom.
@@ -28,7 +28,7 @@ impl Oracle {
     /// Whom references name: siblings, or else whoever stands nearest further out.
     fn named(&self, id: usize, references: &[Reference]) -> Vec<usize> {
         let seen = &self.services[id];
-        if seen.refused || self.is_left_out(id) {
+        if !seen.planned {
             return Vec::new();
         }
         references.iter().flat_map(|reference| self.nearest(seen, reference)).collect()
@@ -40,8 +40,8 @@ impl Oracle {
             let is_named = |other: &usize| {
                 let spec = &self.services[*other].spec;
                 let has_name = matches!(reference, Reference::Name(name) if name == spec.short_name());
-                let known = !self.services[*other].refused && !self.is_left_out(*other);
-                known && has_name && spec.parent.map(|parent| parent.id) == family
+                let known = &self.services[*other];
+                known.planned && !known.refused && has_name && spec.parent.map(|parent| parent.id) == family
             };
             let named: Vec<_> = (0..self.services.len()).filter(is_named).collect();
             match family {
@@ -53,9 +53,29 @@ impl Oracle {
         }
     }
 
-    /// Whoever was left of a parent's earlier life is not in the plan any more.
-    fn is_left_out(&self, id: usize) -> bool {
-        self.services[id].outcome.is_some() && self.is_drained(id) && !self.parent_run_alive(id)
+    /// Does another service of the plan name this one?
+    pub(super) fn is_named(&self, id: usize) -> bool {
+        self.after.iter().chain(&self.bound_to).any(|named| named.contains(&id))
+    }
+
+    /// What was inside of a service's earlier run is not in the plan of the next one; nor is the service itself when
+    /// its id is given away, unless others name it.
+    pub(super) fn leave_inside(&mut self, id: usize) {
+        self.note_requests();
+        let inside: Vec<_> = self.children(id).collect();
+        for id in inside {
+            self.leave_inside(id);
+            self.leave(id);
+        }
+        if !self.services[id].live && !self.is_named(id) && self.services[id].outcome.is_some() {
+            self.leave(id);
+        }
+    }
+
+    pub(super) fn leave(&mut self, id: usize) {
+        self.services[id].planned = false;
+        self.after[id].clear();
+        self.bound_to[id].clear();
     }
 
     pub(super) fn parent_run_alive(&self, id: usize) -> bool {
@@ -66,13 +86,18 @@ impl Oracle {
     }
 
     pub(super) fn children(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
-        let is_child = move |seen: &Seen| seen.spec.parent.is_some_and(|parent| parent.id.0 == id);
+        let is_child = move |seen: &Seen| seen.planned && seen.spec.parent.is_some_and(|parent| parent.id.0 == id);
         (0..self.services.len()).filter(move |&other| is_child(&self.services[other]))
     }
 
     /// Who needs it, or one that it is inside of, and its children.
     pub(super) fn stops_after(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.stops_before.len()).filter(move |&other| self.stops_before[other].contains(&id))
+    }
+
+    fn parent(&self, id: usize) -> Option<usize> {
+        let Seen { planned, spec, .. } = &self.services[id];
+        spec.parent.filter(|_| *planned).map(|parent| parent.id.0)
     }
 
     /// Does it end when that other one does?
@@ -84,7 +109,7 @@ impl Oracle {
     /// far as that does not turn the order round.
     fn find_stops_before(&mut self) {
         let count = self.services.len();
-        let parent = |id: usize| self.services[id].spec.parent.map(|parent| parent.id.0);
+        let parent = |id: usize| self.parent(id);
         let mut stops_before: Vec<Vec<usize>> =
             (0..count).map(|id| self.needs[id].iter().copied().chain(parent(id)).collect()).collect();
         let is_inside =
@@ -109,7 +134,7 @@ impl Oracle {
     pub(super) fn requests(&self) -> Vec<Option<Request>> {
         let asked = |seen: &Seen| {
             let restarts = seen.restarts.map(|not_before| Request::Restart { not_before });
-            restarts.max(seen.asked_to_stop.then_some(Request::Stop))
+            restarts.max(seen.requested).max(seen.asked_to_stop.then_some(Request::Stop))
         };
         let mut requests: Vec<_> = self.services.iter().map(asked).collect();
         loop {
@@ -121,8 +146,18 @@ impl Oracle {
         }
     }
 
+    /// A request for an end holds, whatever becomes of what it came from.
+    pub(super) fn note_requests(&mut self) {
+        for (request, seen) in self.requests().into_iter().zip(&mut self.services) {
+            seen.requested = request.filter(|request| *request >= Request::EndWithParent);
+        }
+    }
+
     fn inherited(&self, id: usize, requests: &[Option<Request>]) -> Option<Request> {
         let seen = &self.services[id];
+        if !seen.planned {
+            return None;
+        }
         let of_parent = seen.spec.parent.and_then(|parent| {
             let request = requests[parent.id.0];
             let ends = request.is_some() || !self.parent_run_alive(id);
@@ -142,7 +177,7 @@ impl Oracle {
     pub(super) fn lets_start(&self, id: usize) -> bool {
         let seen = &self.services[id];
         match seen.outcome {
-            Some(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
+            Some(_) => seen.ended_for_others(),
             None => seen.was_ready,
         }
     }
@@ -154,7 +189,7 @@ impl Oracle {
         needs.all(|&need| {
             let seen = &self.services[need];
             match seen.outcome {
-                Some(outcome) => matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Lost),
+                Some(_) => seen.ended_for_others(),
                 None => seen.live && seen.ready && requests[need].is_none(),
             }
         })
@@ -169,13 +204,14 @@ impl Oracle {
     pub(super) fn is_needed(&self, id: usize) -> bool {
         let requests = self.requests();
         let stops = |other: usize| self.is_ending() || requests[other].is_some();
-        self.stops_after(id).any(|other| stops(other) && !self.services[other].late && !self.is_drained(other))
+        self.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
     }
 
     /// Is everything gone that a new life must not meet?
     pub(super) fn may_start_again(&self, id: usize) -> bool {
         let seen = &self.services[id];
-        let children_are_gone = self.children(id).all(|child| self.is_drained(child));
+        let is_gone = |child: usize| self.services[child].outcome.is_some() && self.is_drained(child);
+        let children_are_gone = self.children(id).all(is_gone);
         let own_are_gone = seen.stop_by.is_none() || self.is_drained(id);
         let requests = self.requests();
         let mut bound = self.restarts_with(id).into_iter();
@@ -195,11 +231,20 @@ impl Oracle {
                 }
             }
         }
+        for (level, _) in levels.iter_mut().zip(&self.services).filter(|(_, seen)| !seen.planned) {
+            *level = usize::MAX;
+        }
         levels
     }
 
+    /// The step in which a service stops: the last one if it is not in the plan.
+    pub(super) fn stop_level(&self, id: usize) -> usize {
+        let level = self.stop.as_ref().and_then(|stop| stop.levels.get(id).copied());
+        level.filter(|_| self.services[id].planned).unwrap_or(usize::MAX)
+    }
+
     fn outermost(&self, id: usize) -> usize {
-        self.services[id].spec.parent.map_or(id, |parent| self.outermost(parent.id.0))
+        self.parent(id).map_or(id, |parent| self.outermost(parent))
     }
 }
 

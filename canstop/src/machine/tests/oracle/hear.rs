@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use super::seen::Seen;
+use super::seen::{Seen, Stop};
 use super::{Call, Oracle};
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
-use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::{Ready, ServiceSpec};
+use crate::machine::stage::ServiceOutcome;
 use crate::machine::time::Time;
 
 impl Oracle {
-    pub(super) fn note(&mut self, event: &Input) {
+    pub(super) fn note(&mut self, event: &Input, id: Option<ServiceId>) {
         match event {
             Input::Wake => {}
             &Input::GroupAdded { home, grace, .. } => self.note_group(home, grace),
             &Input::Signal { at, from_terminal, .. } => self.note_signal(at, from_terminal),
             Input::ShutdownRequested { .. } => self.call.must_stop = true,
             Input::MainListens => self.main.listens |= self.main.is_before_run(),
-            Input::ServiceAdded(spec) => self.note_added(spec),
+            Input::ServiceAdded(spec) => self.note_added(spec, id.map_or(usize::MAX, |id| id.0)),
             Input::RunCalled => {
                 if self.main.is_before_run() {
                     self.main.in_run = true;
-                    self.running |= self.stop.is_none();
+                    self.note_running();
                 }
             }
             Input::MainEnded(reason) => self.note_main_ended(reason),
@@ -129,7 +129,20 @@ impl Oracle {
         }
         self.call.must_stop |= self.main.in_run;
         self.main.ended = true;
-        self.running |= self.stop.is_none() && reason.error().is_none();
+        if reason.error().is_none() {
+            self.note_running();
+        }
+    }
+
+    /// The plan is made when services begin to run.
+    fn note_running(&mut self) {
+        if self.running || self.stop.is_some() {
+            return;
+        }
+        self.running = true;
+        self.call.plans = true;
+        self.services.iter_mut().for_each(|seen| seen.planned = true);
+        self.resolve(0..self.services.len());
     }
 
     fn note_ready(&mut self, ServiceId(id): ServiceId, run: RunId) {
@@ -161,47 +174,59 @@ impl Oracle {
         *stale = self.wake_at.is_none_or(|wake_at| *now < wake_at);
     }
 
-    /// It takes the number of one of its name that is gone for good.
-    fn note_added(&mut self, spec: &ServiceSpec) {
-        let is_gone = |id: &usize| self.services[*id].state_dropped && self.is_drained(*id);
-        let gone = (0..self.services.len()).find(|id| self.services[*id].spec.name == spec.name && is_gone(id));
-        let before = gone.map_or(RunId::default(), |id| self.services[id].run);
-        let mut seen = Seen::new(spec, before);
-        let restarted = self.is_restarted_with_its_parent(spec);
-        let never_starts = self.stop.is_some() && !restarted;
-        if never_starts {
-            seen.outcome = Some(ServiceOutcome::NeverStarted);
-            seen.late = gone.is_none();
+    /// A service that can start gets its place in the plan, at once if the program runs.
+    fn note_added(&mut self, spec: &ServiceSpec, id: usize) {
+        let is_late = self.is_late(spec);
+        self.call.wrong_id = self.fault_of_id(spec, id, is_late);
+        if self.call.wrong_id.is_some() {
+            return;
         }
-        match gone {
-            Some(id) => {
-                self.services[id] = seen;
-                self.groups_begin_anew(id);
-            }
-            None => self.services.push(seen),
-        }
-        let id = gone.unwrap_or(self.services.len() - 1);
         self.call.added = Some(id);
-        if never_starts {
-            // It never starts, and so disturbs nobody's order.
-            self.resolve([]);
-        } else if self.running {
-            // Nor does what comes later.
-            self.resolve([id]);
+        let mut seen = Seen::new(spec, self.services.get(id));
+        seen.outcome = is_late.then_some(ServiceOutcome::NeverStarted);
+        seen.planned = self.running && !is_late;
+        if id < self.services.len() {
+            self.leave_inside(id);
+            self.call.named_before = (self.after[id].clone(), self.bound_to[id].clone());
+            self.services[id] = seen;
+            self.groups_begin_anew(id);
         } else {
-            self.resolve(0..self.services.len());
+            self.services.push(seen);
         }
-        if !never_starts {
-            self.divide_anew();
+        // What comes later does not change what the others name.
+        self.resolve([id]);
+        if let Some(stop) = self.stop.as_mut().filter(|_| !is_late) {
+            stop.plan_changed = true;
+            stop.reserved.get_mut(id).into_iter().for_each(|reserved| *reserved = Duration::ZERO);
         }
     }
 
-    /// During the drain delay a parent that was restarted starts its children.
-    pub(super) fn is_restarted_with_its_parent(&self, spec: &ServiceSpec) -> bool {
-        let Some((parent, stop)) = spec.parent.zip(self.stop.as_ref()) else { return false };
+    /// An id is given to another service only when nothing can mean the one that had it.
+    fn fault_of_id(&self, spec: &ServiceSpec, id: usize, is_late: bool) -> Option<String> {
+        if id == self.services.len() {
+            return None;
+        }
+        let Some(gone) = self.services.get(id) else { return Some(format!("there is no id {id} to take")) };
+        if !(gone.state_dropped && self.is_drained(id)) {
+            return Some(format!("`{}` gets the id of `{}`, which is not gone", spec.name, gone.spec.name));
+        }
+        if is_late && gone.planned {
+            return Some(format!("`{}` never starts, and gets the id of `{}`", spec.name, gone.spec.name));
+        }
+        let are_children = spec.parent.is_some() && gone.spec.parent.is_some();
+        let is_free = are_children && spec.location == gone.spec.location && !self.is_named(id);
+        let is_same = spec.name == gone.spec.name;
+        (!is_same && !is_free).then(|| format!("`{}` gets the id of `{}`", spec.name, gone.spec.name))
+    }
+
+    /// It comes too late to start: a stop was requested, or its parent's run is over. During the drain delay a parent
+    /// that was restarted starts its children.
+    pub(super) fn is_late(&self, spec: &ServiceSpec) -> bool {
+        let Some(parent) = spec.parent else { return self.stop.is_some() };
         let seen = &self.services[parent.id.0];
-        let requested = stop.requested;
-        self.phase == Phase::DrainDelay && seen.live && seen.run == parent.run && seen.began >= requested
+        let is_alive = seen.live && seen.run == parent.run;
+        let is_new = |stop: &Stop| self.phase == Phase::DrainDelay && seen.began >= stop.requested;
+        !(is_alive && self.stop.as_ref().is_none_or(is_new))
     }
 
     fn note_restart(&mut self, id: usize, before: RunId) {

@@ -5,13 +5,16 @@ use super::{Broken, Oracle, law};
 use crate::machine::action::Action;
 use crate::machine::exit::Exit;
 use crate::machine::id::{RunId, ServiceId};
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 use crate::machine::state::State;
 
 impl Oracle {
     /// Judges what the machine made of the last event.
     pub(in crate::machine::tests) fn judge(&mut self, actions: &[Action], state: &State) -> Result<(), Broken> {
         let was_over = self.over;
+        if let Some(fault) = self.call.wrong_id.take() {
+            return Err(Broken(fault));
+        }
         law!(!was_over || actions.is_empty(), "it was over, and still did something");
         law!(!self.call.stale || actions.is_empty(), "an event about an earlier life made it do something");
         for (at, action) in actions.iter().enumerate() {
@@ -19,6 +22,9 @@ impl Oracle {
             self.judge_action(action, &actions[at + 1..], state)?;
         }
         self.note_silent_ends();
+        if self.running {
+            self.note_requests();
+        }
         if !was_over {
             self.judge_hand_over_settled(state)?;
             self.settle(state)?;
@@ -107,8 +113,7 @@ impl Oracle {
     fn judge_start(&mut self, ServiceId(id): ServiceId, run: RunId) -> Result<(), Broken> {
         if let Some(stop) = &self.stop {
             law!(!self.is_ending() && self.call.now < stop.drain_ends, "service {id} starts after the drain delay");
-            let restarts =
-                self.services[id].has_started() || self.is_restarted_with_its_parent(&self.services[id].spec);
+            let restarts = self.services[id].has_started() || !self.is_late(&self.services[id].spec);
             law!(restarts, "service {id} starts for the first time after a stop request");
         }
         law!(self.running, "service {id} starts before run()");
@@ -132,6 +137,8 @@ impl Oracle {
         self.groups_begin_anew(id);
         let now = self.call.now;
         self.services[id].begin(now, run);
+        self.leave_inside(id);
+        self.resolve([]);
         Ok(())
     }
 

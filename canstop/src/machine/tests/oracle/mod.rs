@@ -24,6 +24,7 @@ pub(in crate::machine::tests) use self::seen::Seen;
 use self::seen::{Group, Main, Sessions, Stop};
 use crate::machine::budget::Allowance;
 use crate::machine::exit::Exit;
+use crate::machine::id::ServiceId;
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
 use crate::machine::time::Time;
@@ -86,8 +87,13 @@ struct Call {
     ready: Option<usize>,
     /// The service that the last action concerns.
     subject: Option<usize>,
-    /// The service that was added.
+    /// The service that was added, and what the one named that had its id before.
     added: Option<usize>,
+    named_before: (Vec<usize>, Vec<usize>),
+    /// Why it should have had another id.
+    wrong_id: Option<String>,
+    /// The plan is made.
+    plans: bool,
     main_failed: bool,
     flush_failed: bool,
     signal: bool,
@@ -156,12 +162,14 @@ impl Oracle {
     }
 
     /// Notes what happens. The actions that follow from it are judged next.
-    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Input) {
+    ///
+    /// `id` is the one that a service gets which is added.
+    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Input, id: Option<ServiceId>) {
         self.call = Call { now, ..Call::default() };
         let is_late = self.wake_at.is_some_and(|wake_at| now > wake_at);
         self.woken_late |= is_late || matches!(event, Input::Signal { at, .. } if *at < now);
         if !self.over {
-            self.note(event);
+            self.note(event, id);
         }
     }
 }

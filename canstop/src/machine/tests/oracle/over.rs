@@ -2,7 +2,7 @@
 
 use super::{Broken, Oracle, law};
 use crate::machine::id::{Owner, ServiceId};
-use crate::machine::service::Stage;
+use crate::machine::stage::Stage;
 use crate::machine::state::State;
 
 impl Oracle {

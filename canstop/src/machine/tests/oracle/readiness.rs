@@ -4,7 +4,7 @@ use super::settled::Settled;
 use super::{Broken, law};
 use crate::machine::phase::Phase;
 use crate::machine::readiness::Unready;
-use crate::machine::service::ServiceOutcome;
+use crate::machine::stage::ServiceOutcome;
 
 impl Settled<'_> {
     /// Readiness is what the services are, and a stop ends it.

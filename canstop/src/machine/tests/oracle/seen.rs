@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::machine::id::{Owner, RunId};
-use crate::machine::service::ServiceOutcome;
 use crate::machine::spec::{Ready, ServiceSpec};
+use crate::machine::stage::{Request, ServiceOutcome};
 use crate::machine::time::Time;
 
 /// A service, as seen from outside.
@@ -18,6 +18,8 @@ pub(in crate::machine::tests) struct Seen {
     pub(in crate::machine::tests) run: RunId,
     /// The last life of whoever had its number before.
     pub(in crate::machine::tests) before: RunId,
+    /// The last run of a service of another name that had its id.
+    pub(super) before_name: RunId,
     pub(in crate::machine::tests) live: bool,
     pub(in crate::machine::tests) ready: bool,
     pub(super) was_ready: bool,
@@ -30,6 +32,8 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) restart_at: Option<Time>,
     /// Its handle was asked to stop it.
     pub(in crate::machine::tests) asked_to_stop: bool,
+    /// What was requested of it before, and still is.
+    pub(super) requested: Option<Request>,
     /// It is to begin a new life, not before then.
     pub(in crate::machine::tests) restarts: Option<Time>,
     /// Where it must stand when all is over.
@@ -44,13 +48,17 @@ pub(in crate::machine::tests) struct Seen {
     pub(super) state_dropped: bool,
     /// The warning about `ready()` was given.
     pub(super) ready_ignored: bool,
-    /// It was added during a stop, under an id of its own, and so is in no plan.
-    pub(super) late: bool,
+    /// It is in the plan of the running program.
+    pub(super) planned: bool,
 }
 
 impl Seen {
-    pub(super) fn new(spec: &ServiceSpec, before: RunId) -> Self {
+    /// A service in the place of another that is gone, if there was one.
+    pub(super) fn new(spec: &ServiceSpec, gone: Option<&Seen>) -> Self {
+        let before = gone.map_or(RunId::default(), |gone| gone.run);
+        let same_name = gone.filter(|gone| gone.spec.name == spec.name);
         Self {
+            before_name: same_name.map_or(before, |gone| gone.before_name),
             spec: Given(Rc::new(spec.clone())),
             refused: false,
             run: before,
@@ -63,6 +71,7 @@ impl Seen {
             sessions: Sessions::default(),
             restart_at: None,
             asked_to_stop: false,
+            requested: None,
             restarts: None,
             outcome: None,
             accounts: 0,
@@ -70,12 +79,17 @@ impl Seen {
             drop_asked: false,
             state_dropped: false,
             ready_ignored: false,
-            late: false,
+            planned: false,
         }
     }
 
     pub(in crate::machine::tests) fn has_started(&self) -> bool {
         self.run != self.before
+    }
+
+    /// Does its end let the services start that need it?
+    pub(super) fn ended_for_others(&self) -> bool {
+        self.refused || matches!(self.outcome, Some(ServiceOutcome::Done | ServiceOutcome::Lost))
     }
 
     pub(super) fn begin(&mut self, now: Time, run: RunId) {
@@ -178,7 +192,9 @@ pub(super) struct Stop {
     pub(super) first_poll: Duration,
     /// When a program that waits for nothing else has to end `main`'s teardown.
     pub(super) teardown_until: Option<Time>,
-    /// What each service must have from when it is told, if others stop before it.
+    /// The plan has changed since the budget was divided.
+    pub(super) plan_changed: bool,
+    /// What each service must have from when it is signalled, if others stop before it.
     pub(super) reserved: Vec<Duration>,
     /// Each service's step.
     pub(super) levels: Vec<usize>,

@@ -50,7 +50,7 @@ impl Oracle {
 
     /// Is it over, with its sessions and its children?
     pub(super) fn is_drained(&self, id: usize) -> bool {
-        self.is_itself_drained(id) && self.children(id).all(|child| self.services[child].late || self.is_drained(child))
+        self.is_itself_drained(id) && self.children(id).all(|child| self.is_drained(child))
     }
 
     pub(super) fn is_itself_drained(&self, id: usize) -> bool {
@@ -93,14 +93,15 @@ impl Oracle {
         }
     }
 
-    /// Is something left of it that wants time for its own stop?
+    /// Is something left of a service of the plan that wants time for its own stop?
     pub(super) fn has_to_stop(&self, id: usize) -> bool {
         let seen = &self.services[id];
         let waits = seen.outcome.is_none() && !seen.live;
-        seen.live
-            || waits
-            || !self.are_drained(Owner::Service(ServiceId(id)))
-            || self.children(id).any(|child| self.has_to_stop(child))
+        seen.planned
+            && (seen.live
+                || waits
+                || !self.are_drained(Owner::Service(ServiceId(id)))
+                || self.children(id).any(|child| self.has_to_stop(child)))
     }
 
     /// Does a service wait for its next run, or a restarted one's child for its first?

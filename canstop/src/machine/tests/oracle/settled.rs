@@ -6,7 +6,7 @@ use super::seen::Stop;
 use super::sessions::TAIL;
 use super::{Broken, Oracle, law};
 use crate::machine::phase::Phase;
-use crate::machine::service::Request;
+use crate::machine::stage::Request;
 use crate::machine::state::State;
 use crate::machine::time::Time;
 
@@ -178,10 +178,10 @@ impl Settled<'_> {
             return Ok(());
         }
         law!(oracle.edge_told.is_some(), "the edge should have been told to stop");
-        for (id, &level) in stop.levels.iter().enumerate() {
-            let seen = &oracle.services[id];
+        for (id, seen) in oracle.services.iter().enumerate() {
+            let level = oracle.stop_level(id);
             let waits = level > 0 && !oracle.root_is_drained();
-            let lower = |other: usize| stop.levels.get(other).is_none_or(|&at| at >= level) || oracle.is_drained(other);
+            let lower = |other: usize| oracle.stop_level(other) >= level || oracle.is_drained(other);
             let its_turn = !waits && (0..oracle.services.len()).all(lower) && !oracle.is_needed(id);
             law!(
                 !its_turn || oracle.is_drained(id) || seen.stop_by.is_some(),

@@ -7,7 +7,7 @@ use super::{Broken, Oracle, law};
 use crate::machine::action::Abandoned;
 use crate::machine::exit::Exit;
 use crate::machine::id::{Owner, RunId, ServiceId};
-use crate::machine::service::{Request, ServiceOutcome};
+use crate::machine::stage::{Request, ServiceOutcome};
 use crate::machine::time::Time;
 
 /// What rounding may cost.
@@ -51,7 +51,7 @@ impl Oracle {
         for other in self.stops_after(id) {
             let goes_on = !self.is_ending() && requests[other].is_none();
             law!(
-                goes_on || self.is_drained(other) || self.services[other].late,
+                goes_on || self.is_drained(other),
                 "service {id} is told to stop while something is left of service {other}"
             );
             law!(
@@ -59,15 +59,17 @@ impl Oracle {
                 "service {id} is told to stop while service {other} goes on"
             );
         }
-        let Some(stop) = &self.stop else { return Ok(()) };
+        if self.stop.is_none() {
+            return Ok(());
+        }
         if !self.is_ending() {
             law!(requests[id].is_some(), "service {id} is told to stop before the root is");
             return Ok(());
         }
         // Sessions that came when their service's turn was over hear it at once. Who waited for others of
         // its own slot does not wait for sessions that came to the edge since.
-        let Some(&level) = stop.levels.get(id) else { return Ok(()) };
-        let is_first = !self.stops_after(id).any(|other| stop.levels.get(other) == Some(&level));
+        let level = self.stop_level(id);
+        let is_first = !self.stops_after(id).any(|other| self.stop_level(other) == level);
         if self.services[id].live && level > 0 && is_first {
             law!(self.root_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
         }
@@ -85,6 +87,7 @@ impl Oracle {
 
     pub(super) fn judge_edge_told(&mut self, until: Time) -> Result<(), Broken> {
         let now = self.call.now;
+        self.divide_anew();
         let given_back = self.call.gave_back && self.edge_told == Some(until);
         law!(self.edge_told.is_none() || given_back, "the root is told to stop twice");
         if given_back {

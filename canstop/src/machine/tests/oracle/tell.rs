@@ -10,15 +10,15 @@ use crate::machine::event::Event;
 use crate::machine::exit::Exit;
 use crate::machine::input::ExitReason;
 use crate::machine::restart::Restart;
-use crate::machine::service::{Request, ServiceOutcome};
 use crate::machine::spec::Start;
+use crate::machine::stage::{Request, ServiceOutcome};
 
 impl Oracle {
     pub(super) fn judge_event(&mut self, event: &Event) -> Result<(), Broken> {
         match event {
             Event::ServiceStarted { service, run } => {
                 let seen = self.subject(service)?;
-                law!(seen.live && seen.run.0 == *run, "`{service}` is reported as started");
+                law!(seen.live && seen.run.0 - seen.before_name.0 == *run, "`{service}` is reported as started");
             }
             Event::ServiceReady { service } => {
                 if let Some(id) = self.call.ready.take() {
@@ -53,7 +53,11 @@ impl Oracle {
                 let Some(id) = self.call.added else { unreachable!("it is the subject") };
                 self.services[id].refused = true;
                 self.services[id].outcome = Some(ServiceOutcome::Refused);
-                self.resolve([id]);
+                (self.after[id], self.bound_to[id]) = std::mem::take(&mut self.call.named_before);
+                if !self.is_named(id) {
+                    self.leave(id);
+                }
+                self.resolve([]);
             }
             Event::FlushFailed { .. } => {
                 law!(self.call.flush_failed, "a hook is said to have failed");
@@ -160,6 +164,11 @@ impl Oracle {
         if cause.is_failure() {
             self.exit = self.exit.max(Exit::Failed);
         }
+        if self.call.plans && matches!(cause, Cause::StartFailed(_)) {
+            // The plan has faults, and so there is none.
+            (0..self.services.len()).for_each(|id| self.leave(id));
+            self.resolve([]);
+        }
         let begins = match (cause, self.call.delivered) {
             (Cause::Signal(signal), Some(at)) => {
                 if self.services.is_empty() {
@@ -199,6 +208,7 @@ impl Oracle {
             front_ends: begins,
             first_poll: Duration::ZERO,
             teardown_until: None,
+            plan_changed: true,
             reserved: Vec::new(),
             levels: Vec::new(),
             last_waiting_line: begins,
@@ -208,14 +218,12 @@ impl Oracle {
 
     /// Divides the budget among those that are left.
     pub(super) fn divide_anew(&mut self) {
-        let Some(Stop { begins, drain_delay, .. }) = self.stop else { return };
-        if self.is_ending() {
-            return;
-        }
+        let Some(Stop { begins, drain_delay, plan_changed: true, .. }) = self.stop else { return };
         let steps_have = self.allowance.grace.saturating_sub(self.reserve).saturating_sub(drain_delay);
         let (reserved, front_has, dependencies) = self.reserved(steps_have);
         let levels = self.levels();
         self.stop.iter_mut().for_each(|stop| {
+            stop.plan_changed = false;
             stop.front_ends = begins + drain_delay + front_has;
             stop.first_poll = FIRST_POLL.min(TAIL / (1 + dependencies));
             stop.reserved = reserved.clone();

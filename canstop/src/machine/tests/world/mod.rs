@@ -220,6 +220,8 @@ impl<'a> Play<'a> {
     }
 
     fn add(&mut self, spec: ServiceSpec, script: &'a ServiceScript) -> Result<(), String> {
+        // Which id is free depends on the sessions that are left.
+        self.watched.try_handle(Input::SessionsCounted(self.count()))?;
         let ServiceId(id) = self.watched.state.number_for(&spec);
         if id == self.scripts.len() {
             self.scripts.push(script);
