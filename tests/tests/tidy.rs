@@ -10,10 +10,9 @@ const LINES: usize = 350;
 const LONG: &[(&str, &str)] = &[
     ("canstop-macros/src/args/value.rs", "each kind of value beside its reader and its error"),
     ("canstop/src/app.rs", "an app, every setter of its options, and its launch"),
-    ("canstop/src/machine/index.rs", "what an input touches, and the search that tests hold it to"),
+    ("canstop/src/machine/event.rs", "every event with its fields, and its kind in one word"),
     ("canstop/src/machine/plan.rs", "the graph and its faults, which must agree"),
     ("canstop/src/machine/state.rs", "every input in one match, and what the control plane may read"),
-    ("canstop/src/machine/stop.rs", "the steps of a stop, which must be read together"),
     ("canstop/src/registry/service.rs", "a service and every setter of its options"),
     ("canstop/src/session/hub.rs", "what the two planes of a supervisor share, and every message between them"),
     ("canstop/src/session/scope.rs", "a scope and its counters are one structure"),
