@@ -1,4 +1,4 @@
-//! Judges a call, and makes of it everything that the expansion needs.
+//! Checks a call, and prepares everything that the expansion needs.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -10,7 +10,7 @@ use crate::diag::Errors;
 use crate::paths::{Crate, duration};
 use crate::tokens::{self, is_punct};
 
-/// A session, understood. After a fault it is one that compiles, so that nothing else is told.
+/// A checked session. After an error it is one that compiles, so that no other error follows.
 pub(super) struct Plan {
     pub(super) work: Work,
     pub(super) krate: Crate,
@@ -18,13 +18,13 @@ pub(super) struct Plan {
     pub(super) grace: Option<TokenStream>,
     /// How long after the stop request it may be dropped.
     pub(super) cancel: Option<TokenStream>,
-    /// What tells it from the others of its site.
+    /// What distinguishes it from the others of its site.
     pub(super) label: Option<TokenStream>,
-    /// From where it is spawned, if not from here.
+    /// Where it is spawned, if not in the current scope.
     pub(super) home: Option<Home>,
     /// The user's future or closure.
     pub(super) spawned: TokenStream,
-    /// Its text tells that there is no output to look at.
+    /// Its text shows that there is no output to observe.
     pub(super) has_no_output: bool,
     pub(super) fields: Vec<TokenTree>,
 }
@@ -37,7 +37,7 @@ pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
     } else {
         let before = errors.count();
         fields::check(&fields, work, errors);
-        // tracing would tell the same again, at length.
+        // tracing would report the same again, at length.
         if errors.count() > before {
             fields.clear();
         }
@@ -66,7 +66,7 @@ pub(super) fn check(work: Work, call: Call, errors: &mut Errors) -> Plan {
     }
 }
 
-/// Whether nothing was given that could be spawned.
+/// Returns true, and adds an error, if there is nothing that can be spawned.
 fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
     let spelled = work.place().spelled();
     let (noun, example) = match work {
@@ -116,7 +116,7 @@ fn spawned(work: Work, call: &Call, errors: &mut Errors) -> bool {
     }
 }
 
-/// Whether the work is a closure, `async` or not, by its first words.
+/// Returns true if the work begins as a closure, `async` or not.
 fn is_closure(work: &[TokenTree]) -> bool {
     let is_qualifier =
         |token: &&TokenTree| matches!(token, TokenTree::Ident(word) if word == "async" || word == "move");

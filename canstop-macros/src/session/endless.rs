@@ -1,8 +1,7 @@
-//! Work whose output says nothing: it never returns, or returns nothing.
+//! Work without an output to observe: it never returns, or returns nothing.
 //!
-//! The type of `async { loop { .. } }` is settled by the compiler only after everything else, and is
-//! whatever anybody asks it to be. The probe asks whether it is a `Result`, and would make it one of
-//! nobody knows what. So where the text already tells, nothing is asked.
+//! The compiler infers the type of `async { loop { .. } }` last, and takes any type that something requires. The probe
+//! would make it a `Result` of unknown types. So where the text shows that there is no output, there is no probe.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -11,13 +10,13 @@ use crate::tokens::is_punct;
 /// Macros that do not return.
 const DIVERGING: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 
-/// Does this block or closure end in a loop without a way out, in a statement, or in a panic?
+/// Returns true if this block or closure ends in a loop without an exit, in a statement, or in a panic.
 pub(super) fn has_no_output(work: &[TokenTree]) -> bool {
     let Some(TokenTree::Group(body)) = work.last().filter(|_| is_inline(work)) else { return false };
     body.delimiter() == Delimiter::Brace && !may_leave(body.stream()) && ends_in_nothing(body.stream())
 }
 
-/// Only of a block or closure that stands here the text is known.
+/// Returns true if the text of the block or closure is here.
 fn is_inline(work: &[TokenTree]) -> bool {
     let first = |token: &TokenTree| match token {
         TokenTree::Ident(word) => word == "async" || word == "move",
@@ -26,8 +25,7 @@ fn is_inline(work: &[TokenTree]) -> bool {
     work.first().is_some_and(first)
 }
 
-/// Is there a word that could take a value out? In an inner closure it would not, but then the probe
-/// is asked as ever.
+/// Returns true if a word could return a value. In an inner closure it would not, and then there is a probe as usual.
 fn may_leave(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(word) => word == "return" || word == "break",

@@ -11,11 +11,11 @@ use crate::tokens;
 
 /// `(Session::at(&SITE)).spawn(work, |work| observer)`
 ///
-/// The user's expression is one argument, as it was written: what is wrong with it is told there. It
-/// sees none of the items that are generated.
+/// The user's expression is one argument, as it was written, so errors in it are reported there. None of the generated
+/// items is in its scope.
 ///
-/// Whether an `async` block is `Send`, and what a closure borrows, the compiler finds out last, and then
-/// it speaks of the call: that must stand where the work does, as far as it knows, and not in a macro.
+/// The compiler checks last whether an `async` block is `Send` and what a closure borrows, and then reports the call:
+/// so the call has the span of the work, and not that of a macro.
 pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream {
     let (spawn, spawn_in, spawn_labelled) = match plan.work {
         Work::Future => ("spawn", "spawn_in", "spawn_labelled"),
@@ -29,7 +29,7 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
         Some(Home::OrTask) => quote!((#session.or_task())),
     };
     let (spawned, observer) = (&plan.spawned, observer(plan, place));
-    // The label and the fields are read first: the work may take away what they show.
+    // The label and the fields are evaluated first: the work may move what they show.
     let (spawn, arguments) = match (&plan.label, span(plan)) {
         (None, None) => (spawn, quote!(#spawned, #observer)),
         (None, Some(span)) => (spawn_in, quote!(#span, #spawned, #observer)),
@@ -47,8 +47,8 @@ pub(super) fn session(plan: &Plan, faults: Option<&TokenStream>) -> TokenStream 
     }
 }
 
-/// A place in the work, also within what a macro of the user's captured. Preferably it is no name's:
-/// whatever an editor finds under a name should be the user's.
+/// The span of a token in the work, also within what a macro of the user's captured. Preferably not that of a name, so
+/// that an editor finds only the user's item under a name.
 fn place(spawned: &TokenStream) -> Span {
     let tokens = tokens::visible(&spawned.clone().into_iter().collect::<Vec<_>>());
     let is_name = |word: &Ident| word != "async" && word != "move";
@@ -70,7 +70,7 @@ fn parenthesized(stream: TokenStream, place: Span) -> Group {
     group
 }
 
-/// How the output tells an error: a closure that is given the work, and finds it out by its type.
+/// A closure that takes the work and returns the observer for the type of its output.
 fn observer(plan: &Plan, place: Span) -> TokenStream {
     let krate = &plan.krate;
     if plan.has_no_output {
@@ -83,7 +83,7 @@ fn observer(plan: &Plan, place: Span) -> TokenStream {
     });
     let observe = krate.private("observe");
     let work = local("work", Span::call_site());
-    // The type of an output that is not known is asked for where the work is.
+    // If the type of the output is not known, the compiler reports that at the work.
     let known = quote_spanned!(place=> (&&#probe::of(#work)).output().is_known());
     quote!(|#work| {
         use #observe::*;
@@ -94,8 +94,7 @@ fn observer(plan: &Plan, place: Span) -> TokenStream {
     })
 }
 
-/// The place in the source, once for all sessions from here. The function that stands beside it
-/// is named by the compiler after the one around it.
+/// The site, one for all sessions from here. The nested function gives the path of the function around it.
 fn made(plan: &Plan) -> TokenStream {
     let (session, site) = (plan.krate.item("Session"), plan.krate.private("Site"));
     let function_of = plan.krate.private("function_of");
@@ -125,7 +124,7 @@ fn optional(value: Option<TokenStream>) -> TokenStream {
     }
 }
 
-/// The span that the fields are shown in.
+/// The span that has the fields.
 fn span(plan: &Plan) -> Option<TokenStream> {
     if plan.fields.is_empty() {
         return None;

@@ -1,7 +1,7 @@
 //! Fields, as tracing has them: `%peer`, `?state`, `id = 7`, `a.b = %c`.
 //!
-//! tracing reads them. What it would answer with a page about its own insides is told here, and
-//! each value is handed over such that what is wrong with its type is told once, and there.
+//! tracing reads them. Errors that it would report in terms of its own macros are reported here, and each value is passed
+//! such that an error in its type is reported once, and at the value.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -52,7 +52,7 @@ pub(super) fn check(fields: &[TokenTree], work: Work, errors: &mut Errors) {
     }
 }
 
-/// The odd token, and what to write.
+/// The unexpected token, and what to write.
 fn fault(piece: &Piece, work: Work) -> Option<(TokenTree, String)> {
     const EXPECTED: &str = "expected a field, such as `%peer`, `?state` or `id = 7`";
     let spelled = work.place().spelled();
@@ -96,6 +96,6 @@ fn not_a_path(key: &[TokenTree]) -> Option<TokenTree> {
         }
         name_next = !name_next;
     }
-    // A path that ends with its dot is odd there.
+    // A path that ends with its dot has its error there.
     name_next.then(|| key.last().cloned()).flatten()
 }

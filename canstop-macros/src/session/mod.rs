@@ -1,4 +1,4 @@
-//! `spawn_session!` and `spawn_blocking_session!`: a piece of work with a place in the source.
+//! `spawn_session!` and `spawn_blocking_session!`.
 
 mod check;
 mod endless;

@@ -1,4 +1,4 @@
-//! Takes the arguments apart: a name, options, the work, fields.
+//! Splits the arguments into a name, options, the work and fields.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::LitStr;
@@ -9,7 +9,7 @@ use crate::diag::Errors;
 use crate::paths::Crate;
 use crate::tokens::{self, Piece, end_of_expression, is_assignment, is_punct};
 
-/// Where a session is at home that is not spawned by a supervised thread, or may not be.
+/// The scope of a session, if that is not the current one, or may be none.
 pub(super) enum Home {
     /// `in lifecycle`
     Lifecycle(TokenStream),
@@ -26,7 +26,7 @@ pub(super) struct Call {
     /// The future or closure: the user's tokens, not parsed more than it takes to find their end.
     pub(super) work: Vec<TokenTree>,
     pub(super) fields: Vec<TokenTree>,
-    /// The last of all that was written: what is missing is missing after it.
+    /// The last token: the place of an error about something that is missing.
     pub(super) last: Option<TokenTree>,
 }
 

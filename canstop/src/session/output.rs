@@ -53,7 +53,7 @@ fn result_has_destructor<T, E>(output: &Result<T, E>) -> bool {
     }
 }
 
-/// Stands for the output of a future.
+/// Represents the output of a future.
 #[derive(Debug)]
 pub struct OutputProbe<F>(PhantomData<fn() -> F>);
 
@@ -64,7 +64,7 @@ impl<F> OutputProbe<F> {
     }
 }
 
-/// Stands for the output of a closure.
+/// Represents the output of a closure.
 #[derive(Debug)]
 pub struct BlockingOutputProbe<F>(PhantomData<fn() -> F>);
 

@@ -238,7 +238,8 @@ fn sessions_come_and_go_on_two_threads_during_a_stop() {
     assert_eq!(alive(scope), 0);
 }
 
-/// Watch, wake and unwatch against enter, leave and abort. Under ThreadSanitizer it runs by
+/// Watch, wake and unwatch against enter, leave and abort. Under ThreadSanitizer, or AddressSanitizer with `address`, it
+/// runs by
 ///
 /// ```sh
 /// RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu \
