@@ -269,14 +269,19 @@ impl Thread {
     }
 }
 
-/// Removes the note of [`Thread::drop_output_next`].
+/// Removes the note of [`Thread::drop_output_next`] when it is dropped: after its wake, or with a scheduler that ends
+/// without waking it.
 struct OutputDropped(&'static Thread);
 
-impl Wake for OutputDropped {
-    fn wake(self: Arc<Self>) {
+impl Drop for OutputDropped {
+    fn drop(&mut self) {
         // Release: a count that reads this also counts the sessions that the destructor has spawned.
         self.0.dropping_output.store(None, Ordering::Release);
     }
+}
+
+impl Wake for OutputDropped {
+    fn wake(self: Arc<Self>) {}
 }
 
 /// The counters of sessions that have finished, and whose outputs are being dropped.
