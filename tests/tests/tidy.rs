@@ -38,6 +38,7 @@ const UNSAFE: &[&str] = &[
     "canstop/src/control/exit.rs",
     "canstop/src/control/signals/unix.rs",
     "canstop/src/handover/successor.rs",
+    "canstop/src/listen/kernel.rs",
     "canstop/src/listen/passed.rs",
     "canstop/src/listen/queue.rs",
     "canstop/src/notify/ready_fd.rs",
