@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::http::{Accept, NamedRequest, Server};
 
@@ -55,14 +56,38 @@ pub fn serve_with<A>(server: Server, listener: A, router: Router) -> impl Future
 where
     A: Accept + Sync,
 {
-    server.named_by_route().serve(listener, router.layer(from_fn(name_request)))
+    server.named_by_route().serve(listener, router.layer(NameRequests))
 }
 
-/// A middleware within the router, where the route is known.
-async fn name_request(request: Request, next: Next) -> Response {
-    let extensions = request.extensions();
-    if let (Some(route), Some(named)) = (extensions.get::<MatchedPath>(), extensions.get::<NamedRequest>()) {
-        named.0.set_route(request.method(), Arc::from(route.as_str()));
+/// A layer within the router, where the route is known.
+#[derive(Clone, Copy)]
+struct NameRequests;
+
+impl<S> Layer<S> for NameRequests {
+    type Service = NamesRequests<S>;
+
+    fn layer(&self, inner: S) -> NamesRequests<S> {
+        NamesRequests(inner)
     }
-    next.run(request).await
+}
+
+#[derive(Clone)]
+struct NamesRequests<S>(S);
+
+impl<S: Service<Request>> Service<Request> for NamesRequests<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        let extensions = request.extensions();
+        if let (Some(route), Some(named)) = (extensions.get::<MatchedPath>(), extensions.get::<NamedRequest>()) {
+            named.0.set_route(request.method(), Arc::from(route.as_str()));
+        }
+        self.0.call(request)
+    }
 }

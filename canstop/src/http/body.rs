@@ -48,15 +48,18 @@ struct Wait {
 impl Body {
     pub(super) fn new(
         incoming: Incoming,
-        exchange: Arc<Exchange>,
-        settings: Arc<Settings>,
-        lifecycle: Lifecycle,
+        exchange: &Arc<Exchange>,
+        settings: &Arc<Settings>,
+        lifecycle: &Lifecycle,
     ) -> Self {
-        let is_whole = incoming.is_end_stream();
-        Self {
-            incoming,
-            watch: (!is_whole).then_some(Watch { exchange, settings, lifecycle, wait: None, is_read: false }),
-        }
+        let watch = || Watch {
+            exchange: Arc::clone(exchange),
+            settings: Arc::clone(settings),
+            lifecycle: lifecycle.clone(),
+            wait: None,
+            is_read: false,
+        };
+        Self { watch: (!incoming.is_end_stream()).then(watch), incoming }
     }
 
     /// Hyper's own body, without timeouts.

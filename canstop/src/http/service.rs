@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
@@ -86,8 +86,7 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Handler<S> {
             Arc::clone(&self.exchange)
         };
         exchange.begin(request.method(), request.uri());
-        let (settings, lifecycle) = (Arc::clone(&self.settings), self.lifecycle.clone());
-        let mut request = request.map(|body| Body::new(body, Arc::clone(&exchange), settings, lifecycle));
+        let mut request = request.map(|body| Body::new(body, &exchange, &self.settings, &self.lifecycle));
         request.extensions_mut().insert(self.peer.clone());
         #[cfg(feature = "axum")]
         if self.settings.named_by_route {
@@ -95,8 +94,9 @@ impl<S: App> hyper::service::Service<Request<Incoming>> for Handler<S> {
         }
         let is_http1 = request.version() <= Version::HTTP_11;
         let is_connect = request.method() == Method::CONNECT;
-        let service = self.service.clone();
-        let calling = Calling::Waiting { service, request: Some(request) };
+        let polled = exchange.polled();
+        let calling = Calling::new(self.service.clone(), request);
+        drop(polled);
         let running = if self.is_http2 && self.settings.shield_requests {
             let session = Session::at(exchange.site()).spawn(calling, |_| NotAResult);
             Running::Shielded { session }
@@ -119,6 +119,23 @@ pin_project! {
     }
 }
 
+impl<S: App> Calling<S> {
+    /// Calls the service at once if it is ready, as most always are. Then the request need not be kept for later.
+    fn new(mut service: S, request: Request<Body>) -> Self {
+        // A service that is not ready is polled again, with a waker.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Self::call(&mut service, request),
+            _ => Self::Waiting { service, request: Some(request) },
+        }
+    }
+
+    fn call(service: &mut S, request: Request<Body>) -> Self {
+        let before = upgrade::spawned();
+        let future = service.call(request);
+        Self::Called { future, has_session: upgrade::spawned() != before }
+    }
+}
+
 impl<S: App> Future for Calling<S> {
     type Output = Result<Response<S::Answer>, BoxError>;
 
@@ -128,8 +145,8 @@ impl<S: App> Future for Calling<S> {
                 CallingProjection::Waiting { service, request, .. } => {
                     ready!(service.poll_ready(cx)).map_err(Into::into)?;
                     let request = request.take().expect("it is called once");
-                    let future = service.call(request);
-                    self.set(Self::Called { future, has_session: false });
+                    let called = Self::call(service, request);
+                    self.set(called);
                 }
                 CallingProjection::Called { future, has_session } => {
                     let before = upgrade::spawned();
