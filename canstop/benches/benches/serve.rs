@@ -1,6 +1,6 @@
 //! One axum application served by canstop, by axum and by plain hyper, with its client in another process:
-//! throughput and 99th percentile of the latency, with 1 and with 100 connections, kept alive and one for each
-//! request; and the memory of an idle connection.
+//! throughput, 99th percentile of the latency and the server's CPU time, with 1 and with 100 connections, kept alive
+//! and one for each request; and the memory of an idle connection.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -57,11 +57,16 @@ impl Server {
         Self { child, address: line.trim().parse().expect("an address") }
     }
 
-    /// Kilobytes of resident memory.
-    fn memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    /// Nanoseconds of CPU time of all of its threads, in the kernel too.
+    fn cpu_time(&self) -> f64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let time = |thread: std::io::Result<std::fs::DirEntry>| {
+            let path = thread.expect("a thread").path().join("schedstat");
+            // A thread may have ended meanwhile.
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.split(' ').next().and_then(|time| time.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        threads.map(time).sum()
     }
 }
 
@@ -79,12 +84,24 @@ fn throughput(runtime: &Runtime, rounds: usize, time: Duration, connections: usi
         .iter()
         .zip(SERVERS)
         .map(|(server, name)| {
-            let address = server.address;
-            Contestant { name, sample: Box::new(move || load(runtime, address, time, connections, keeps)) }
+            let sample = move || {
+                let before = server.cpu_time();
+                let Load { requests, took, p99 } = load(runtime, server.address, time, connections, keeps);
+                [requests / took, p99, (server.cpu_time() - before) / requests]
+            };
+            Contestant { name, sample: Box::new(sample) }
         })
         .collect();
     let samples = interleave(rounds, &mut contestants);
-    let mut table = Table::new(["", "requests per second", "as a ratio", "99 of 100 within", "as a ratio"]);
+    let mut table = Table::new([
+        "",
+        "requests per second",
+        "as a ratio",
+        "99 of 100 within",
+        "as a ratio",
+        "CPU time for each",
+        "as a ratio",
+    ]);
     for (number, name) in SERVERS.into_iter().enumerate() {
         table.row([
             format!("`{name}`"),
@@ -92,14 +109,24 @@ fn throughput(runtime: &Runtime, rounds: usize, time: Duration, connections: usi
             samples.ratio(number, 0).to_string(),
             format!("{:.0} µs", samples.median(number, 1).median),
             samples.ratio(number, 1).to_string(),
+            format!("{:.1} µs", samples.median(number, 2).median / 1e3),
+            samples.ratio(number, 2).to_string(),
         ]);
     }
     table
 }
 
-/// Sends requests on every connection for this long. Returns the throughput per second and the 99th percentile of
-/// the latency in microseconds.
-fn load(runtime: &Runtime, address: SocketAddr, time: Duration, connections: usize, keeps: bool) -> [f64; 2] {
+/// What a client has seen.
+struct Load {
+    requests: f64,
+    /// In seconds.
+    took: f64,
+    /// The 99th percentile of the latency, in microseconds.
+    p99: f64,
+}
+
+/// Sends requests on every connection for this long.
+fn load(runtime: &Runtime, address: SocketAddr, time: Duration, connections: usize, keeps: bool) -> Load {
     let (took, mut latencies) = runtime.block_on(async {
         let began = Instant::now();
         let mut clients = JoinSet::new();
@@ -111,7 +138,7 @@ fn load(runtime: &Runtime, address: SocketAddr, time: Duration, connections: usi
     });
     latencies.sort_unstable();
     let p99 = latencies[latencies.len() * 99 / 100];
-    [latencies.len() as f64 / took.as_secs_f64(), p99.as_secs_f64() * 1e6]
+    Load { requests: latencies.len() as f64, took: took.as_secs_f64(), p99: p99.as_secs_f64() * 1e6 }
 }
 
 async fn request_until(address: SocketAddr, end: Instant, keeps: bool) -> Vec<Duration> {
@@ -123,7 +150,7 @@ async fn request_until(address: SocketAddr, end: Instant, keeps: bool) -> Vec<Du
             Some(connection) => connection,
             None => connect(address).await,
         };
-        request(&mut connection).await;
+        request(&mut connection, "/hello").await;
         latencies.push(began.elapsed());
         kept = keeps.then_some(connection);
     }
@@ -138,36 +165,57 @@ async fn connect(address: SocketAddr) -> TcpStream {
     connection
 }
 
-async fn request(connection: &mut TcpStream) {
-    connection.write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("the server reads");
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"hello") {
+/// Sends a request, and returns the body of its answer, which ends with a full stop.
+async fn request(connection: &mut TcpStream, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.expect("the server reads");
+    let mut answer = Vec::with_capacity(512);
+    while !answer.ends_with(b".") {
         let read = connection.read_buf(&mut answer).await.expect("the server answers");
         assert!(read > 0, "the server hung up after {}", String::from_utf8_lossy(&answer));
     }
+    let answer = String::from_utf8(answer).expect("text");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    body.trim_end_matches('.').to_owned()
 }
 
-/// The memory of a connection that is idle after one request.
+/// The heap memory of a connection that is idle after one request, as the allocator counts it.
 fn memory(runtime: &Runtime) -> Table {
     let mut table = Table::new(["", "bytes per idle connection", "more than axum"]);
     let mut floor = None;
     for name in SERVERS {
         let server = Server::start(name);
         let bytes = runtime.block_on(async {
-            request(&mut connect(server.address).await).await;
-            let before = server.memory();
-            let mut idle = Vec::new();
-            for _ in 0..IDLE {
-                let mut connection = connect(server.address).await;
-                request(&mut connection).await;
-                idle.push(connection);
-            }
-            (server.memory() - before) * 1024.0 / IDLE as f64
+            let mut asking = connect(server.address).await;
+            let mut live = async || request(&mut asking, "/live").await.parse::<f64>().expect("a number");
+            // The first ones grow what all connections share.
+            let mut idle = connect_idle(server.address, IDLE).await;
+            let before = live().await;
+            idle.extend(connect_idle(server.address, IDLE).await);
+            (live().await - before) / IDLE as f64
         });
         let floor = *floor.get_or_insert(bytes);
         table.row([format!("`{name}`"), format!("{bytes:.0}"), format!("{:+.0}", bytes - floor)]);
     }
     table
+}
+
+async fn connect_idle(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut idle = Vec::new();
+    for _ in 0..count {
+        let mut connection = connect(address).await;
+        request(&mut connection, "/hello").await;
+        idle.push(connection);
+    }
+    idle
+}
+
+/// Bytes that the allocator has given out in all of its arenas.
+#[expect(unsafe_code, reason = "only the C library knows")]
+fn live_bytes() -> usize {
+    // SAFETY: the call has no arguments and returns a struct of numbers.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
 }
 
 fn serve(name: &str) {
@@ -178,7 +226,9 @@ fn serve(name: &str) {
     });
     let name = name.to_owned();
     supervised::run(Flavor::MultiThread, async move {
-        let app = Router::new().route("/hello", get(|| async { "hello" }));
+        let app = Router::new()
+            .route("/hello", get(|| async { "hello." }))
+            .route("/live", get(|| async { format!("{}.", live_bytes()) }));
         if name == SERVERS[1] {
             let listener = canstop::listen("http", (Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
             println!("{listener}");
