@@ -9,12 +9,13 @@
 //! HTTP/2 connection with a request gets a GOAWAY, so that clients disconnect by themselves. When the service is
 //! stopping,
 //!
-//! - connections that the kernel had completed are accepted and served;
+//! - connections that the kernel had completed are accepted and served, and later ones refused;
 //! - an idle connection closes; one whose client got a response less than 250 ms ago is still read until then;
 //! - a request with an incomplete head or body has [`stalled_client`](Server::stalled_client) (2 s). Then the
 //!   connection closes, or the handler gets an error from the body; this is not a failure of the stop;
 //! - a running handler has all of its service's time, and its response is written before the connection closes.
-//!   A handler beyond that time is abandoned: the exit code is 124, and the report names the request.
+//!   A handler beyond that time is abandoned: the exit code is 124, and the report names the request;
+//! - an upgraded connection, such as a websocket, is waited for. [`upgrade`] makes its work a session.
 //!
 //! # In reports
 //!
@@ -25,6 +26,7 @@
 mod accept;
 mod settings;
 mod body;
+mod adapters;
 mod service;
 mod io;
 mod connection;
@@ -38,9 +40,9 @@ pub use hyper::{Request, Response, StatusCode};
 use tower_service::Service;
 
 pub use accept::{Accept, WithHandshake, with_handshake};
+pub use adapters::{Answer, CallFn, ServiceFn, TakesIncoming, incoming, service_fn};
 pub use body::{Body, BodyError};
 pub use server::Server;
-pub use service::{Answer, CallFn, ServiceFn, TakesIncoming, incoming, service_fn};
 pub use upgrade::{OnUpgrade, upgrade};
 
 #[cfg(feature = "axum")]

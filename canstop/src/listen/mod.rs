@@ -105,10 +105,13 @@ pub async fn listen(name: &str, address: impl ListenAddress) -> io::Result<Liste
 /// Takes the sockets that are there, and binds the others.
 #[cfg(unix)]
 async fn open_sockets(name: &str, addresses: Vec<Address>) -> io::Result<Listener> {
-    let passed::Taken { mut kept, mut own, missing, is_outdated } = passed::take(name, &addresses)?;
+    let passed::Taken { kept, mut own, missing, is_outdated } = passed::take(name, &addresses)?;
     let bound = bind::bind(&missing).await?;
     #[cfg(all(target_os = "linux", feature = "fd_store"))]
-    let bound = store::store(name, bound, &mut kept, is_outdated)?;
+    let (bound, kept) = {
+        let mut kept = kept;
+        (store::store(name, bound, &mut kept, is_outdated)?, kept)
+    };
     let _ = is_outdated;
     own.extend(bound);
     #[cfg(all(unix, feature = "handover"))]

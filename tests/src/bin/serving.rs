@@ -68,7 +68,7 @@ fn app() -> Router {
                 Sse::new(Endless(interval(Duration::from_millis(20))))
             }),
         )
-        .route("/large", get(|| async { vec![b'x'; 64 << 20] }))
+        .route("/large", get(|| async { vec![b'x'; 16 << 20] }))
         .route("/early", post(|| async { "no body was read" }))
         .route(
             "/cut",
