@@ -1,4 +1,0 @@
-#[canstop::test(crate = supervision)]
-async fn stops() {}
-
-fn main() {}
