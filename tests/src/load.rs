@@ -54,6 +54,7 @@ impl fmt::Display for Tally {
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
     clients: Vec<JoinHandle<Tally>>,
 }
 
@@ -61,13 +62,14 @@ impl Load {
     /// Starts this many clients, each of which requests `path` with HTTP/1.1.
     #[must_use]
     pub fn start(address: SocketAddr, path: &str, clients: usize, connections: Connections) -> Self {
-        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (answered, failed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let clients = (0..clients).map(|_| {
             let client = Client { address, path: path.to_owned(), connections };
-            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-            thread::spawn(move || client.run(&stop, &answered))
+            let (stop, answered, failed) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&failed));
+            thread::spawn(move || client.run(&stop, &answered, &failed))
         });
-        Self { clients: clients.collect(), stop, answered }
+        Self { clients: clients.collect(), stop, answered, failed }
     }
 
     /// Waits until this many more requests are answered.
@@ -85,6 +87,19 @@ impl Load {
             if now > answered {
                 (answered, ends) = (now, Instant::now() + LIMIT);
             }
+        }
+    }
+
+    /// Waits until a request has failed.
+    ///
+    /// # Panics
+    ///
+    /// If none does.
+    pub fn wait_for_failure(&self) {
+        let ends = Instant::now() + LIMIT;
+        while self.failed.load(Ordering::Relaxed) == 0 {
+            assert!(Instant::now() < ends, "no request fails");
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -113,7 +128,7 @@ struct Client {
 }
 
 impl Client {
-    fn run(&self, stop: &AtomicBool, answered: &AtomicU64) -> Tally {
+    fn run(&self, stop: &AtomicBool, answered: &AtomicU64, failed: &AtomicU64) -> Tally {
         let mut tally = Tally::default();
         let mut connection = None;
         while !stop.load(Ordering::Relaxed) {
@@ -124,6 +139,7 @@ impl Client {
                 }
                 Err(error) => {
                     connection = None;
+                    failed.fetch_add(1, Ordering::Relaxed);
                     match error {
                         ErrorKind::ConnectionRefused => tally.refused += 1,
                         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {

@@ -56,7 +56,12 @@ impl EventLoop {
                 let sent = self.operations.notifier().release();
                 sent.unwrap_or_else(|error| self.report_notify_failure(error));
             }
-            HandOverAction::CloseUnclaimed => listen::close_unclaimed_of_predecessor(),
+            HandOverAction::CloseUnclaimed => {
+                let stored = listen::close_unclaimed_of_predecessor();
+                #[cfg(all(target_os = "linux", feature = "fd_store"))]
+                stored.iter().for_each(|name| self.unstore(name));
+                drop(stored);
+            }
         }
     }
 

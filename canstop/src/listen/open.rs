@@ -150,15 +150,15 @@ pub(crate) fn wait_to_serve() -> Option<&'static CancellationToken> {
     SERVES.get().filter(|serves| !serves.is_cancelled())
 }
 
-/// Closes the sockets of the process before this one that nothing here has taken, with their files.
-pub(crate) fn close_unclaimed() {
+/// Closes the sockets of the process before this one that nothing here has taken, with their files. Returns the names
+/// of those that the process manager may have, too.
+pub(crate) fn close_unclaimed() -> Vec<String> {
     HEALTH.lock().unwrap_or_else(PoisonError::into_inner).clear();
     let is_unclaimed = |passed: &mut Passed| passed.origin == Origin::Predecessor && !passed.is_taken;
     let unclaimed: Vec<_> = sockets().extract_if(.., is_unclaimed).collect();
-    for passed in unclaimed {
-        if let Some(file) = passed.file {
-            // A leftover file is replaced by the next program that listens there.
-            let _ = std::fs::remove_file(file);
-        }
+    for file in unclaimed.iter().filter_map(|passed| passed.file.as_ref()) {
+        // A leftover file is replaced by the next program that listens there.
+        let _ = std::fs::remove_file(file);
     }
+    unclaimed.into_iter().filter(|passed| passed.is_kept).map(|passed| passed.name).collect()
 }

@@ -190,8 +190,8 @@ pub(super) fn take(name: &str, addresses: &[Address]) -> io::Result<Taken> {
             let local = local(&passed.fd)?;
             let fitting: Vec<_> = (0..addresses.len()).filter(|&at| fits(&local, &addresses[at])).collect();
             let is_new = fitting.iter().any(|&at| !is_found[at]);
-            if fitting.is_empty() && by_name && passed.origin == Origin::Manager {
-                if !stores {
+            if fitting.is_empty() && by_name && passed.is_kept {
+                if passed.origin == Origin::Manager && !stores {
                     return Err(unsuitable(&local, addresses));
                 }
                 // An earlier process had another address in its configuration.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::cause::Cause;
 use super::id::ServiceId;
 use super::phase::Phase;
 use super::stage::{ServiceOutcome, Stage};
@@ -77,6 +78,10 @@ impl State {
 
     /// Is the program ready, as far as the data plane is not concerned?
     pub(crate) fn readiness(&self, now: Time) -> Result<(), Unready> {
+        if matches!(self.cause(), Some(Cause::HandedOver { .. })) {
+            // A probe that this process has accepted is about the process that serves, which is ready.
+            return Ok(());
+        }
         if self.phase.is_stopping() {
             return Err(Unready::Stopping);
         }

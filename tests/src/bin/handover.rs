@@ -13,7 +13,7 @@ use canstop::{App, Event, Lifecycle, Ready, Restart, Service, Start};
 use canstop_tests::scenario;
 use tokio::sync::watch;
 
-/// The lines of the input that are for this process; each names it, or `all`.
+/// The last line of the input, which is for the process that serves.
 fn orders() -> watch::Receiver<String> {
     let (sender, orders) = watch::channel(String::new());
     thread::spawn(move || {
@@ -30,9 +30,15 @@ fn orders() -> watch::Receiver<String> {
     orders
 }
 
+/// What this process is to do.
+fn plan() -> String {
+    let plan = env::args().nth(2).and_then(|path| std::fs::read_to_string(path).ok());
+    plan.unwrap_or_default().trim().to_owned()
+}
+
 fn main() -> ExitCode {
     let pid = std::process::id();
-    let plan = env::args().nth(2).map(|path| std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
+    let plan = plan();
     println!("started {pid}");
     if plan == "exit" {
         return ExitCode::from(3);
@@ -57,13 +63,17 @@ async fn serve(lifecycle: Lifecycle, plan: String, mut orders: watch::Receiver<S
     let address = scenario();
     let listener = canstop::listen("web", address.as_str()).await?;
     let pid = std::process::id();
-    match plan.trim() {
+    match plan.as_str() {
         "fail" => anyhow::bail!("as the plan says"),
         "hang" => std::future::pending().await,
-        "wait" => drop(orders.wait_for(|order| order == "go on").await),
+        "wait" => {
+            while crate::plan() == "wait" {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
         _ => {}
     }
-    if plan.trim() == "move" {
+    if plan == "move" {
         let moved = canstop::listen("moved", "127.0.0.1:0").await?;
         println!("moved to {moved}");
     }
@@ -73,8 +83,8 @@ async fn serve(lifecycle: Lifecycle, plan: String, mut orders: watch::Receiver<S
     let request = async move {
         orders.wait_for(|order| order == "hand over").await.expect("the thread that reads never ends");
         match canstop::hand_over().await {
-            Ok(()) => println!("{pid}: handed over"),
-            Err(error) => println!("{pid}: {error}, refused: {}", error.is_refused()),
+            Ok(()) => println!("{pid}: the call returns"),
+            Err(error) => println!("{pid}: the call fails, refused: {}: {error}", error.is_refused()),
         }
     };
     canstop::spawn_session!(cancel = "10ms", request);

@@ -65,6 +65,7 @@ fn a_ready_successor_serves_before_the_stop_begins() {
     assert_eq!(actions[0], commit, "the first of all");
     assert_eq!(cause(&actions), Some(&Cause::HandedOver { pid: NEW }));
     assert_eq!(stop_by(&actions), [0]);
+    assert_eq!(program.state.readiness(program.now), Ok(()), "a probe is about the process that serves");
     program.handle(ended(0, 1, ExitReason::Done));
     program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);

@@ -167,6 +167,11 @@ impl Oracle {
         is_free && self.started && self.stop.is_none()
     }
 
+    /// Another process serves.
+    pub(super) fn is_handed_over(&self) -> bool {
+        matches!(self.hand_over.successor, Some(Successor::Serving { .. }))
+    }
+
     /// The stop for which the new process is the cause.
     pub(super) fn judge_handed_over(&self, pid: u32) -> Result<(), Broken> {
         let serves = self.hand_over.successor == Some(Successor::Serving { pid });

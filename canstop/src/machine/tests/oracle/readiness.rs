@@ -12,6 +12,10 @@ impl Settled<'_> {
         let Self { oracle, state } = self;
         let readiness = state.readiness(oracle.call.now);
         law!(state.has_started() || !oracle.started, "it was started, and is not any more");
+        if oracle.is_handed_over() {
+            law!(readiness == Ok(()), "another process serves, and this one says that it is {readiness:?}");
+            return Ok(());
+        }
         if oracle.stop.is_some() {
             law!(readiness == Err(Unready::Stopping), "it stops, and says that it is {readiness:?}");
             return Ok(());
