@@ -24,7 +24,7 @@
 //! }
 //! ```
 //!
-//! The [guide](crate::guide) begins with a first service, and has a page for each task: a web service with a database,
+//! The [guide] begins with a first service, and has a page for each task: a web service with a database,
 //! tests, process managers, troubleshooting, migration.
 //!
 //! # Services and sessions
