@@ -11,22 +11,22 @@
 
 #![expect(special_module_name, reason = "the folder `main` is named after its macro; this crate has no `main.rs`")]
 
-mod args;
-mod attribute;
 mod diag;
+mod tokens;
+mod args;
 mod function;
-#[cfg(test)]
-mod laws;
-mod main;
 mod paths;
-#[cfg(test)]
-mod random;
+mod attribute;
+mod main;
 mod service;
 mod session;
 mod test;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
 mod testing;
-mod tokens;
 
 use proc_macro::TokenStream;
 

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Modules for generated code, which may use every module.
+const DOORS: [&str; 2] = ["macros", "private"];
+
 type Module = Vec<String>;
 
 /// The modules of one crate.
@@ -20,6 +23,8 @@ struct File {
     code: String,
     /// Its re-exports: the name, and the path behind it.
     exports: Vec<(String, Vec<String>)>,
+    /// The modules that it declares, in its order.
+    declares: Vec<String>,
 }
 
 #[test]
@@ -27,6 +32,16 @@ fn no_file_imports_a_file_that_imports_it() {
     let circles = |folder| Crate::read(folder).circles().into_iter().map(|circle| circle.join(" <-> "));
     let circles: Vec<_> = ["canstop/src", "canstop-macros/src"].into_iter().flat_map(circles).collect();
     assert!(circles.is_empty(), "these files import each other:\n{}", circles.join("\n"));
+}
+
+/// A folder can be read from its first module to its last.
+#[test]
+fn modules_are_declared_in_reading_order() {
+    let mut faults = String::new();
+    for folder in ["canstop/src", "canstop-macros/src"] {
+        faults.extend(Crate::read(folder).out_of_order());
+    }
+    assert!(faults.is_empty(), "a module uses only modules that are declared above it:\n{faults}");
 }
 
 #[test]
@@ -62,7 +77,12 @@ impl File {
             let Some(at) = statement.find("use ").filter(|_| statement.starts_with("pub")) else { continue };
             exports.extend(tree(&statement[at + 4..]).into_iter().map(|(path, name)| (name, path)));
         }
-        Self { path, code, exports }
+        let declared = code.lines().filter_map(|line| {
+            let line = line.strip_prefix("pub ").or(line.strip_prefix("pub(crate) ")).unwrap_or(line);
+            Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+        });
+        let declares = declared.collect();
+        Self { path, code, exports, declares }
     }
 }
 
@@ -131,6 +151,31 @@ impl Crate {
         self.files.iter().map(arrows).collect()
     }
 
+    /// Each folder whose modules are not in reading order, with an order that is.
+    fn out_of_order(&self) -> Vec<String> {
+        let arrows = self.arrows();
+        let out_of_order = |(folder, file): (&Module, &File)| {
+            // A module includes all that is in it.
+            let child = |module: &Module| module.strip_prefix(folder.as_slice())?.first().cloned();
+            let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (from, to) in arrows.iter().flat_map(|(from, used)| used.iter().map(move |to| (*from, to))) {
+                if let (Some(from), Some(to)) = (child(from), child(to))
+                    && from != to
+                {
+                    uses.entry(from).or_default().insert(to);
+                }
+            }
+            let is_read = |name: &&String| {
+                let module: Module = folder.iter().chain([*name]).cloned().collect();
+                self.files.contains_key(&module) && !DOORS.contains(&name.as_str())
+            };
+            let declared: Vec<_> = file.declares.iter().filter(is_read).cloned().collect();
+            let order = reading_order(&declared, &uses);
+            (declared != order).then(|| format!("{}: {}\n", file.path, order.join(", ")))
+        };
+        self.files.iter().filter_map(out_of_order).collect()
+    }
+
     /// The files of each circle.
     fn circles(&self) -> Vec<Vec<String>> {
         let arrows = self.arrows();
@@ -160,6 +205,30 @@ impl Crate {
         }
         circles.into_iter().collect()
     }
+}
+
+/// The declared modules, each after those that it uses, and otherwise as they are declared.
+fn reading_order(declared: &[String], uses: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    fn place(
+        name: &String,
+        uses: &BTreeMap<String, BTreeSet<String>>,
+        seen: &mut Vec<String>,
+        order: &mut Vec<String>,
+    ) {
+        if seen.contains(name) {
+            return;
+        }
+        seen.push(name.clone());
+        for used in uses.get(name).into_iter().flatten() {
+            place(used, uses, seen, order);
+        }
+        order.push(name.clone());
+    }
+    let (mut seen, mut order) = (Vec::new(), Vec::new());
+    for name in declared {
+        place(name, uses, &mut seen, &mut order);
+    }
+    order
 }
 
 /// Every path in the code that begins at the crate, the parent or the module itself, with the name it takes.

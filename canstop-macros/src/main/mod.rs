@@ -2,9 +2,9 @@
 //! moment.
 
 mod body;
+mod guards;
 mod check;
 mod expand;
-mod guards;
 #[cfg(test)]
 mod tests;
 

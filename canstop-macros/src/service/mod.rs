@@ -1,11 +1,11 @@
 //! `#[canstop::service]`: a function becomes the constructor of the service that it describes.
 
 mod borrow;
-mod check;
-mod expand;
 mod lint;
 mod output;
 mod parameters;
+mod check;
+mod expand;
 #[cfg(test)]
 mod tests;
 

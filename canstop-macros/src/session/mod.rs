@@ -1,10 +1,10 @@
 //! `spawn_session!` and `spawn_blocking_session!`.
 
-mod check;
 mod endless;
-mod expand;
 mod fields;
 mod parse;
+mod check;
+mod expand;
 #[cfg(test)]
 mod tests;
 

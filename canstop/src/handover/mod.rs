@@ -8,8 +8,8 @@
 mod program;
 mod process;
 mod wire;
-mod successor;
 mod predecessor;
+mod successor;
 
 use std::fmt;
 

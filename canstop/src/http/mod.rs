@@ -27,11 +27,11 @@ mod accept;
 mod settings;
 mod body;
 mod adapters;
+mod upgrade;
 mod service;
 mod io;
 mod connection;
 mod server;
-mod upgrade;
 
 use std::error::Error;
 use std::io as std_io;

@@ -5,12 +5,12 @@
 //! connection that the kernel had completed by then was returned.
 
 mod address;
+#[cfg(unix)]
+mod kernel;
 mod stream;
 mod bind;
 mod queue;
 mod refusal;
-#[cfg(unix)]
-mod kernel;
 #[cfg(unix)]
 mod passed;
 #[cfg(all(unix, feature = "handover"))]

@@ -8,10 +8,10 @@
 
 // The macros read the same grammar at compile time, from a copy of this file.
 mod duration;
-mod platform;
-mod resolve;
-mod value;
 mod world;
+mod platform;
+mod value;
+mod resolve;
 
 pub(crate) use resolve::{InCode, Resolved};
 pub(crate) use value::{LogLevel, Plain};
