@@ -7,11 +7,8 @@ mod sealed {
 
     #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
     pub trait Own {}
-    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
-    pub trait State {}
 
     impl Own for Lifecycle {}
-    impl<T: Clone> State for T {}
 }
 
 /// What the first parameter of a `#[canstop::service]` function may be: its own [`Lifecycle`].
@@ -67,7 +64,8 @@ impl LifecycleParameter for Lifecycle {
     label = "its state is cloned at each restart",
     note = "derive `Clone`, wrap it in `Arc`, or say `restart = \"never\"`"
 )]
-pub trait RestartState: sealed::State + Sized {
+// Not sealed: the compiler would report the bound on a sealed trait in place of the message above.
+pub trait RestartState: Sized {
     /// A copy for the next run.
     #[must_use]
     fn again(&self) -> Self;

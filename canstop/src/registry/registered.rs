@@ -2,15 +2,6 @@
 
 use super::service::{AnyService, Service};
 
-mod sealed {
-    use super::Service;
-
-    #[expect(unnameable_types, reason = "a trait that others cannot name is one that they cannot implement")]
-    pub trait Sealed<R> {}
-
-    impl<F: FnOnce() -> Service<R>, R> Sealed<R> for F {}
-}
-
 /// A function without parameters that makes a service, as in `services(..)` of [`main`](macro@crate::main).
 ///
 /// ```no_run
@@ -27,7 +18,8 @@ mod sealed {
     label = "not a service function without state",
     note = "put `#[canstop::service]` on the function that is named here; one that takes more than its `Lifecycle` is started in `main` instead, by `canstop::start(..)`"
 )]
-pub trait MakesService<R>: sealed::Sealed<R> {
+// Not sealed: the compiler would report the bound on a sealed trait in place of the message above.
+pub trait MakesService<R> {
     /// The service.
     fn make(self) -> Service<R>;
 }
