@@ -106,6 +106,7 @@
 //! | `metrics` | the numbers of [`metrics()`] for the recorder of the `metrics` crate, once a second | no |
 //! | `fd_store` | listeners that systemd keeps open during a restart, on Linux, where `NOTIFY_SOCKET` is set | no |
 //! | `handover` | `canstop::hand_over`, and SIGUSR2: a new process takes the listeners over, on Unix | no |
+//! | `spans` | a span around each service and session, for every line that they log | no |
 //! | `testing` | `canstop::testing` and `#[canstop::test]` | no |
 //!
 //! # What it cannot do

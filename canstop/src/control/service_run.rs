@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::machine::{ExitReason, Input, RunId, ServiceId};
-use crate::session::{Body, Factory, Scope, reason_of_dropped};
+use crate::session::{Body, Factory, Scope, in_service_span, reason_of_dropped};
 
 /// One run, from the factory to its end, which is always reported: also of one that is dropped before it was
 /// ever polled.
@@ -19,12 +19,12 @@ impl Run {
 
     pub(super) async fn execute(self) {
         let Self { mut end, factory } = self;
-        let (scope, run) = (end.scope, end.run);
+        let (scope, id) = (end.scope, end.run);
         // The factory runs the user's code too: it clones the state.
         let body = scope.body();
-        let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(run);
+        let make = || (factory.lock().unwrap_or_else(PoisonError::into_inner))(id);
         let reason = match body.run(make) {
-            Ok(run) => match Body::new(body, run).await {
+            Ok(run) => match Body::new(body, in_service_span(scope, id, run)).await {
                 Ok(reason) => reason,
                 Err(panic) => panic,
             },

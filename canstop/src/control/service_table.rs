@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout};
 use super::own_runtime::OwnRuntime;
 use super::service_run::{DroppedState, Run};
 use crate::machine::{Input, Owner, RunId, ServiceId, State};
-use crate::session::{Factory, NewService, Scope, ServiceRecord, ServiceSnapshot, SnapshotSender, Supervisor};
+use crate::session::{
+    Factory, NewService, Scope, ServiceRecord, ServiceSnapshot, SnapshotSender, Supervisor, spawn_on,
+};
 
 /// How long a `cancel` service may take to read the events that it waits for.
 const READ_LIMIT: Duration = Duration::from_millis(100);
@@ -136,7 +138,7 @@ impl ServiceTable {
         let running = if slot.own_runtime {
             Running::OwnRuntime(Some(OwnRuntime::start(slot.scope, supervised)))
         } else {
-            Running::Task(data_plane.spawn(supervised.execute()).abort_handle())
+            Running::Task(spawn_on(&data_plane, || slot.scope.name(), supervised.execute()).abort_handle())
         };
         slot.run = Some((run, Instant::now(), running));
     }

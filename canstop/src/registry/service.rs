@@ -12,7 +12,7 @@ use super::dependency::{Dependency, NamedService};
 use super::output::{ServiceOutput, reason_of};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Reference, Restart, RunId, ServiceSpec, Start};
-use crate::session::{Factory, Scope, current_scope};
+use crate::session::{Factory, Scope, current_scope, in_current_span};
 
 pub(super) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 type AsyncBody<R> = Box<dyn FnMut(Lifecycle) -> BoxFuture<R> + Send>;
@@ -150,7 +150,7 @@ async fn run_on_own_thread<R: ServiceOutput>(
         let dropped = scope.body().run(|| drop(body));
         let _ = ended.send(reason.and_then(|reason| dropped.map(|()| reason)).unwrap_or_else(|panic| panic));
     };
-    match std::thread::Builder::new().name(scope.name()).spawn(run) {
+    match std::thread::Builder::new().name(scope.name()).spawn(in_current_span(run)) {
         Ok(_) => end.await.unwrap_or(ExitReason::Dropped),
         Err(error) => ExitReason::Failed(format!("cannot start its thread: {error}")),
     }

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{EnterGuard, Handle, Id};
 use tokio::task::JoinHandle;
 
+use super::task;
+
 /// A supervisor's data plane.
 #[derive(Debug, Default)]
 pub(super) struct DataPlane(Mutex<Attachment>);
@@ -64,7 +66,7 @@ impl OwnHandle {
 
     #[track_caller]
     #[inline]
-    pub(super) fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    pub(super) fn spawn<F>(self, name: impl FnOnce() -> String, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -75,7 +77,7 @@ impl OwnHandle {
         // the thread drops the handle only where it drops a guard or ends. `Handle::spawn` runs neither
         // before it returns: it polls nothing, and of the user's code it drops at most the future.
         let handle = unsafe { self.0.as_ref() };
-        handle.spawn(future)
+        task::spawn_on(handle, name, future)
     }
 }
 

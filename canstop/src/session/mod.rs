@@ -43,6 +43,7 @@
 
 mod static_ref;
 mod atomics;
+mod task;
 mod membarrier;
 mod handshake;
 mod tally;
@@ -67,6 +68,7 @@ mod thread;
 mod table;
 mod current;
 mod membership;
+mod spans;
 mod tracked;
 mod event_streams;
 mod scope_pool;
@@ -111,7 +113,9 @@ pub(crate) use service_snapshot::{ServiceSnapshot, SnapshotReceiver, SnapshotSen
 #[cfg(feature = "http")]
 pub(crate) use site::site_of;
 pub(crate) use snapshot::SessionGroup;
+pub(crate) use spans::{in_current_span, in_service_span};
 pub(crate) use supervisor::{ServiceRecord, Supervisor};
 pub(crate) use table::{stop_watching_sessions, watch_sessions};
+pub(crate) use task::spawn_on;
 pub(crate) use thread::is_polled_directly;
 pub(crate) use watch::{Held, TICK, Watch, body_blocks_since, name_of, occupied_workers};

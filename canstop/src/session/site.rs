@@ -60,6 +60,11 @@ impl Site {
         Self { grace: Some(grace), cancels: true, ..self }
     }
 
+    /// What tokio-console shows for its sessions.
+    pub(super) fn task_name(&self) -> String {
+        self.name.unwrap_or_else(self.function).to_owned()
+    }
+
     pub(crate) fn location(&self) -> Location {
         Location { file: self.file, line: self.line }
     }

@@ -13,6 +13,8 @@ use super::membership::Membership;
 use super::output::OutputObserver;
 use super::scope::{Kind, Scope};
 use super::site::Site;
+use super::spans::{in_blocking_span, in_session_span};
+use super::task;
 use super::thread::{self, this_thread};
 use crate::machine::ExitReason;
 
@@ -129,8 +131,9 @@ where
     let Some(data_plane) = thread::data_plane() else {
         return spawn_on_current(site, scope, future, observer);
     };
+    let future = in_session_span(site, scope, future);
     let membership = Membership::begin(site, scope, Kind::Session);
-    data_plane.spawn(Tracked::Alive { future, observer, membership })
+    data_plane.spawn(|| site.task_name(), Tracked::Alive { future, observer, membership })
 }
 
 #[cold]
@@ -141,8 +144,9 @@ where
     F::Output: Send + 'static,
     O: OutputObserver<F::Output> + Send + 'static,
 {
+    let future = in_session_span(site, scope, future);
     let membership = thread::visit(|_| Membership::begin(site, scope, Kind::Session));
-    tokio::spawn(Tracked::Alive { future, observer, membership })
+    task::spawn(|| site.task_name(), Tracked::Alive { future, observer, membership })
 }
 
 /// Runs a closure on the blocking pool, as a session.
@@ -160,9 +164,10 @@ where
     O: OutputObserver<T> + Send + 'static,
 {
     let scope = expect_scope("`spawn_blocking_session!`");
+    let closure = in_blocking_span(site, scope, closure);
     let membership = thread::visit(|_| Membership::begin(site, scope, Kind::Blocking));
     let session = BlockingSession { closure, observer, membership };
-    tokio::task::spawn_blocking(move || session.run())
+    task::spawn_blocking(|| site.task_name(), move || session.run())
 }
 
 /// A closure and its membership, dropped in this order: a session that is aborted before it runs is alive until
