@@ -65,7 +65,7 @@ impl EventLoop {
     }
 
     /// Every thread of the data plane that is held, and by what.
-    fn held_threads(&self) -> Vec<HeldThread> {
+    pub(super) fn held_threads(&self) -> Vec<HeldThread> {
         let held = self.watch.held().into_iter();
         held.map(|Held { thread, poll, kind, site, scope, since }| {
             let home = scope.home();
@@ -149,7 +149,7 @@ impl EventLoop {
 }
 
 /// What blocks threads, site by site.
-fn blocking(now: Time, held: &[HeldThread]) -> Vec<String> {
+pub(super) fn blocking(now: Time, held: &[HeldThread]) -> Vec<String> {
     let mut sites: Vec<(&HeldThread, u32)> = Vec::new();
     for held in held.iter().filter(|held| held.since < now) {
         match sites.iter_mut().find(|(first, _)| (&first.what, first.place) == (&held.what, held.place)) {

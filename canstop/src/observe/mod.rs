@@ -17,4 +17,5 @@ pub use status::{ServiceStatus, SessionStatus, Status, status};
 
 #[cfg(feature = "metrics")]
 pub(crate) use facade::Facade;
+pub(crate) use page::{Moment, Progress, Step};
 pub(crate) use status::status_of;

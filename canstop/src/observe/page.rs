@@ -1,6 +1,9 @@
 //! The status as JSON, and as a page without scripts.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::status::{ServiceStatus, SessionStatus, Status};
 use super::words::{word_of, word_of_state};
@@ -8,48 +11,117 @@ use crate::machine::Phase;
 use crate::report::Rounded;
 use crate::session::Numbers;
 
+/// What a page shows beside the status.
+#[derive(Debug)]
+pub(crate) struct Moment {
+    pub(crate) numbers: Numbers,
+    /// The steps of a stop.
+    pub(crate) steps: Vec<Step>,
+    /// What a stop waits for.
+    pub(crate) waiting_for: Vec<String>,
+    /// What blocks threads, with the place and for how long.
+    pub(crate) blocking: Vec<String>,
+}
+
+/// A step of a stop.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) progress: Progress,
+    /// How much of its time is left.
+    pub(crate) left: Duration,
+}
+
+/// Where a stop is, seen from a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    Current,
+    Next,
+}
+
+impl Progress {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Current => "current",
+            Self::Next => "next",
+        }
+    }
+}
+
 /// A page that refreshes itself, for phones and screens, with a light and a dark style.
-const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">
+const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Status</title><style>
 :root{color-scheme:light dark;--line:#8884;--bad:#c62828;--good:#2e7d32;--wait:#9a6700}
 @media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--good:#81c784;--wait:#ffd54f}}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}h1{font-size:1.3rem;margin:0 0 .5rem}
-ul{list-style:none;margin:0;padding:0}li{border-top:1px solid var(--line);padding:.4rem 0;overflow-wrap:anywhere}
+ul,ol{list-style:none;margin:0;padding:0}li{border-top:1px solid var(--line);padding:.4rem 0;overflow-wrap:anywhere}
 .session{padding-left:1rem;font-size:.9rem}.ready{color:var(--good)}.over,.waiting{opacity:.7}
 .starting,.stopping,.backing_off{color:var(--wait)}.bad{color:var(--bad)}.note{font-size:.9rem;opacity:.8}
+.current{font-weight:600}.done,.next{opacity:.7}.done::before{content:"\2713\a0"}
+.current::before{content:"\25b8\a0"}.next::before{content:"\a0\a0\a0"}
 </style></head><body>"#;
 
 impl Status {
     /// JSON for programs. Durations are in milliseconds.
-    pub(crate) fn to_json(&self, numbers: &Numbers) -> String {
+    pub(crate) fn to_json(&self, moment: &Moment) -> String {
+        let numbers = &moment.numbers;
         let services: Vec<_> = self.services.iter().map(service_json).collect();
         let sessions: Vec<_> = self.sessions.iter().map(session_json).collect();
         format!(
-            "{{\"phase\":{},\"ready\":{},\"blocked_threads\":{},\"stop\":{},\"services\":[{}],\"sessions\":[{}]}}\n",
+            "{{\"phase\":{},\"ready\":{},\"blocked_threads\":{},\"stop\":{},\"blocking\":[{}],\"services\":[{}],\"sessions\":[{}]}}\n",
             Json(word_of(numbers.phase)),
             numbers.ready,
             numbers.blocked_threads,
-            stop_json(numbers),
+            stop_json(moment),
+            strings(&moment.blocking),
             services.join(","),
             sessions.join(","),
         )
     }
 
+    /// Text for a terminal: the stop, if there is one, and the tree.
+    pub(crate) fn to_text(&self, moment: &Moment) -> String {
+        let mut text = String::new();
+        if let Some((stopping, left)) = stop_times(&moment.numbers) {
+            let _ = writeln!(text, "stopping for {}, {} left", Rounded(stopping), Rounded(left));
+            for Step { name, progress, left } in &moment.steps {
+                let _ = match progress {
+                    Progress::Current => {
+                        writeln!(text, "  {name}: {}", waits(&moment.waiting_for, *left))
+                    }
+                    progress => writeln!(text, "  {name}: {}", progress.word()),
+                };
+            }
+        }
+        for line in &moment.blocking {
+            let _ = writeln!(text, "{line}");
+        }
+        let _ = writeln!(text, "{self}");
+        text
+    }
+
     /// A page for a browser.
-    pub(crate) fn to_html(&self, numbers: &Numbers) -> String {
+    pub(crate) fn to_html(&self, moment: &Moment) -> String {
+        let numbers = &moment.numbers;
         let mut page = String::from(HEAD);
         let class = if numbers.ready { "ready" } else { "starting" };
         let _ = write!(page, "<h1 class=\"{class}\">{}</h1>", headline(numbers));
-        if let Some((requested, ends)) = numbers.stop {
-            let left = Rounded(ends.saturating_duration_since(tokio::time::Instant::now()));
-            let _ = write!(page, "<p>stopping for {}, {left} left", Rounded(requested.elapsed()));
-            if let Some(waiting) = &numbers.waiting {
-                let _ = write!(page, "<br>{}", Html(waiting));
+        if let Some((stopping, left)) = stop_times(numbers) {
+            let _ = write!(page, "<p>stopping for {}, {} left</p><ol>", Rounded(stopping), Rounded(left));
+            for Step { name, progress, left } in &moment.steps {
+                let _ = write!(page, "<li class=\"{}\">{}", progress.word(), Html(name));
+                if *progress == Progress::Current {
+                    let _ =
+                        write!(page, "<br><span class=\"note\">{}</span>", Html(&waits(&moment.waiting_for, *left)));
+                }
+                page.push_str("</li>");
             }
-            page.push_str("</p>");
+            page.push_str("</ol>");
         }
-        if numbers.blocked_threads > 0 {
-            let _ = write!(page, "<p class=\"bad\">blocked threads: {}</p>", numbers.blocked_threads);
+        for line in &moment.blocking {
+            let _ = write!(page, "<p class=\"bad\">{}</p>", Html(line));
         }
         page.push_str("<ul>");
         for service in &self.services {
@@ -90,11 +162,35 @@ fn row(page: &mut String, sessions: &SessionStatus) {
     let _ = write!(page, "<li class=\"session\">{}</li>", Html(&sessions.to_string()));
 }
 
-fn stop_json(numbers: &Numbers) -> String {
-    let Some((requested, ends)) = numbers.stop else { return "null".to_owned() };
-    let left = ends.saturating_duration_since(tokio::time::Instant::now()).as_millis();
-    let waiting = numbers.waiting.as_deref().map_or("null".to_owned(), |waiting| Json(waiting).to_string());
-    format!("{{\"for_ms\":{},\"left_ms\":{left},\"waiting\":{waiting}}}", requested.elapsed().as_millis())
+/// For how long a stop has been going on, and how much of its time is left.
+fn stop_times(numbers: &Numbers) -> Option<(Duration, Duration)> {
+    let (requested, ends) = numbers.stop?;
+    Some((requested.elapsed(), ends.saturating_duration_since(Instant::now())))
+}
+
+/// What the current step waits for.
+fn waits(waiting_for: &[String], left: Duration) -> String {
+    let what = if waiting_for.is_empty() { "its end".to_owned() } else { waiting_for.join(", ") };
+    format!("waiting for {what}, {} left", Rounded(left))
+}
+
+fn strings(texts: &[String]) -> String {
+    texts.iter().map(|text| Json(text).to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn stop_json(moment: &Moment) -> String {
+    let Some((stopping, left)) = stop_times(&moment.numbers) else { return "null".to_owned() };
+    let waiting = moment.numbers.waiting.as_deref().map_or("null".to_owned(), |waiting| Json(waiting).to_string());
+    let step = |Step { name, progress, left }: &Step| {
+        format!("{{\"name\":{},\"progress\":\"{}\",\"left_ms\":{}}}", Json(name), progress.word(), left.as_millis())
+    };
+    format!(
+        "{{\"for_ms\":{},\"left_ms\":{},\"waiting\":{waiting},\"waiting_for\":[{}],\"steps\":[{}]}}",
+        stopping.as_millis(),
+        left.as_millis(),
+        strings(&moment.waiting_for),
+        moment.steps.iter().map(step).collect::<Vec<_>>().join(","),
+    )
 }
 
 fn service_json(service: &ServiceStatus) -> String {

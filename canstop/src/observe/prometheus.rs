@@ -61,6 +61,7 @@ mod tests {
     use crate::machine::{Location, ServiceState};
     use crate::observe::metrics::{AcceptQueueMetrics, RequestMetrics, services, sessions};
     use crate::observe::{ServiceStatus, SessionStatus, Status};
+    use crate::session::Supervisor;
 
     const HERE: Location = Location { file: "src/main.rs", line: 3 };
 
@@ -84,6 +85,7 @@ mod tests {
     }
 
     fn metrics(status: &Status) -> Metrics {
+        let (supervisor, _inbox) = Supervisor::new();
         Metrics {
             services: services(status),
             sessions: sessions(status),
@@ -92,11 +94,10 @@ mod tests {
             sessions_started: 9,
             sessions_finished: 6,
             sessions_failed: 1,
-            abandoned: 0,
             blocked_threads: 2,
             stall: Duration::from_millis(250),
-            stopping: None,
             phase: "running",
+            ..Metrics::of(supervisor)
         }
     }
 

@@ -36,7 +36,6 @@ fn main() -> ExitCode {
             std::mem::forget(guard);
         }
         canstop::start(works(exporter));
-        println!("{READY}");
     })
 }
 
@@ -54,6 +53,7 @@ fn works(exporter: Exporter) -> Service<()> {
                     exporter.record(format!("session {number}"));
                 });
             }
+            println!("{READY}");
             lifecycle.stopping().await;
             exporter.record("the service stops".to_owned());
         }

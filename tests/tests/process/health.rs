@@ -246,6 +246,10 @@ fn status_shows_the_stop_and_metrics_show_blocked_threads() {
         }
     };
     assert!(json.contains("\"phase\":\"stopping\"") && json.contains("\"left_ms\":"), "{json}");
+    assert!(json.contains("\"steps\":[{\"name\":\"blocks\",\"progress\":\"current\","), "{json}");
+    let text = program.get("/status").body;
+    assert!(text.starts_with("stopping for "), "{text}");
+    assert!(text.contains("\n  blocks: waiting for service `blocks`, 3 sessions, "), "{text}");
     assert!(program.get("/metrics").body.contains("canstop_phase{phase=\"stopping\"} 1\n"));
     program.probe.finish().exited(124);
 }

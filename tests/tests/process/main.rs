@@ -9,6 +9,7 @@ macro_rules! start {
 }
 
 mod blocked;
+mod browser;
 mod closing;
 mod control;
 mod drain;
