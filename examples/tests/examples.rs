@@ -96,6 +96,36 @@ fn bound_services_restart_together() {
 }
 
 #[test]
+fn timeline_draws_each_step_in_its_order() {
+    let file = std::env::temp_dir().join(format!("canstop-timeline-{}.svg", std::process::id()));
+    let mut program = Program::new("timeline").arg("--stuck").arg(&file).start();
+    program.wait_for("serving");
+    program.signal(Signal::Interrupt);
+    let ended = program.wait();
+    assert_eq!(ended.code, Some(124), "{ended}");
+    assert!(ended.stdout.contains(&format!("drew {}", file.display())), "{ended}");
+    let picture = std::fs::read_to_string(&file).expect("it was drawn");
+    std::fs::remove_file(&file).expect("it is there");
+    let steps: Vec<_> = picture.split("<rect class=\"step\"").skip(1).map(place_and_name).collect();
+    let names: Vec<_> = steps.iter().map(|(_, name)| name.as_str()).collect();
+    assert!(matches!(names[..], ["drain delay", "http, metrics" | "metrics, http", "writer", "database"]), "{names:?}");
+    assert!(steps.is_sorted_by(|(before, _), (after, _)| before < after), "{steps:?}");
+    for part in ["prefers-color-scheme:dark", "abandoned: 1 x export", "1 abandoned, exit code 124", ">sessions<"] {
+        assert!(picture.contains(part), "{part}: {picture}");
+    }
+    // Every element is closed, as XML asks.
+    let opened = picture.matches('<').count() - picture.matches("</").count() - picture.matches("/>").count();
+    assert_eq!(opened, picture.matches("</").count(), "{picture}");
+}
+
+/// Where a step begins in the picture, and its name.
+fn place_and_name(step: &str) -> (f64, String) {
+    let after = |start: &str| step.split_once(start).expect("each step has one").1;
+    let place = after("x=\"").split('"').next().and_then(|place| place.parse().ok()).expect("a number");
+    (place, after("<title>").split('<').next().expect("there is a first part").to_owned())
+}
+
+#[test]
 fn echo_finishes_a_line_that_began_before_the_stop() {
     finishes_a_line_that_began_before_the_stop("echo");
 }
