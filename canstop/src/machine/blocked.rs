@@ -77,7 +77,7 @@ impl BlockedThreads {
 pub(crate) struct HeldWorkers {
     /// From when on they are reported while the program runs; `None` never.
     after: Option<Duration>,
-    /// Since when each of those that are held now is, the first one first. A worker is not told from another: there
+    /// Since when each of those that are held now is, the first one first. Workers are not distinguished: there
     /// were at least so many since then.
     since: Vec<Time>,
     reported: Option<Time>,

@@ -31,7 +31,7 @@ impl Allowance {
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     drain_delay_ends: Time,
-    /// By stop level: 0 is the edge, then the dependencies.
+    /// By stop level: 0 is the front, then the dependencies.
     level_ends: Vec<Time>,
     /// What part of the time that was wanted the dependency levels have.
     share: f64,
@@ -50,7 +50,7 @@ impl Budget {
     /// Divides the grace that begins at `stop_requested`.
     ///
     /// `reserves` are the dependency levels' own times, in the order in which they stop. Where they
-    /// do not all fit, each gives up the same share, so that the edge keeps at least as much as a
+    /// do not all fit, each gives up the same share, so that the front keeps at least as much as a
     /// level has on average.
     pub(crate) fn divide(allowance: Allowance, stop_requested: Time, reserves: &[Duration], teardown: bool) -> Self {
         let Allowance { grace, drain_delay } = allowance;

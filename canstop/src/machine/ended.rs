@@ -1,4 +1,4 @@
-//! How a life ended, and what follows from it.
+//! How a run ended, and what follows from it.
 
 use super::action::Action;
 use super::cause::{Cause, LimitExceeded};

@@ -1,12 +1,12 @@
-//! Names the machine and its shell call things by.
+//! How the machine and the control plane name things.
 
 /// A service of this supervisor, numbered in the order in which services were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ServiceId(pub(crate) usize);
 
-/// One life of a service: each restart begins a new one.
+/// One run of a service: each restart begins a new one.
 ///
-/// A completion carries it, so that a late message about an earlier life cannot end a later one.
+/// A completion carries it, so that a late message about an earlier run cannot end a later one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RunId(pub(crate) u32);
 
@@ -20,11 +20,11 @@ impl RunId {
 /// Whom a session belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Owner {
-    /// Nobody in particular: `main`, or a task that another library spawned.
+    /// No service: `main`, or a task that another library spawned.
     Root,
     /// The service whose code, or whose session, spawned it.
     Service(ServiceId),
     /// A group of sessions with a grace of their own, numbered in the order in which groups were
-    /// added. It stands under one of the others, its home.
+    /// added. It belongs to one of the others, its home.
     Group(usize),
 }

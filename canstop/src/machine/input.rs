@@ -1,4 +1,4 @@
-//! What the shell tells the machine.
+//! What the control plane sends to the machine.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) enum Input {
     Frozen { span: Duration },
     /// The grace of the whole program was set, before a stop.
     SetGrace(Duration),
-    /// Somebody called `shutdown`.
+    /// `shutdown` was called.
     ShutdownRequested { reason: String },
     /// `main` asked for its lifecycle or started something: from now on it listens.
     MainListens,
@@ -46,25 +46,25 @@ pub(crate) enum Input {
     HoldReadiness { hold: u64, reason: String },
     /// A hold of readiness is over.
     ReleaseReadiness { hold: u64 },
-    /// A life of a service is over.
+    /// A run of a service is over.
     ServiceEnded { id: ServiceId, run: RunId, reason: ExitReason },
     /// The drop of a service's state, asked for by [`Action::DropState`](super::action::Action::DropState),
     /// is over. `run` is the service's last run; `panic` is what the drop panicked with.
     StateDropped { id: ServiceId, run: RunId, panic: Option<String> },
-    /// Somebody wants one service to stop, and those that need it before it. `before` is the last life
+    /// A stop of one service is requested, and of those that need it before it. `before` is the last run
     /// that was not this service's: its number may belong to another one by now.
     StopService { id: ServiceId, before: RunId },
-    /// Somebody wants one service to begin a new life, and with it those that are bound to it.
+    /// A restart of one service is requested, and with it of those that are bound to it.
     RestartService { id: ServiceId, before: RunId },
     /// Something about a hand-over.
     #[cfg_attr(not(all(unix, feature = "handover")), allow(dead_code, reason = "only that feature sends it"))]
     HandOver(HandOverInput),
-    /// How many sessions are alive. The shell counts before every other event once a stop was
+    /// How many sessions are alive. The control plane counts before every other input once a stop was
     /// requested, so that the machine never judges by an old count.
     SessionsCounted(Vec<(Owner, u64)>),
 }
 
-/// How a life of a service, or a session, ended.
+/// How a run of a service, or a session, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitReason {

@@ -101,7 +101,7 @@ impl NotifyPlan {
     }
 
     /// Whether the watchdog is to be fed; `age` is that of the data plane's heartbeat. The control
-    /// plane itself being alive feeds nobody.
+    /// plane itself being alive does not feed it.
     pub(crate) fn feed(&mut self, now: Time, age: Duration) -> Feed {
         let Some(watchdog) = &mut self.watchdog else { return Feed::No };
         if age >= watchdog.limit / 2 {

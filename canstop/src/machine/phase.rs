@@ -1,4 +1,4 @@
-//! Where in its life the program is.
+//! How far the program has come.
 
 /// Phases are ordered, and the program never goes back to an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,9 +10,9 @@ pub(crate) enum Phase {
     /// Stop requested; everything still serves, so that load balancers can look away.
     DrainDelay,
     /// The services of this stop level, and the sessions that belong to them, are asked to end.
-    /// Level 0 is the edge.
+    /// Level 0 is the front.
     Stopping(usize),
-    /// What stands after `run()` in `main`.
+    /// The code after `run()` in `main` runs.
     TearingDown,
     /// Flush hooks run; everything else has stopped.
     Flushing,

@@ -267,12 +267,12 @@ impl Plan {
         found
     }
 
-    /// Who must be gone before whom is told to stop.
+    /// Which services must be gone before which are signalled to stop.
     pub(crate) fn stop_order(&self) -> &StopOrder {
         &self.stop_order
     }
 
-    /// The ancestor that nobody started but `main`.
+    /// The ancestor that no service started.
     pub(crate) fn outermost(&self, id: ServiceId) -> ServiceId {
         std::iter::successors(Some(id), |&id| self.node(id).parent).last().unwrap_or(id)
     }

@@ -1,4 +1,4 @@
-//! What is wanted of single services while the program goes on: that they stop, or begin a new life.
+//! What is requested of single services while the program goes on: that they stop, or restart.
 
 use super::id::{RunId, ServiceId};
 use super::service::Service;
@@ -17,7 +17,7 @@ pub(crate) struct Wait {
 }
 
 impl State {
-    /// Somebody wants a service to stop. That those that need it stop with it, and before it, is found
+    /// A stop of a service is requested. That those that need it stop with it, and before it, is found
     /// out whenever the plan is looked at: some may not be in it yet.
     pub(super) fn request_service_stop(&mut self, id: ServiceId, before: RunId) {
         if self.is_still(id, before) {
@@ -25,7 +25,7 @@ impl State {
         }
     }
 
-    /// Somebody wants a service to begin a new life. One that waits for it need not wait any longer.
+    /// A restart of a service is requested. One that waits for its next run waits no longer.
     pub(super) fn request_service_restart(&mut self, now: Time, id: ServiceId, before: RunId) {
         if !self.is_still(id, before) {
             return;
@@ -62,7 +62,7 @@ impl State {
         self.services.get(id.0).is_some_and(|service| service.before == before)
     }
 
-    /// Whoever is bound to this one begins a new life with it, not before it may itself.
+    /// The services that are bound to this one restart with it, not before it may itself.
     pub(super) fn restart_bound(&mut self, id: ServiceId, not_before: Time) {
         for bound in self.plan.restarts_with(id) {
             if matches!(self.service(bound).stage, Stage::Running { .. } | Stage::BackingOff { .. }) {
@@ -77,7 +77,7 @@ impl State {
     }
 
     /// The end of one is the end of those that need it, of those that are bound to it both ways, and
-    /// of its children; and these end with their parent's life, too.
+    /// of its children; and these end with their parent's run, too.
     pub(super) fn pass_on_requests(&mut self) {
         self.refresh();
         while let Some(id) = self.index.for_request.pop_first() {
@@ -111,14 +111,14 @@ impl State {
         self.services.get(parent.id.0)
     }
 
-    /// Does the life still run that started this service, if one did?
+    /// Does the run still go on that started this service, if one did?
     pub(super) fn parent_run_alive(&self, id: ServiceId) -> bool {
         let Some(Parent { run, .. }) = self.service(id).spec.parent else { return true };
         self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.run == run)
     }
 
-    /// The next life of one that had another waits until that is gone altogether: its children, whoever
-    /// is bound to it and was to stop for it, and what belongs to one that was told to stop. One that is
+    /// A restart waits until the previous run is fully gone: its children, those services that
+    /// are bound to it and stop for it, and what belongs to one that was signalled to stop. One that is
     /// to end begins it only for the sake of those that need it to end well.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
@@ -130,7 +130,7 @@ impl State {
             && self.bound_needs_are_up(id)
     }
 
-    /// Lets a service wait for its next life, and says until when at least.
+    /// Lets a service wait for its next run, and returns until when at least.
     pub(super) fn begin_pause(&mut self, now: Time, id: ServiceId) -> Time {
         let service = self.service_mut(id);
         let until = match service.request {
@@ -139,7 +139,7 @@ impl State {
         };
         service.stage = Stage::BackingOff { until };
         if !service.was_ready {
-            // Its start timeout is that of its next life.
+            // Its start timeout is that of its next run.
             service.first_began = None;
         }
         until

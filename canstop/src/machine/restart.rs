@@ -52,7 +52,7 @@ impl Default for RestartPolicy {
     }
 }
 
-/// What to do about a life that ended.
+/// What to do about a run that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum RestartDecision {
@@ -76,7 +76,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Judges a life that began at `began` and ended now.
+    /// Judges a run that began at `began` and ended now.
     pub(crate) fn judge(&mut self, policy: &RestartPolicy, began: Time, now: Time, failed: bool) -> RestartDecision {
         if now.since(began) > policy.limit.window {
             self.attempt = 0;

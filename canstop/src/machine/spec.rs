@@ -77,7 +77,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// The life of a service that started another one.
+/// The run of a service that started another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
     pub(crate) id: ServiceId,
@@ -92,7 +92,7 @@ pub(crate) struct ServiceSpec {
     pub(crate) location: Location,
     /// The function that made it, where it is known.
     pub(crate) identity: Option<TypeId>,
-    /// Whose child it is; it ends with that life.
+    /// Whose child it is; it ends with that run.
     pub(crate) parent: Option<Parent>,
     pub(crate) after: Vec<Reference>,
     pub(crate) bound_to: Vec<Reference>,

@@ -52,11 +52,11 @@ const DUPLICATE_WITHIN: Duration = Duration::from_millis(100);
 pub(super) enum Main {
     /// It sets up, and could be dropped: nothing was accepted yet.
     SettingUp,
-    /// It asked for its lifecycle or started something: it is told, and given time.
+    /// It asked for its lifecycle or started something: it is signalled, and given time.
     Listening,
     /// It waits in `run()`.
     InRun,
-    /// `run()` has returned, and what stands after it runs.
+    /// `run()` has returned, and the code after it runs.
     TearingDown,
     Ended,
     Abandoned,
@@ -116,7 +116,7 @@ pub(crate) struct State {
     /// How much frozen time was given back so far.
     pub(super) given_back: Duration,
     pub(super) exit: Exit,
-    /// The shell was asked to count sessions.
+    /// The control plane was asked to count sessions.
     pub(super) watching: bool,
     pub(super) actions: Vec<Action>,
 }
@@ -241,7 +241,7 @@ impl State {
     }
 
     /// Whether code may set the grace: before a stop, which keeps what it was allowed, and unless an environment
-    /// variable did, which is the word of whoever runs the program.
+    /// variable did, which the operator of the program chose.
     pub(crate) fn takes_grace(&self) -> bool {
         self.stop.is_none() && !matches!(self.sources.grace, SettingSource::Environment(_))
     }
@@ -330,7 +330,7 @@ impl State {
     }
 }
 
-/// What the shell may read.
+/// What the control plane may read.
 impl State {
     pub(crate) fn phase(&self) -> Phase {
         self.phase
@@ -417,7 +417,7 @@ impl State {
         !self.service(id).is_busy() && self.are_sessions_drained(Owner::Service(id))
     }
 
-    /// When what is left of a service is given up, once it was told to stop.
+    /// When what is left of a service is abandoned, once it was signalled to stop.
     pub(super) fn time_ends(&self, id: ServiceId) -> Option<Time> {
         self.service(id).stop_by.filter(|_| !self.is_itself_drained(id))
     }

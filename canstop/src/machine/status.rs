@@ -1,9 +1,9 @@
-//! How a service stands, for people and programs that ask.
+//! The state of a service, for people and programs that ask.
 
 use super::service::Service;
 use super::stage::{ServiceOutcome, Stage};
 
-/// Where in its life a service is.
+/// How far a service has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceState {
@@ -13,9 +13,9 @@ pub enum ServiceState {
     Starting,
     /// It runs, and is ready.
     Ready,
-    /// A life is over, and the next one begins after a pause, or when what stops for it is gone.
+    /// A run is over, and the next one begins after a pause, or when what stops for it is gone.
     BackingOff,
-    /// It was told to stop, for good or for a new life, and has not ended.
+    /// It was signalled to stop, for good or for its next run, and has not ended.
     Stopping,
     /// It is over for good.
     Over(ServiceOutcome),

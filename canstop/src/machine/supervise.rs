@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    /// Who is bound to another waits for that one's new life.
+    /// A service that is bound to another waits for that one's new run.
     pub(super) fn bound_needs_are_up(&self, id: ServiceId) -> bool {
         self.plan.bound_needs(id).all(|need| self.service(need).lets_bound_start())
     }
@@ -187,7 +187,7 @@ impl State {
         }
     }
 
-    /// What its groups of sessions were told was told to an earlier life.
+    /// What its groups of sessions were signalled concerned an earlier run.
     fn groups_begin_anew(&mut self, id: ServiceId) {
         for group in self.groups_of(Owner::Service(id)).to_vec() {
             self.change_group(group, |group| {

@@ -7,7 +7,7 @@
 //! - [`random`] takes large plans through simulated worlds in which anything may fail or get stuck.
 //! - [`life`] tells what happens in single scenes, each a sentence.
 //!
-//! No test takes real time. The random one plays 2,000 worlds; this plays a million:
+//! No test takes real time. The random one plays 300 worlds; this plays a million:
 //!
 //! ```text
 //! CANSTOP_CASES=1000000 cargo test --release -p canstop --lib machine::tests::random
