@@ -166,7 +166,7 @@ impl WebSocket {
     /// # Errors
     ///
     /// The system's, or that the connection ended without a close.
-    pub fn next(&mut self) -> io::Result<Frame> {
+    pub fn read(&mut self) -> io::Result<Frame> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head)?;
         let mut bytes = vec![0; usize::from(head[1])];

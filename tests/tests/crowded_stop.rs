@@ -79,7 +79,7 @@ impl Crowd {
         let mut websockets: Vec<_> = (0..WEBSOCKETS).map(|_| Client::connect(address).upgrade("/chat/200")).collect();
         for websocket in &mut websockets {
             websocket.say("hello").expect("it is open");
-            assert_eq!(websocket.next().expect("it is repeated"), Frame::Text("hello".to_owned()));
+            assert_eq!(websocket.read().expect("it is repeated"), Frame::Text("hello".to_owned()));
         }
         let half_head = with(HALF, "GET /quick HTTP/1.1\r\nho");
         let half_body = with(HALF, "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nhalf");
@@ -113,8 +113,8 @@ impl Crowd {
         let restless: usize = restless.into_iter().map(|client| client.join().expect("no panic")).sum();
         let says_goodbye = |mut websocket: WebSocket| {
             let goodbye = Frame::Text("goodbye".to_owned());
-            websocket.next().is_ok_and(|frame| frame == goodbye)
-                && websocket.next().is_ok_and(|frame| frame == Frame::Close)
+            websocket.read().is_ok_and(|frame| frame == goodbye)
+                && websocket.read().is_ok_and(|frame| frame == Frame::Close)
         };
         let losses = Losses {
             unanswered: queued + busy + restless,

@@ -21,7 +21,7 @@ fn start(scenario: &str) -> (Probe, String) {
 fn open(address: &str, path: &str) -> WebSocket {
     let mut websocket = Client::connect(address).upgrade(path);
     websocket.say("hello").expect("it is open");
-    assert_eq!(websocket.next().expect("it is repeated"), Frame::Text("hello".to_owned()));
+    assert_eq!(websocket.read().expect("it is repeated"), Frame::Text("hello".to_owned()));
     websocket
 }
 
@@ -35,8 +35,8 @@ fn a_websocket_in_a_session_says_goodbye_at_the_stop() {
     let (mut probe, address) = start("canstop");
     let mut websocket = open(&address, "/chat/300");
     probe.signal(Signal::Terminate);
-    assert_eq!(websocket.next().expect("a goodbye"), Frame::Text("goodbye".to_owned()));
-    assert_eq!(websocket.next().expect("a close"), Frame::Close);
+    assert_eq!(websocket.read().expect("a goodbye"), Frame::Text("goodbye".to_owned()));
+    assert_eq!(websocket.read().expect("a close"), Frame::Close);
     let finished = probe.finish();
     finished.exited(0).printed("said goodbye").within(Duration::from_secs(2));
     // The connection's own session ended when the connection left HTTP.
@@ -48,8 +48,8 @@ fn a_raw_websocket_is_waited_for() {
     let (mut probe, address) = start("canstop");
     let mut websocket = open(&address, "/raw/300");
     probe.signal(Signal::Terminate);
-    assert_eq!(websocket.next().expect("a goodbye"), Frame::Text("goodbye".to_owned()));
-    assert_eq!(websocket.next().expect("a close"), Frame::Close);
+    assert_eq!(websocket.read().expect("a goodbye"), Frame::Text("goodbye".to_owned()));
+    assert_eq!(websocket.read().expect("a close"), Frame::Close);
     probe.finish().exited(0).printed("said goodbye").ended_with(&["1 sessions drained, 0 abandoned"]);
 }
 
@@ -60,7 +60,7 @@ fn plain_axum_loses_a_raw_websocket() {
     // The control must fail: the program says that all is well.
     let finished = terminate(probe);
     finished.exited(0).never_printed("said goodbye").ended_with(&["0 abandoned, exit code 0"]);
-    assert!(websocket.next().is_err());
+    assert!(websocket.read().is_err());
 }
 
 #[test]

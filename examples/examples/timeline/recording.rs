@@ -51,12 +51,12 @@ impl Recording {
         }
         let at = self.requested.map(|requested| now - requested);
         match (event, at) {
-            (Event::ServiceReady { service }, None) => {
+            (Event::ServiceReady { service, .. }, None) => {
                 let order = self.ready.len();
                 self.ready.entry(service.clone()).or_insert(order);
             }
             (Event::ServiceEnded { service, restart_in: None, .. }, None) => drop(self.ready.remove(service)),
-            (Event::ServiceStopping { service }, Some(at)) => self.stopping(service, at),
+            (Event::ServiceStopping { service, .. }, Some(at)) => self.stopping(service, at),
             (Event::ServiceEnded { service, .. }, Some(at)) => {
                 if let Some(bar) = self.bar(service) {
                     bar.ended.get_or_insert(at);
