@@ -17,8 +17,6 @@
 
 mod progress;
 mod table;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 use std::time::Duration;

@@ -23,8 +23,6 @@ mod event;
 mod http;
 mod queue;
 mod store;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::sync::Arc;

@@ -1,5 +1,21 @@
 //! No acknowledged event is lost, wherever the stop comes.
 
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/tracker/event.rs"]
+mod event;
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/tracker/queue.rs"]
+mod queue;
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/tracker/store/mod.rs"]
+mod store;
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/tracker/batch.rs"]
+mod batch;
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/tracker/writer.rs"]
+mod writer;
+
 use std::env;
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,12 @@
 //! Every job is done once, wherever the stop comes.
 
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/jobs/table/mod.rs"]
+mod table;
+#[allow(dead_code, reason = "the test needs a part of the example")]
+#[path = "../examples/jobs/worker.rs"]
+mod worker;
+
 use std::env;
 use std::fs;
 use std::time::Duration;
