@@ -176,8 +176,9 @@ async fn observed() {
 
 async fn watching_session() {
     canstop::start(Service::new("idle", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
-    spawn_session!(async {
-        let mut events = canstop::events();
+    // Before the service is ready, which the session might miss.
+    let mut events = canstop::events();
+    spawn_session!(async move {
         while let Some(event) = events.next().await {
             println!("watched {}", event.kind());
             if let Event::ServiceReady { .. } = event {
