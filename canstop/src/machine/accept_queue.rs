@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::lateness::Looks;
 use super::time::Time;
 
 /// A listener's queue of connections that the kernel has completed, at one moment.
@@ -24,7 +25,7 @@ pub(crate) struct AcceptQueue {
 #[derive(Clone, Debug)]
 pub(crate) struct AcceptStalls {
     listeners: BTreeMap<u64, Stall>,
-    looked: Time,
+    looks: Looks,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +37,18 @@ struct Stall {
 
 impl AcceptStalls {
     pub(crate) fn new(now: Time) -> Self {
-        Self { listeners: BTreeMap::new(), looked: now }
+        Self { listeners: BTreeMap::new(), looks: Looks::since(now) }
     }
 
     /// Notes the queues, which the control plane reads every `tick`. A listener that is missing is closed, or is
     /// allowed to let its clients wait.
     pub(crate) fn look(&mut self, now: Time, tick: Duration, queues: impl IntoIterator<Item = AcceptQueue>) {
-        let late = now.since(self.looked + tick);
-        self.looked = now;
+        let late = self.looks.lateness(now, tick);
         let mut before = std::mem::take(&mut self.listeners);
         for queue in queues.into_iter().filter(|queue| queue.waiting > 0) {
             let stall = before.remove(&queue.listener).filter(|stall| stall.accepted == queue.accepted);
             let mut stall = stall.unwrap_or(Stall { accepted: queue.accepted, since: now, reported: false });
-            if late > tick {
+            if let Some(late) = late {
                 stall.since = (stall.since + late).min(now);
             }
             self.listeners.insert(queue.listener, stall);

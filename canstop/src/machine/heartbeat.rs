@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lateness::Looks;
 use super::time::Time;
 
 /// What is known of the data plane's turning.
@@ -19,24 +20,21 @@ pub(crate) struct Heartbeat {
     turned: Time,
     /// When the last beat was asked for.
     asked: Option<Time>,
-    /// When the control plane last looked.
-    looked: Time,
+    looks: Looks,
 }
 
 impl Heartbeat {
     /// A beat every so often, and at most this late.
     pub(crate) fn new(now: Time, every: Duration) -> Self {
-        Self { every, turned: now, asked: None, looked: now }
+        Self { every, turned: now, asked: None, looks: Looks::since(now) }
     }
 
     /// Notes that the control plane looks, as it does every `tick`. Returns whether to ask for a beat.
     #[must_use]
     pub(crate) fn look(&mut self, now: Time, tick: Duration) -> bool {
-        let late = now.since(self.looked + tick);
-        if late > tick {
+        if let Some(late) = self.looks.lateness(now, tick) {
             self.turned = (self.turned + late).min(now);
         }
-        self.looked = now;
         let due = self.asked.is_none_or(|asked| now.since(asked) >= self.every);
         if due {
             self.asked = Some(now);

@@ -43,6 +43,7 @@ mod abandon;
 mod flush;
 mod status;
 mod stop_course;
+mod lateness;
 mod heartbeat;
 mod accept_queue;
 mod readiness;

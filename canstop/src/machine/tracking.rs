@@ -1,7 +1,6 @@
 //! Keeps the index up to date with the services.
 
-use super::facts::Ended;
-use super::facts::Facts;
+use super::facts::{Ended, Facts};
 use super::id::{Owner, RunId, ServiceId};
 use super::index::Index;
 use super::service::{Group, Service};
