@@ -70,19 +70,13 @@ impl Notifier {
     /// The first time that it cannot be sent.
     pub(crate) fn send(&mut self, message: String) -> Result<(), String> {
         #[cfg(all(unix, feature = "handover"))]
-        match self.voice {
-            Voice::Sends => {}
-            Voice::Holds if is_about_the_present(&message) => return Ok(()),
-            Voice::Holds => {
-                #[cfg(all(feature = "systemd", target_os = "linux"))]
-                self.socket.iter_mut().for_each(|socket| socket.queue(message.clone().into()));
-                return Ok(());
-            }
-            Voice::Left => return Ok(()),
+        if self.voice == Voice::Left || self.voice == Voice::Holds && is_about_the_present(&message) {
+            return Ok(());
         }
         #[cfg(all(feature = "systemd", target_os = "linux"))]
         if let Some(socket) = &mut self.socket {
-            return socket.send(message);
+            socket.queue(message.into());
+            return self.flush();
         }
         drop(message);
         Ok(())

@@ -56,12 +56,6 @@ impl Socket {
         }
     }
 
-    /// Sends a message, now or as soon as there is room for it.
-    pub(super) fn send(&mut self, message: impl Into<Datagram>) -> Result<(), String> {
-        self.queue(message.into());
-        self.flush()
-    }
-
     /// Adds a message to those that wait.
     pub(super) fn queue(&mut self, message: Datagram) {
         if self.waiting.len() == WAITING {
@@ -74,6 +68,7 @@ impl Socket {
         self.waiting.push_back(message);
     }
 
+    /// Sends the messages that wait, as far as there is room for them.
     pub(super) fn flush(&mut self) -> Result<(), String> {
         while let Some(message) = self.waiting.front() {
             let sent = match &self.end {
@@ -166,6 +161,13 @@ mod tests {
             messages.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
         }
         messages
+    }
+
+    impl Socket {
+        fn send(&mut self, text: String) -> Result<(), String> {
+            self.queue(text.into());
+            self.flush()
+        }
     }
 
     #[test]
