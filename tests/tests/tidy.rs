@@ -39,7 +39,6 @@ const UNSAFE: &[&str] = &[
     "canstop/src/handover/successor.rs",
     "canstop/src/listen/kernel.rs",
     "canstop/src/listen/passed.rs",
-    "canstop/src/listen/queue.rs",
     "canstop/src/notify/ready_fd.rs",
     "canstop/src/session/data_plane.rs",
     "canstop/src/session/forked.rs",

@@ -4,7 +4,7 @@
 use std::env;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::Address;
 use super::bind::{Bound, SocketFile};
+use super::kernel::option;
 
 /// The first passed descriptor, by the protocol.
 const FIRST: RawFd = 3;
@@ -91,16 +92,6 @@ pub(crate) fn own(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: it is open, and the pid beside it in the environment shows that it was passed to this process for this
     // use. The environment is read once, so it has one owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-#[expect(unsafe_code, reason = "std has no such socket option")]
-fn option(fd: &OwnedFd, option: libc::c_int) -> io::Result<libc::c_int> {
-    let mut value: libc::c_int = 0;
-    let mut size = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("four fits");
-    // SAFETY: both pointers are to locals of the sizes that are given, which the call fills.
-    let result =
-        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, (&raw mut value).cast(), &raw mut size) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
 /// The address of a passed socket.

@@ -125,18 +125,9 @@ impl Socket {
         Some(Self(listener.as_raw_fd()))
     }
 
-    /// How many connections wait. For a listening socket, `tcpi_unacked` is the length of its queue.
-    #[expect(unsafe_code, reason = "std has no such socket option")]
+    /// How many connections wait.
     fn queued(&self) -> Option<u64> {
-        let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
-        let mut size = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
-        // SAFETY: the pointers are to locals of the sizes that are given. The call changes no more than that.
-        let result = unsafe {
-            libc::getsockopt(self.0, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut size)
-        };
-        // SAFETY: it is a structure of numbers, for which zeros are valid, as is what the kernel writes.
-        let info = unsafe { info.assume_init() };
-        (result == 0).then(|| info.tcpi_unacked.into())
+        super::kernel::queued(&self.0).ok()
     }
 }
 
