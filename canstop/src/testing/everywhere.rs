@@ -10,7 +10,7 @@ use super::harness::Harness;
 use super::injection::{Injection, Polls};
 use super::supervisor::Supervisor;
 use crate::failure::catch;
-use crate::machine::{Exit, Report};
+use crate::machine::{Exit, Jitter, Report};
 
 impl Harness {
     /// Finds the `.await` at which a stop loses work: runs a test once to count the polls of its services and
@@ -129,7 +129,7 @@ struct Fault {
 impl<T: Termination, F: AsyncFn(Supervisor) -> T> Search<'_, F> {
     /// Runs the test without an injection. Returns how it exits, and how many polls it has.
     fn count(&self) -> (Exit, u64) {
-        let polls = Polls::new(self.injection, 0);
+        let polls = Polls::new(self.injection, None);
         let (output, report) = self.run(&polls);
         assert!(is_success(output), "the test fails without a stop");
         let total = polls.count();
@@ -140,7 +140,7 @@ impl<T: Termination, F: AsyncFn(Supervisor) -> T> Search<'_, F> {
     /// Runs the test without an injection and with one, and lets its panic through.
     fn run_one(&self, after: u64) {
         let (exit, _) = self.count();
-        let polls = Polls::new(self.injection, after);
+        let polls = Polls::new(self.injection, Some(after));
         let (output, report) = self.run(&polls);
         let Some(at) = polls.injected_at() else { panic!("the test has only {} polls", polls.count()) };
         if let Err(reason) = self.judge(output, &report, exit) {
@@ -149,7 +149,7 @@ impl<T: Termination, F: AsyncFn(Supervisor) -> T> Search<'_, F> {
     }
 
     fn attempt(&self, after: u64, exit: Exit) -> Result<(), Fault> {
-        let polls = Polls::new(self.injection, after);
+        let polls = Polls::new(self.injection, Some(after));
         let judged = catch(|| self.run(&polls)).and_then(|(output, report)| self.judge(output, &report, exit));
         // A test that is not the same at each run may be over before.
         let at = || polls.injected_at().unwrap_or_else(|| "the end of the test".to_owned());
@@ -192,11 +192,10 @@ impl Fault {
 /// The polls to run, in order: all, or one from each of `limit` equal parts.
 fn picks(total: u64, limit: u64, seed: u64) -> Vec<u64> {
     let limit = limit.clamp(1, total);
-    let mut random = seed;
+    let mut random = Jitter::seeded(seed);
     let pick = |part: u64| {
         let (from, to) = (part * total / limit, (part + 1) * total / limit);
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        from + 1 + (random >> 33) % (to - from)
+        from + 1 + (random.next_fraction() * (to - from) as f64) as u64
     };
     (0..limit).map(pick).collect()
 }

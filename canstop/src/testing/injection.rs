@@ -47,8 +47,8 @@ impl Injection {
 #[derive(Clone, Debug)]
 pub(super) struct Polls {
     injection: Injection,
-    /// The poll after which it is injected. The first poll is 1; none is 0.
-    after: u64,
+    /// The poll after which it is injected, if it is. The first poll is 1.
+    after: Option<u64>,
     seen: Rc<RefCell<Seen>>,
 }
 
@@ -62,13 +62,13 @@ struct Seen {
 }
 
 impl Polls {
-    pub(super) fn new(injection: Injection, after: u64) -> Self {
+    pub(super) fn new(injection: Injection, after: Option<u64>) -> Self {
         Self { injection, after, seen: Rc::default() }
     }
 
     /// The run is to be abandoned: work that is left behind is no fault.
     pub(super) fn abandons(&self) -> bool {
-        self.injection == Injection::Abandon && self.after > 0
+        self.injection == Injection::Abandon && self.after.is_some()
     }
 
     /// How many polls there were.
@@ -91,19 +91,17 @@ impl Polls {
             }
             let mut seen = seen.borrow_mut();
             seen.polls += 1;
-            let times = {
-                let key = if polled.kind == Kind::Service {
-                    ptr::from_ref(polled.home).cast()
-                } else {
-                    ptr::from_ref(polled.site).cast()
-                };
-                let times = seen.by_name.entry(key).or_default();
-                *times += 1;
-                *times
+            let key = if polled.kind == Kind::Service {
+                ptr::from_ref(polled.home).cast()
+            } else {
+                ptr::from_ref(polled.site).cast()
             };
-            if seen.polls == after {
+            let times = seen.by_name.entry(key).or_default();
+            *times += 1;
+            let times = *times;
+            if after == Some(seen.polls) {
                 seen.at = Some(described(&polled, times));
-                injection.inject(supervisor, after);
+                injection.inject(supervisor, seen.polls);
             }
         })
     }
