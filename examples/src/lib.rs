@@ -5,12 +5,14 @@ mod client;
 mod database;
 mod duration;
 mod paced;
+mod scratch;
 pub mod program;
 
 pub use client::{Answer, Client};
 pub use database::{Database, InvalidDatabase};
 pub use duration::parse_duration;
 pub use paced::paced;
+pub use scratch::ScratchFolder;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

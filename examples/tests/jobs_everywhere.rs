@@ -7,12 +7,10 @@ mod table;
 #[path = "../examples/jobs/worker.rs"]
 mod worker;
 
-use std::env;
-use std::fs;
 use std::time::Duration;
 
 use canstop::testing::Supervisor;
-use canstop_examples::{Database, paced};
+use canstop_examples::{Database, ScratchFolder, paced};
 use sqlx::sqlite::SqlitePool;
 use uuid::Uuid;
 
@@ -67,8 +65,8 @@ async fn close(table: Table) {
 
 #[canstop::test(stop = "everywhere", abandon = "everywhere", limit = 40)]
 async fn a_stop_at_any_poll_does_each_job_once(mut sup: Supervisor) {
-    let file = env::temp_dir().join(format!("canstop-jobs-{}.db", Uuid::now_v7()));
-    let database: Database = format!("sqlite:{}", file.display()).parse().expect("a database");
+    let folder = ScratchFolder::new_in(env!("CARGO_TARGET_TMPDIR"));
+    let database: Database = format!("sqlite:{}", folder.path().join("jobs.db").display()).parse().expect("a database");
     paced(async {
         let table = Table::open(&database, 1).await.expect("a table");
         table.enqueue(JOBS).await.expect("the jobs");
@@ -84,7 +82,4 @@ async fn a_stop_at_any_poll_does_each_job_once(mut sup: Supervisor) {
         close(table).await;
     })
     .await;
-    for end in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(format!("{}{end}", file.display()));
-    }
 }

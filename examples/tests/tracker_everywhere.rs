@@ -16,15 +16,12 @@ mod batch;
 #[path = "../examples/tracker/writer.rs"]
 mod writer;
 
-use std::env;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use canstop::testing::Supervisor;
 use canstop::{Lifecycle, spawn_session};
-use canstop_examples::paced;
+use canstop_examples::{ScratchFolder, paced};
 use uuid::Uuid;
 
 use crate::event::NewEvent;
@@ -57,26 +54,9 @@ async fn clients(lifecycle: Lifecycle, queue: Arc<Queue>, durable: bool, acknowl
     }
 }
 
-/// A directory that is removed with its contents.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let path = env::temp_dir().join(format!("canstop-tracker-{}", Uuid::now_v7()));
-        fs::create_dir(&path).expect("a directory");
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn no_acknowledged_event_is_lost(mut sup: Supervisor, durable: bool) {
-    let directory = Directory::new();
-    let database = format!("sqlite:{}", directory.0.join("events.db").display()).parse().expect("a database");
+    let folder = ScratchFolder::new_in(env!("CARGO_TARGET_TMPDIR"));
+    let database = format!("sqlite:{}", folder.path().join("events.db").display()).parse().expect("a database");
     let acknowledged = Ids::default();
     let stored = paced(async {
         let store = Store::open(database).await.expect("a store");

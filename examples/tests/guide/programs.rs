@@ -1,11 +1,9 @@
 //! Runs the programs that the guide shows.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use canstop_examples::program::{PATIENCE, Program, Signal};
-use canstop_examples::{Answer, Client};
+use canstop_examples::{Answer, Client, ScratchFolder};
 
 use crate::free_address;
 
@@ -18,27 +16,6 @@ fn a_tick_that_began_is_reported() {
     ended.has_in_order(&["tick 2 begins", "stopping (SIGINT), within 5 s", "tick 2 is reported"]);
     ended.has_in_order(&["no more ticks", "1 sessions drained, 0 abandoned, exit code 0"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-}
-
-/// A file that is removed with what SQLite puts beside it.
-struct Database(PathBuf);
-
-impl Database {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("canstop-{name}-{}.db", std::process::id()));
-        let _ = fs::remove_file(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        for end in ["", "-wal", "-shm"] {
-            let mut path = self.0.clone().into_os_string();
-            path.push(end);
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 fn probe(address: &str, path: &str) -> Option<u16> {
@@ -55,9 +32,9 @@ fn wait_for(address: &str, path: &str, status: u16) {
 
 #[test]
 fn the_shop_takes_orders_while_it_drains_and_its_database_closes_last() {
-    let database = Database::new("shop");
+    let folder = ScratchFolder::new_in(env!("CARGO_TARGET_TMPDIR"));
     let health = free_address().to_string();
-    let url = format!("sqlite:{}", database.0.display());
+    let url = format!("sqlite:{}", folder.path().join("shop.db").display());
     let shop =
         || Program::new("shop").env("LISTEN", "127.0.0.1:0").env("DATABASE_URL", &url).env("CANSTOP_HEALTH", &health);
 

@@ -1,14 +1,15 @@
 //! A small disk, to be filled.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use canstop_examples::ScratchFolder;
 
 use super::place::scratch_folder;
 
 /// A small disk in memory, unmounted when dropped.
 pub(crate) struct SmallDisk {
-    folder: PathBuf,
+    folder: ScratchFolder,
 }
 
 impl SmallDisk {
@@ -16,7 +17,8 @@ impl SmallDisk {
     pub(crate) fn mount(size: u32) -> Option<Self> {
         let folder = scratch_folder();
         let options = format!("size={size}m");
-        let output = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "canstop-test"]).arg(&folder).output();
+        let output =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "canstop-test"]).arg(folder.path()).output();
         let output = output.expect("there is a `mount`");
         if !output.status.success() {
             println!("SKIPPED: no disk can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -26,13 +28,13 @@ impl SmallDisk {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     /// Resizes the disk to `size` MiB.
     pub(crate) fn grow(&self, size: u32) {
         let options = format!("remount,size={size}m");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.folder).status();
+        let status = Command::new("mount").args(["-o", &options]).arg(self.folder.path()).status();
         assert!(status.expect("there is a `mount`").success());
     }
 }
@@ -40,7 +42,6 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: if the test fails, the program may still have a file open.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
-        let _ = fs::remove_dir(&self.folder);
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
     }
 }

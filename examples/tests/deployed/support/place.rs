@@ -1,10 +1,9 @@
 //! Databases for the tests, and their queries.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
-use canstop_examples::Database;
+use canstop_examples::{Database, ScratchFolder};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions, Connection, FromRow};
@@ -14,27 +13,26 @@ use uuid::Uuid;
 /// A database that a program under test uses.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    /// The database's own folder. It is removed if the test passes, and kept if it fails.
-    folder: Option<PathBuf>,
+    /// The database's own folder.
+    _folder: Option<ScratchFolder>,
 }
 
 impl TestDatabase {
     /// A new SQLite file.
     pub(crate) fn sqlite() -> Self {
         let folder = scratch_folder();
-        let mut place = Self::sqlite_in(&folder);
-        place.folder = Some(folder);
-        place
+        let place = Self::sqlite_in(folder.path());
+        Self { _folder: Some(folder), ..place }
     }
 
     /// A new SQLite file in this folder.
     pub(crate) fn sqlite_in(folder: &Path) -> Self {
-        Self { url: format!("sqlite:{}", folder.join("test.db").display()), folder: None }
+        Self { url: format!("sqlite:{}", folder.join("test.db").display()), _folder: None }
     }
 
     /// A PostgreSQL database.
     pub(crate) fn postgresql(url: String) -> Self {
-        Self { url, folder: None }
+        Self { url, _folder: None }
     }
 
     /// The stored events after a position, and the position of the last one.
@@ -65,15 +63,6 @@ impl TestDatabase {
             }
         };
         runtime().block_on(rows).unwrap_or_else(|error| panic!("{query}: {error}"))
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        if let Some(folder) = self.folder.as_ref().filter(|_| !std::thread::panicking()) {
-            // A leftover is harmless: it is in the target folder.
-            let _ = std::fs::remove_dir_all(folder);
-        }
     }
 }
 
@@ -109,12 +98,8 @@ impl LockedDatabase {
 }
 
 /// A new folder that no other test uses.
-pub(super) fn scratch_folder() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("deployed-{}-{number}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a test may make folders there");
-    folder
+pub(super) fn scratch_folder() -> ScratchFolder {
+    ScratchFolder::new_in(env!("CARGO_TARGET_TMPDIR"))
 }
 
 fn runtime() -> Runtime {
