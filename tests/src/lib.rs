@@ -10,10 +10,12 @@ mod finished;
 pub mod http;
 pub mod linked;
 pub mod load;
+mod orders;
 mod probe;
 pub mod shared;
 
 pub use finished::Finished;
+pub use orders::{Orders, orders, until};
 pub use probe::{Audience, Probe, READY, Signal};
 
 /// The scenario that a probe runs: its first argument.

@@ -262,6 +262,30 @@ impl Probe {
         kill_process(Pid::from_child(&self.child), signal.to_system()).expect("a child may be signalled");
     }
 
+    /// Waits until a probe that serves is ready, and returns the address that it listens on.
+    ///
+    /// # Panics
+    ///
+    /// If it ends or hangs before.
+    #[track_caller]
+    pub fn wait_until_listening(&mut self) -> String {
+        let address = self.wait_for_start("listening on ");
+        self.wait_for_line(READY);
+        address
+    }
+
+    /// Sends it SIGTERM, and waits until it ends.
+    ///
+    /// # Panics
+    ///
+    /// If it hangs.
+    #[must_use]
+    #[track_caller]
+    pub fn terminate(mut self) -> Finished {
+        self.signal(Signal::Terminate);
+        self.finish()
+    }
+
     /// Waits until it ends.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use canstop_tests::client::{Client, Frame, WebSocket};
-use canstop_tests::{Finished, Probe, READY, Signal};
+use canstop_tests::{Finished, Probe, Signal};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 const IDLE: usize = 300;
@@ -149,8 +149,7 @@ fn restless(address: &str, keeps: bool, answered: Arc<AtomicUsize>) -> JoinHandl
 
 fn stop(scenario: &str) -> Stop {
     let mut probe = Probe::start(env!("CARGO_BIN_EXE_serving"), &[scenario]);
-    let address = probe.wait_for_start("listening on ");
-    probe.wait_for_line(READY);
+    let address = probe.wait_until_listening();
     let crowd = Crowd::gather(&address);
     probe.signal(Signal::Terminate);
     let judging = thread::spawn(|| crowd.judge());

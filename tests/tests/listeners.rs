@@ -9,19 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use canstop_tests::{Finished, Probe, READY, Signal};
+use canstop_tests::{Probe, Signal};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
 fn start(arguments: &[&str]) -> Probe {
     Probe::start(env!("CARGO_BIN_EXE_listening"), arguments)
-}
-
-/// Waits until the probe listens, and returns the address.
-fn ready(probe: &mut Probe) -> String {
-    let address = probe.wait_for_start("listening on ");
-    probe.wait_for_line(READY);
-    address
 }
 
 fn connect(address: &str) -> TcpStream {
@@ -38,15 +31,10 @@ fn exchange(client: &mut (impl Read + Write)) {
     assert_eq!(&answer, b"hello");
 }
 
-fn terminate(mut probe: Probe) -> Finished {
-    probe.signal(Signal::Terminate);
-    probe.finish()
-}
-
 #[test]
 fn clients_in_the_kernels_queue_are_served_after_a_stop() {
     let mut probe = start(&["queue"]);
-    let address = ready(&mut probe);
+    let address = probe.wait_until_listening();
     let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
     probe.signal(Signal::Terminate);
     for client in &mut clients {
@@ -60,9 +48,9 @@ fn clients_in_the_kernels_queue_are_served_after_a_stop() {
 #[test]
 fn an_accept_loop_by_hand_resets_its_queue() {
     let mut probe = start(&["queue by hand"]);
-    let address = ready(&mut probe);
+    let address = probe.wait_until_listening();
     let mut clients: Vec<_> = (0..20).map(|_| connect(&address)).collect();
-    terminate(probe).exited(0);
+    probe.terminate().exited(0);
     for client in &mut clients {
         let answered = client.write_all(b"hello").and_then(|()| client.read_exact(&mut [0; 5]));
         assert!(answered.is_err(), "the control must fail");
@@ -72,7 +60,7 @@ fn an_accept_loop_by_hand_resets_its_queue() {
 #[test]
 fn a_flooded_accept_loop_notices_the_stop() {
     let mut probe = start(&["serve"]);
-    let address = ready(&mut probe);
+    let address = probe.wait_until_listening();
     let goes_on = Arc::new(AtomicBool::new(true));
     let flood = {
         let goes_on = Arc::clone(&goes_on);
@@ -82,7 +70,7 @@ fn a_flooded_accept_loop_notices_the_stop() {
             }
         })
     };
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     goes_on.store(false, Ordering::Relaxed);
     flood.join().expect("the flood ends");
     finished.exited(0).within(Duration::from_secs(4)).printed("all are accepted");
@@ -96,10 +84,10 @@ fn a_client_that_connects_during_a_stop_is_served_or_refused() {
         }
         for _ in 0..3 {
             let mut probe = start(arguments);
-            let address = ready(&mut probe);
+            let address = probe.wait_until_listening();
             let clients: Vec<_> = (0..4).map(|_| connect_until_refused(&address)).collect();
             wait_for_exchanges(&clients, 50);
-            let finished = terminate(probe);
+            let finished = probe.terminate();
             for Connecting { client, .. } in clients {
                 let broken = client.join().expect("no panic");
                 assert!(broken.is_none(), "a connected client was not served: {broken:?}\n{finished}");
@@ -143,12 +131,12 @@ fn wait_for_exchanges(clients: &[Connecting], exchanges: usize) {
 #[test]
 fn a_lack_of_descriptors_delays_clients_only() {
     let mut probe = start(&["few descriptors"]);
-    let address = ready(&mut probe);
+    let address = probe.wait_until_listening();
     let mut clients: Vec<_> = (0..40).map(|_| connect(&address)).collect();
     for mut client in clients.drain(..) {
         exchange(&mut client);
     }
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(0);
     assert_eq!(finished.times_said("it cannot accept"), 1, "{finished}");
     finished.said(&["listener `web`: it cannot accept", "LimitNOFILE="]);
@@ -157,7 +145,7 @@ fn a_lack_of_descriptors_delays_clients_only() {
 #[test]
 fn connections_beyond_the_limit_wait_for_one_to_end() {
     let mut probe = start(&["limit"]);
-    let address = ready(&mut probe);
+    let address = probe.wait_until_listening();
     let (mut first, mut second, mut third) = (connect(&address), connect(&address), connect(&address));
     exchange(&mut first);
     exchange(&mut second);
@@ -169,7 +157,7 @@ fn connections_beyond_the_limit_wait_for_one_to_end() {
     third.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     third.read_exact(&mut [0; 5]).expect("now it is");
     drop((second, third));
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(0);
     assert_eq!(finished.times_said("it has its limit of 2 connections"), 1, "{finished}");
 }
@@ -190,13 +178,13 @@ fn it_listens_on_ipv6_and_on_several_addresses() {
         return;
     }
     let mut probe = start(&["serve", "127.0.0.1:0,[::1]:0"]);
-    let addresses = ready(&mut probe);
+    let addresses = probe.wait_until_listening();
     let addresses: Vec<_> = addresses.split(", ").collect();
     assert_eq!(addresses.len(), 2, "{addresses:?}");
     for address in addresses {
         exchange(&mut connect(address));
     }
-    terminate(probe).exited(0);
+    probe.terminate().exited(0);
 }
 
 fn socket_path(name: &str) -> PathBuf {
@@ -207,11 +195,11 @@ fn socket_path(name: &str) -> PathBuf {
 fn a_unix_socket_is_served_and_its_file_removed() {
     let path = socket_path("served");
     let mut probe = start(&["serve", path.to_str().expect("a plain path")]);
-    assert_eq!(ready(&mut probe), format!("unix:{}", path.display()));
+    assert_eq!(probe.wait_until_listening(), format!("unix:{}", path.display()));
     let mut client = UnixStream::connect(&path).expect("it listens");
     exchange(&mut client);
     drop(client);
-    terminate(probe).exited(0);
+    probe.terminate().exited(0);
     assert!(!path.exists(), "the file is left");
 }
 
@@ -222,9 +210,9 @@ fn a_stale_unix_socket_is_replaced() {
     drop(UnixListener::bind(&path).expect("a free path"));
     assert!(path.exists());
     let mut probe = start(&["serve", path.to_str().expect("a plain path")]);
-    ready(&mut probe);
+    probe.wait_until_listening();
     exchange(&mut UnixStream::connect(&path).expect("it listens"));
-    terminate(probe).exited(0);
+    probe.terminate().exited(0);
 }
 
 #[test]
@@ -256,9 +244,9 @@ fn passed(address: &str, name: &str) -> (Probe, String) {
 fn a_passed_socket_with_the_listeners_name_is_used() {
     for name in ["web", "unknown", "shop.socket"] {
         let (mut probe, address) = passed("0.0.0.0:0", name);
-        assert_eq!(ready(&mut probe), address, "{name}");
+        assert_eq!(probe.wait_until_listening(), address, "{name}");
         exchange(&mut connect(&address));
-        terminate(probe).exited(0);
+        probe.terminate().exited(0);
     }
 }
 
@@ -272,7 +260,7 @@ fn an_unsuitable_passed_socket_is_an_error() {
 #[test]
 fn a_passed_socket_with_another_name_causes_a_warning() {
     let (mut probe, address) = passed("127.0.0.1:0", "admin");
-    assert_ne!(ready(&mut probe), address);
-    let finished = terminate(probe);
+    assert_ne!(probe.wait_until_listening(), address);
+    let finished = probe.terminate();
     finished.exited(0).said(&["`admin`", "no listener has taken it"]);
 }

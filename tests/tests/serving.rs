@@ -4,20 +4,14 @@
 use std::time::{Duration, Instant};
 
 use canstop_tests::client::Client;
-use canstop_tests::{Finished, Probe, READY, Signal};
+use canstop_tests::{Probe, Signal};
 use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 fn start(scenario: &str) -> (Probe, String) {
     let mut probe = Probe::start(env!("CARGO_BIN_EXE_serving"), &[scenario]);
-    let address = probe.wait_for_start("listening on ");
-    probe.wait_for_line(READY);
+    let address = probe.wait_until_listening();
     (probe, address)
-}
-
-fn terminate(mut probe: Probe) -> Finished {
-    probe.signal(Signal::Terminate);
-    probe.finish()
 }
 
 #[test]
@@ -87,7 +81,7 @@ fn a_stuck_request_is_named_by_its_route() {
     let text = metrics.answer().expect("an answer");
     assert!(text.contains("canstop_requests{service=\"http\",route=\"GET /orders/{id}\"} 2\n"), "{text}");
     drop((status, metrics));
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(124).ended_with(&["2 abandoned"]);
     finished.said(&["waiting for 2 sessions", "; the slowest request is GET /orders/{id} for"]);
     let line = finished.said(&["abandoned: 2 x GET /orders/{id} of service `http`, oldest", "waiting"]);
@@ -100,7 +94,7 @@ fn without_routes_a_request_is_named_by_its_path() {
     let mut client = Client::connect(&address);
     client.get("/orders/7?secret=1");
     probe.wait_for_line("stuck");
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     let line = finished.exited(124).said(&["abandoned: GET /orders/7 of service `http`, age", "waiting"]);
     assert!(!line.contains("secret"), "{line}");
 }
@@ -123,7 +117,7 @@ fn at_most_twenty_requests_are_named() {
     // A path is the client's, so it makes no series. One is the request for the metrics itself.
     assert!(text.contains("canstop_requests{service=\"http\",route=\"\"} 26\n"), "{text}");
     assert_eq!(text.matches("canstop_requests{").count(), 1, "{text}");
-    terminate(probe).exited(124).ended_with(&["25 abandoned"]);
+    probe.terminate().exited(124).ended_with(&["25 abandoned"]);
 }
 
 #[test]
@@ -132,7 +126,7 @@ fn a_handler_that_blocks_its_thread_is_named() {
     let mut client = Client::connect(&address);
     client.get("/blocked");
     probe.wait_for_line("blocked");
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(124).within(Duration::from_millis(4_250));
     finished.said(&["GET /blocked of service `http`", "blocking a thread for"]);
 }
@@ -143,7 +137,7 @@ fn an_answer_without_end_is_named() {
     let mut client = Client::connect(&address);
     client.get("/stream");
     probe.wait_for_line("streams");
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(124).within(Duration::from_millis(4_250));
     finished.said(&["abandoned: GET /stream of service `http`", "waiting"]);
 }
@@ -176,7 +170,7 @@ fn an_early_answer_arrives_while_the_body_is_still_sent() {
     let text = client.answer().expect("an answer");
     assert!(text.ends_with("no body was read"), "{text}");
     drop(client);
-    terminate(probe).exited(0);
+    probe.terminate().exited(0);
 }
 
 #[test]
@@ -188,7 +182,7 @@ fn a_client_that_disconnects_does_not_end_a_shielded_handler() {
         probe.wait_for_line("began");
         client.hang_up();
         std::thread::sleep(Duration::from_millis(100));
-        let finished = terminate(probe);
+        let finished = probe.terminate();
         assert_eq!(finished.times_printed("ran to its end") > 0, runs_on, "{scenario}: {finished}");
         finished.exited(0);
     }
@@ -233,7 +227,7 @@ async fn http2_requests_are_named() {
     let finished = tokio::task::spawn_blocking(move || {
         probe.wait_for_line("stuck");
         probe.wait_for_line("stuck");
-        terminate(probe)
+        probe.terminate()
     });
     let finished = finished.await.expect("no panic");
     drop(stuck);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use canstop_tests::client::{Client, Frame, WebSocket};
-use canstop_tests::{Finished, Probe, READY, Signal, place_of};
+use canstop_tests::{Probe, Signal, place_of};
 use hyper::ext::Protocol;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -12,8 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn start(scenario: &str) -> (Probe, String) {
     let mut probe = Probe::start(env!("CARGO_BIN_EXE_serving"), &[scenario]);
-    let address = probe.wait_for_start("listening on ");
-    probe.wait_for_line(READY);
+    let address = probe.wait_until_listening();
     (probe, address)
 }
 
@@ -23,11 +22,6 @@ fn open(address: &str, path: &str) -> WebSocket {
     websocket.say("hello").expect("it is open");
     assert_eq!(websocket.read().expect("it is repeated"), Frame::Text("hello".to_owned()));
     websocket
-}
-
-fn terminate(mut probe: Probe) -> Finished {
-    probe.signal(Signal::Terminate);
-    probe.finish()
 }
 
 #[test]
@@ -58,7 +52,7 @@ fn plain_axum_loses_a_raw_websocket() {
     let (probe, address) = start("axum");
     let mut websocket = open(&address, "/raw/300");
     // The control must fail: the program says that all is well.
-    let finished = terminate(probe);
+    let finished = probe.terminate();
     finished.exited(0).never_printed("said goodbye").ended_with(&["0 abandoned, exit code 0"]);
     assert!(websocket.read().is_err());
 }
@@ -98,7 +92,7 @@ fn a_closed_websocket_leaves_nothing_to_wait_for() {
             }
         }
         drop(status);
-        terminate(probe).exited(0).within(Duration::from_secs(1)).ended_with(&["0 abandoned"]);
+        probe.terminate().exited(0).within(Duration::from_secs(1)).ended_with(&["0 abandoned"]);
     }
 }
 

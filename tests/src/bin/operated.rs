@@ -2,7 +2,6 @@
 //! selects a scenario; lines of its input trigger the next steps.
 
 use std::collections::BTreeMap;
-use std::io::BufRead as _;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,33 +10,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use canstop::{App, Lifecycle, Ready, Service, spawn_session};
-use canstop_tests::{READY, scenario};
+use canstop_tests::{Orders, READY, orders, scenario, until};
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use tokio::sync::watch;
 
 /// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(60);
 const WORKERS: usize = 2;
-
-/// The last line of the program's input.
-type Orders = watch::Receiver<String>;
-
-fn orders() -> Orders {
-    let (sender, orders) = watch::channel(String::new());
-    thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            sender.send_replace(line);
-        }
-        // The end of the input means nothing: a test that sends no lines has closed it.
-        thread::park();
-    });
-    orders
-}
-
-async fn until(mut orders: Orders, order: &str) {
-    orders.wait_for(|line| line == order).await.expect("the thread that reads never ends");
-}
 
 fn main() -> ExitCode {
     let memory = Memory::default();
@@ -68,8 +46,8 @@ fn http(orders: Orders) -> Service<std::io::Result<()>> {
     Service::new("http", move |lifecycle: Lifecycle| {
         let orders = orders.clone();
         async move {
-            let order = move || async {
-                until(orders, "answer").await;
+            let order = move || async move {
+                until(&orders, "answer").await;
                 "answered"
             };
             let app = Router::new()
@@ -95,7 +73,7 @@ fn blocks(orders: Orders) -> Service<()> {
     Service::new("blocks", move |lifecycle: Lifecycle| {
         let orders = orders.clone();
         async move {
-            if lifecycle.run_until_stopping(until(orders, "block")).await.is_none() {
+            if lifecycle.run_until_stopping(until(&orders, "block")).await.is_none() {
                 return;
             }
             for _ in 0..WORKERS {

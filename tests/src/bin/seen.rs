@@ -1,35 +1,15 @@
 //! A program that health probes and a process manager watch. The first argument selects a scenario; lines of its
 //! input trigger the next steps.
 
-use std::io::BufRead as _;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use canstop::{App, Lifecycle, Ready, Restart, Service, spawn_session};
-use canstop_tests::{READY, scenario};
-use tokio::sync::watch;
+use canstop_tests::{Orders, READY, orders, scenario, until};
 
 /// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(60);
-
-/// The last line of the program's input.
-fn orders() -> watch::Receiver<String> {
-    let (sender, orders) = watch::channel(String::new());
-    thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            sender.send_replace(line);
-        }
-        // The end of the input means nothing: a test that sends no lines has closed it.
-        thread::park();
-    });
-    orders
-}
-
-async fn until(orders: &mut watch::Receiver<String>, order: &str) {
-    orders.wait_for(|line| line == order).await.expect("the thread that reads never ends");
-}
 
 fn main() -> ExitCode {
     let scenario = scenario();
@@ -64,11 +44,11 @@ fn serves() -> Service<()> {
 }
 
 /// Ready after the line `ready`.
-fn starts(orders: watch::Receiver<String>) -> Service<()> {
+fn starts(orders: Orders) -> Service<()> {
     Service::new("starts", move |lifecycle: Lifecycle| {
-        let mut orders = orders.clone();
+        let orders = orders.clone();
         async move {
-            until(&mut orders, "ready").await;
+            until(&orders, "ready").await;
             lifecycle.ready();
             lifecycle.stopping().await;
         }
@@ -85,13 +65,13 @@ fn slow_stop() -> Service<()> {
 }
 
 /// Holds readiness until the line `release`.
-fn holds(orders: watch::Receiver<String>) -> Service<()> {
+fn holds(orders: Orders) -> Service<()> {
     Service::new("holds", move |lifecycle: Lifecycle| {
-        let mut orders = orders.clone();
+        let orders = orders.clone();
         async move {
             let hold = lifecycle.hold_ready("migrating the customer");
             lifecycle.ready();
-            until(&mut orders, "release").await;
+            until(&orders, "release").await;
             drop(hold);
             lifecycle.stopping().await;
         }
@@ -100,16 +80,16 @@ fn holds(orders: watch::Receiver<String>) -> Service<()> {
 }
 
 /// Fails after the line `fail`, and is ready again after the line `heal`.
-fn fails(orders: watch::Receiver<String>) -> Service<anyhow::Result<()>> {
+fn fails(orders: Orders) -> Service<anyhow::Result<()>> {
     Service::new("fails", move |lifecycle: Lifecycle| {
-        let mut orders = orders.clone();
+        let orders = orders.clone();
         async move {
             if orders.borrow().is_empty() {
                 lifecycle.ready();
-                until(&mut orders, "fail").await;
+                until(&orders, "fail").await;
                 anyhow::bail!("as asked");
             }
-            until(&mut orders, "heal").await;
+            until(&orders, "heal").await;
             lifecycle.ready();
             lifecycle.stopping().await;
             Ok(())
@@ -120,11 +100,11 @@ fn fails(orders: watch::Receiver<String>) -> Service<anyhow::Result<()>> {
 }
 
 /// Blocks every worker after the line `block`.
-fn blocks(orders: watch::Receiver<String>) -> Service<()> {
+fn blocks(orders: Orders) -> Service<()> {
     Service::new("blocks", move |lifecycle: Lifecycle| {
-        let mut orders = orders.clone();
+        let orders = orders.clone();
         async move {
-            until(&mut orders, "block").await;
+            until(&orders, "block").await;
             for _ in 0..3 {
                 spawn_session!("stuck", async { thread::sleep(FOR_EVER) });
             }

@@ -364,12 +364,7 @@ fn a_replaced_signal_handler_is_reported_once() {
     let mut probe = start!("foreign", "replaces-handler");
     probe.wait_for_line(READY);
     sleep(Duration::from_millis(2_300));
-    let finished = terminate_now(probe);
+    let finished = probe.terminate();
     finished.exited(143);
     assert_eq!(finished.times_said("the handler of SIGINT was replaced"), 1, "{finished}");
-}
-
-fn terminate_now(mut probe: Probe) -> Finished {
-    probe.signal(Signal::Terminate);
-    probe.finish()
 }

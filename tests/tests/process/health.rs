@@ -49,9 +49,8 @@ impl Program {
         assert_eq!((answer.code, answer.body.as_str()), (code, body), "{path}");
     }
 
-    fn terminate(mut self) -> Finished {
-        self.probe.signal(Signal::Terminate);
-        self.probe.finish()
+    fn terminate(self) -> Finished {
+        self.probe.terminate()
     }
 }
 

@@ -50,7 +50,7 @@ mod watchers;
 
 use std::time::Duration;
 
-use canstop_tests::{Finished, Probe, READY, Signal};
+use canstop_tests::{Finished, Probe, READY};
 
 /// The deadline of a probe with a grace of one second: a quarter of a second later.
 const DEADLINE: Duration = Duration::from_millis(1_250);
@@ -60,6 +60,5 @@ const PROMPTLY: Duration = Duration::from_millis(500);
 /// Waits until a probe is ready, sends it SIGTERM, and waits until it ends.
 fn terminate(mut probe: Probe) -> Finished {
     probe.wait_for_line(READY);
-    probe.signal(Signal::Terminate);
-    probe.finish()
+    probe.terminate()
 }

@@ -5,8 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use canstop_tests::http::{free_address, get, wait_for_code};
-use canstop_tests::{Audience, Finished, Probe, READY, Signal};
+use canstop_tests::http::{get, wait_for_code};
+use canstop_tests::{Finished, Probe};
+
+use super::operated;
 
 struct Program {
     probe: Probe,
@@ -16,14 +18,9 @@ struct Program {
 
 impl Program {
     fn start(scenario: &str, variables: &[(&str, &str)]) -> Self {
-        let health = free_address();
-        let address = health.to_string();
-        let mut all = vec![("CANSTOP_HEALTH", address.as_str()), ("CANSTOP_METRICS", "on")];
+        let mut all = vec![("CANSTOP_METRICS", "on")];
         all.extend(variables);
-        let mut probe = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_operated"), &[scenario], &all);
-        probe.wait_for_line(READY);
-        let public = probe.wait_for_start("listening on ").parse().expect("an address");
-        wait_for_code(health, "/readyz", 200);
+        let (probe, health, public) = operated::start(scenario, &all);
         Self { probe, health, public }
     }
 
@@ -51,9 +48,8 @@ impl Program {
         stream
     }
 
-    fn terminate(mut self) -> Finished {
-        self.probe.signal(Signal::Terminate);
-        self.probe.finish()
+    fn terminate(self) -> Finished {
+        self.probe.terminate()
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use canstop_tests::http::{free_address, get, send, wait_for_code};
 use canstop_tests::{Audience, Probe, READY, Signal};
 
-fn start(scenario: &str, variables: &[(&str, &str)]) -> (Probe, SocketAddr, SocketAddr) {
+/// Starts the application, and returns the addresses of its health endpoint and of its listener.
+pub(super) fn start(scenario: &str, variables: &[(&str, &str)]) -> (Probe, SocketAddr, SocketAddr) {
     let health = free_address();
     let address = health.to_string();
     let mut all = vec![("CANSTOP_HEALTH", address.as_str())];
