@@ -21,6 +21,9 @@ const LINGER: Duration = Duration::from_millis(250);
 /// keep the connection open for long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_PIECE: usize = 16 * 1024;
+/// A head and a body that are together at most this long are sent from one buffer: the kernel takes longer to gather
+/// them than a copy takes.
+const SMALL: usize = 1024;
 
 /// The protocol that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,19 @@ impl<A: Accept> Io<A> {
     }
 }
 
+/// Copies the pieces into the buffer, one after the other. Returns `None` if they do not fit.
+fn gather<'a>(pieces: &[IoSlice<'_>], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
+    let gathered = buffer.get_mut(..length)?;
+    let mut rest = &mut *gathered;
+    for piece in pieces {
+        let (place, after) = rest.split_at_mut(piece.len());
+        place.copy_from_slice(piece);
+        rest = after;
+    }
+    Some(gathered)
+}
+
 impl<A: Accept> AsyncWrite for Io<A> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -133,7 +149,11 @@ impl<A: Accept> AsyncWrite for Io<A> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        let mut small = [0; SMALL];
+        let written = match gather(pieces, &mut small) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        };
         self.wrote(written)
     }
 
@@ -177,5 +197,27 @@ impl<A: Accept> AsyncWrite for Io<A> {
             linger.sleep.as_mut().reset(Instant::now() + LINGER);
         }
         linger.sleep.as_mut().poll(cx).map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(pieces: &[&[u8]], room: usize) -> Option<Vec<u8>> {
+        let pieces: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        gather(&pieces, &mut vec![0; room]).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn pieces_that_fit_are_gathered() {
+        assert_eq!(gathered(&[b"head", b"", b"body"], 8).unwrap(), b"headbody");
+        assert_eq!(gathered(&[], 8).unwrap(), b"");
+    }
+
+    #[test]
+    fn pieces_that_do_not_fit_are_left_to_the_kernel() {
+        assert_eq!(gathered(&[b"head", b"body"], 7), None);
+        assert_eq!(gathered(&[b"head and body"], 8), None);
     }
 }
