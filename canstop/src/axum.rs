@@ -1,7 +1,6 @@
 //! Serving an axum router (feature `axum`).
 
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -86,7 +85,7 @@ impl<S: Service<Request>> Service<Request> for NamesRequests<S> {
     fn call(&mut self, request: Request) -> S::Future {
         let extensions = request.extensions();
         if let (Some(route), Some(named)) = (extensions.get::<MatchedPath>(), extensions.get::<NamedRequest>()) {
-            named.0.set_route(request.method(), Arc::from(route.as_str()));
+            named.0.set_route(route.as_str());
         }
         self.0.call(request)
     }

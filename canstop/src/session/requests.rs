@@ -98,7 +98,7 @@ pub(crate) struct Exchange {
     running: AtomicU32,
     /// Bytes that were read and written.
     moved: AtomicU64,
-    name: Mutex<Option<RequestName>>,
+    name: Mutex<RequestName>,
     /// The service is stopping.
     stopping: AtomicBool,
     /// A request was answered before all of its body was read.
@@ -121,7 +121,7 @@ impl Exchange {
             requests: AtomicU32::new(0),
             running: AtomicU32::new(0),
             moved: AtomicU64::new(0),
-            name: Mutex::new(None),
+            name: Mutex::default(),
             stopping: AtomicBool::new(false),
             unread_body: AtomicBool::new(false),
         })
@@ -190,7 +190,7 @@ impl Exchange {
 
     /// A handler gets a request.
     pub(crate) fn begin(&self, method: &Method, uri: &Uri) {
-        *lock(&self.name) = Some(RequestName::Path(method.clone(), uri.clone()));
+        lock(&self.name).begin(method, uri);
         if let Some(connection) = &self.connection {
             connection.requests.fetch_add(1, Ordering::Relaxed);
         }
@@ -200,8 +200,8 @@ impl Exchange {
 
     /// Names the request by the route that it took.
     #[cfg(feature = "axum")]
-    pub(crate) fn set_route(&self, method: &Method, route: Arc<str>) {
-        *lock(&self.name) = Some(RequestName::Route(method.clone(), route));
+    pub(crate) fn set_route(&self, route: &str) {
+        lock(&self.name).set_route(route);
     }
 
     /// The request is answered, or its client is gone.
@@ -209,8 +209,6 @@ impl Exchange {
         if self.phase() == Phase::Upgraded {
             return;
         }
-        // The path shares the buffer that it was read into, which is large.
-        drop(lock(&self.name).take());
         self.since.store(now(), Ordering::Relaxed);
         self.set_phase(Phase::Idle);
     }
@@ -222,29 +220,22 @@ impl Exchange {
             connection.running.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let mut name = lock(&self.name);
-        *name = name.as_ref().map(RequestName::upgraded);
+        lock(&self.name).upgrade();
         self.set_phase(Phase::Upgraded);
     }
 
     /// Completes when the upgraded connection is closed; `None` if it is not upgraded, or closed already.
     pub(crate) fn closed(&self) -> Option<oneshot::Receiver<()>> {
-        match &mut *lock(&self.name) {
-            Some(RequestName::Upgraded(upgraded)) => {
-                let (open, closed) = oneshot::channel();
-                upgraded.open = Some(open);
-                Some(closed)
-            }
-            _ => None,
-        }
+        lock(&self.name).closed()
     }
 
     /// The connection is closed.
     pub(crate) fn close(&self) {
         if self.phase() == Phase::Upgraded {
-            let name = lock(&self.name).take();
+            let open = lock(&self.name).close();
             self.set_phase(Phase::Idle);
-            drop(name);
+            // Nothing is woken under the lock.
+            drop(open);
         }
     }
 
@@ -309,10 +300,10 @@ impl Drop for Exchange {
 pub(super) fn by_route(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<(Option<String>, Option<String>)> {
     let requests = all().into_iter().filter(|exchange| is_meant(exchange.scope) && exchange.phase().is_request());
     requests
-        .filter_map(|exchange| {
+        .map(|exchange| {
             let home = exchange.scope.home();
-            let route = lock(&exchange.name).as_ref()?.route();
-            Some(((home.owner != Owner::Root).then(|| home.name()), route))
+            let route = lock(&exchange.name).route();
+            ((home.owner != Owner::Root).then(|| home.name()), route)
         })
         .collect()
 }
@@ -330,13 +321,13 @@ fn all() -> Vec<Arc<Exchange>> {
 pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> {
     let exchanges = all();
     let seen = exchanges.iter().filter(|exchange| exchange.phase().is_request() && is_meant(exchange.scope));
-    seen.filter_map(|exchange| {
-        let name = lock(&exchange.name).as_ref()?.to_string();
+    seen.map(|exchange| {
+        let name = lock(&exchange.name).to_string();
         let activity = match exchange.ticks_in_poll() {
             ticks if ticks < BLOCKS => Activity::Waiting,
             ticks => Activity::Blocking { since: TICK * ticks },
         };
-        Some(Named { site: exchange.site, scope: exchange.scope, name, age: exchange.age(), activity })
+        Named { site: exchange.site, scope: exchange.scope, name, age: exchange.age(), activity }
     })
     .collect()
 }
