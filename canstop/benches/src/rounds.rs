@@ -35,6 +35,13 @@ pub fn interleave<const FIGURES: usize>(
 }
 
 impl<const FIGURES: usize> Samples<FIGURES> {
+    /// Adds the rounds of another measurement of the same contestants.
+    pub fn append(&mut self, others: Self) {
+        for (samples, more) in self.0.iter_mut().zip(others.0) {
+            samples.extend(more);
+        }
+    }
+
     /// The median of a contestant's figure.
     pub fn median(&self, contestant: usize, figure: usize) -> Summary {
         Summary::of(self.0[contestant].iter().map(|sample| sample[figure]).collect())
