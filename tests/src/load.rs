@@ -1,5 +1,6 @@
 //! Clients that never retry, and count what goes wrong.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -25,28 +26,65 @@ pub enum Connections {
 /// What became of the requests of some clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Answered with 200.
+    /// Answered with 200 or 201.
     pub answered: u64,
     /// The connection was refused.
     pub refused: u64,
     /// The connection ended before the answer was complete.
     pub reset: u64,
-    /// Answered with something else, or not within the limit.
-    pub other: u64,
+    /// What else went wrong, and how often: another status, or no answer within the limit.
+    pub other: BTreeMap<String, u64>,
+    /// The ids of the events that were answered with 201.
+    pub created: Vec<String>,
 }
 
 impl Tally {
     /// How many requests went wrong.
     #[must_use]
     pub fn failed(&self) -> u64 {
-        self.refused + self.reset + self.other
+        self.refused + self.reset + self.other.values().sum::<u64>()
+    }
+
+    fn add(mut self, more: Self) -> Self {
+        self.answered += more.answered;
+        self.refused += more.refused;
+        self.reset += more.reset;
+        for (what, times) in more.other {
+            *self.other.entry(what).or_default() += times;
+        }
+        self.created.extend(more.created);
+        self
+    }
+
+    fn count_failure(&mut self, failure: Failure) {
+        match failure {
+            Failure::Connection(ErrorKind::ConnectionRefused) => self.refused += 1,
+            Failure::Connection(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
+                self.reset += 1;
+            }
+            Failure::Connection(kind) => *self.other.entry(kind.to_string()).or_default() += 1,
+            Failure::Status(status) => *self.other.entry(format!("answered with {status}")).or_default() += 1,
+        }
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answered, refused, reset, other } = self;
-        write!(f, "{answered} answered, {refused} refused, {reset} reset, {other} other")
+        let Self { answered, refused, reset, other, created: _ } = self;
+        write!(f, "{answered} answered, {refused} refused, {reset} reset")?;
+        other.iter().try_for_each(|(what, times)| write!(f, ", {times} {what}"))
+    }
+}
+
+enum Failure {
+    Connection(ErrorKind),
+    /// An answer with this status.
+    Status(String),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Connection(error.kind())
     }
 }
 
@@ -62,10 +100,20 @@ impl Load {
     /// Starts this many clients, each of which requests `path` with HTTP/1.1.
     #[must_use]
     pub fn start(address: SocketAddr, path: &str, clients: usize, connections: Connections) -> Self {
+        Self::send(address, Request::Get(path.to_owned()), clients, connections, PAUSE)
+    }
+
+    /// Starts this many clients that post events to the tracker of the examples, with this pause between two events.
+    #[must_use]
+    pub fn post_events(address: SocketAddr, clients: usize, connections: Connections, pause: Duration) -> Self {
+        Self::send(address, Request::PostEvent, clients, connections, pause)
+    }
+
+    fn send(address: SocketAddr, request: Request, clients: usize, connections: Connections, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (answered, failed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let clients = (0..clients).map(|_| {
-            let client = Client { address, path: path.to_owned(), connections };
+            let client = Client { address, request: request.clone(), connections, pause };
             let (stop, answered, failed) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&failed));
             thread::spawn(move || client.run(&stop, &answered, &failed))
         });
@@ -90,6 +138,12 @@ impl Load {
         }
     }
 
+    /// Returns true if a request has failed so far.
+    #[must_use]
+    pub fn has_failures(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until a request has failed.
     ///
     /// # Panics
@@ -97,7 +151,7 @@ impl Load {
     /// If none does.
     pub fn wait_for_failure(&self) {
         let ends = Instant::now() + LIMIT;
-        while self.failed.load(Ordering::Relaxed) == 0 {
+        while !self.has_failures() {
             assert!(Instant::now() < ends, "no request fails");
             thread::sleep(Duration::from_millis(1));
         }
@@ -112,19 +166,37 @@ impl Load {
     pub fn finish(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let tallies = self.clients.into_iter().map(|client| client.join().expect("a client does not panic"));
-        tallies.fold(Tally::default(), |sum, tally| Tally {
-            answered: sum.answered + tally.answered,
-            refused: sum.refused + tally.refused,
-            reset: sum.reset + tally.reset,
-            other: sum.other + tally.other,
-        })
+        tallies.fold(Tally::default(), Tally::add)
+    }
+}
+
+#[derive(Clone)]
+enum Request {
+    Get(String),
+    PostEvent,
+}
+
+impl Request {
+    fn text(&self, connections: Connections) -> String {
+        const EVENT: &str = r#"{"kind":"load"}"#;
+        let (line, body) = match self {
+            Self::Get(path) => (format!("GET {path}"), ""),
+            Self::PostEvent => ("POST /events".to_owned(), EVENT),
+        };
+        let header = match connections {
+            Connections::OneEach => "connection: close\r\n",
+            Connections::KeepAlive => "",
+        };
+        let length = body.len();
+        format!("{line} HTTP/1.1\r\nhost: load\r\ncontent-length: {length}\r\n{header}\r\n{body}")
     }
 }
 
 struct Client {
     address: SocketAddr,
-    path: String,
+    request: Request,
     connections: Connections,
+    pause: Duration,
 }
 
 impl Client {
@@ -133,57 +205,50 @@ impl Client {
         let mut connection = None;
         while !stop.load(Ordering::Relaxed) {
             match self.request(&mut connection) {
-                Ok(()) => {
+                Ok(created) => {
                     tally.answered += 1;
+                    tally.created.extend(created);
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(error) => {
+                Err(failure) => {
                     connection = None;
+                    tally.count_failure(failure);
                     failed.fetch_add(1, Ordering::Relaxed);
-                    match error {
-                        ErrorKind::ConnectionRefused => tally.refused += 1,
-                        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
-                            tally.reset += 1;
-                        }
-                        _ => tally.other += 1,
-                    }
                 }
             }
-            thread::sleep(PAUSE);
+            thread::sleep(self.pause);
         }
         tally
     }
 
-    fn request(&self, kept: &mut Option<TcpStream>) -> Result<(), ErrorKind> {
-        let kind = |error: std::io::Error| error.kind();
+    /// Sends one request, and returns the id of the event that it has created.
+    fn request(&self, kept: &mut Option<TcpStream>) -> Result<Option<String>, Failure> {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => {
-                let connection = TcpStream::connect(self.address).map_err(kind)?;
-                connection.set_read_timeout(Some(LIMIT)).map_err(kind)?;
-                connection.set_nodelay(true).map_err(kind)?;
+                let connection = TcpStream::connect(self.address)?;
+                connection.set_read_timeout(Some(LIMIT))?;
+                connection.set_nodelay(true)?;
                 connection
             }
         };
-        let header = match self.connections {
-            Connections::OneEach => "connection: close\r\n",
-            Connections::KeepAlive => "",
+        connection.write_all(self.request.text(self.connections).as_bytes())?;
+        let (head, body) = read_answer(&mut connection)?;
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or(&head);
+        let created = match status {
+            "200" => None,
+            "201" => body.split('"').nth(3).map(str::to_owned),
+            other => return Err(Failure::Status(other.to_owned())),
         };
-        let request = format!("GET {} HTTP/1.1\r\nhost: load\r\n{header}\r\n", self.path);
-        connection.write_all(request.as_bytes()).map_err(kind)?;
-        let head = read_answer(&mut connection).map_err(kind)?;
-        if !head.starts_with("HTTP/1.1 200") {
-            return Err(ErrorKind::Other);
-        }
         if !head.contains("connection: close") {
             *kept = Some(connection);
         }
-        Ok(())
+        Ok(created)
     }
 }
 
-/// Reads an answer with a length, and returns its head in lower case but for the status.
-fn read_answer(connection: &mut TcpStream) -> std::io::Result<String> {
+/// Reads an answer with a length, and returns its head, the names of headers in lower case, and its body.
+fn read_answer(connection: &mut TcpStream) -> std::io::Result<(String, String)> {
     let (mut answer, mut bytes) = (Vec::new(), [0; 1_024]);
     loop {
         let read = connection.read(&mut bytes)?;
@@ -196,7 +261,7 @@ fn read_answer(connection: &mut TcpStream) -> std::io::Result<String> {
         let head = head.replace("Connection:", "connection:").replace("Content-Length:", "content-length:");
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
         if body.len() >= length.unwrap_or(0) {
-            return Ok(head);
+            return Ok((head, body.to_owned()));
         }
     }
 }
