@@ -24,19 +24,19 @@ impl Events {
         &self.0
     }
 
-    /// How many of these events are not stored.
+    /// Those of these events that are not stored.
     ///
     /// # Panics
     ///
     /// If the file cannot be read.
     #[must_use]
-    pub fn missing(&self, ids: &[String]) -> usize {
+    pub fn missing(&self, ids: &[String]) -> Vec<String> {
         let rows: Vec<(String,)> = runtime().block_on(async {
             let mut connection = self.connect().await;
             sqlx::query_as("SELECT id FROM events").fetch_all(&mut connection).await.expect("a table of events")
         });
         let stored: HashSet<_> = rows.into_iter().map(|(id,)| id).collect();
-        ids.iter().filter(|&id| !stored.contains(id)).count()
+        ids.iter().filter(|&id| !stored.contains(id)).cloned().collect()
     }
 
     /// Takes the database's write lock: the tracker can accept events and store none.

@@ -5,11 +5,13 @@
 //! environment they fail. Beside each scenario is a control: the same under a program or a configuration that must fail.
 #![cfg(unix)]
 
+mod daemon;
 mod events;
 mod installed;
 mod ports;
 mod service;
 
+pub use daemon::Daemon;
 pub use events::{Events, Lock};
 pub use installed::{is_installed, runs_all};
 pub use ports::free_port;

@@ -1,15 +1,16 @@
 //! A program that a manager runs.
 
+use std::env;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use canstop_examples::ScratchFolder;
 
-use crate::{Events, free_port};
+use crate::{Daemon, Events, free_port};
 
 /// Longer than anything takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -44,6 +45,8 @@ impl Service {
             ("LISTEN".to_owned(), address.to_string()),
             ("DATABASE_URL".to_owned(), format!("sqlite:{}", events.file().display())),
             ("NO_COLOR".to_owned(), "1".to_owned()),
+            // The machine of the test may be a container of a platform that has defaults of its own.
+            ("CANSTOP_PLATFORM".to_owned(), "none".to_owned()),
         ];
         all.extend(variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -77,6 +80,19 @@ impl Service {
     pub fn wait_for(&self, text: &str, times: usize) {
         let is_there = eventually(|| self.log().matches(text).count() >= times);
         assert!(is_there, "{text:?} is not {times} times in its log:\n{}", self.log());
+    }
+
+    /// Starts it without a manager. What it writes is added to its log.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(&self) -> Daemon {
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a file");
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Daemon::start(command.stdout(log.try_clone().expect("a file")).stderr(log))
     }
 
     /// A shell script that becomes the program.

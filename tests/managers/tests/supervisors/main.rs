@@ -136,7 +136,7 @@ fn lost_of_five<M: Manager>(program: &str, command: impl Fn(&M) -> Command) -> (
     service.wait_for("listening on", 2);
     let ends = manager.ends();
     assert_eq!(ends.len(), 1, "{ends:?}\n{}", service.log());
-    (service.events.missing(&created), ends[0])
+    (service.events.missing(&created).len(), ends[0])
 }
 
 fn a_second_signal_ends_the_drain<M: Manager>() {

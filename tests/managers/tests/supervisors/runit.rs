@@ -3,15 +3,15 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canstop_managers::{Service, eventually, output_of};
+use canstop_managers::{Daemon, Service, output_of};
 
 use crate::{End, Manager, Signal};
 
 pub(crate) struct Runit {
-    supervisor: Child,
+    supervisor: Daemon,
     folder: PathBuf,
     limit: Duration,
 }
@@ -27,11 +27,9 @@ pub(crate) fn write_scripts(folder: &Path, service: &Service) {
 }
 
 /// Starts a program that supervises a folder.
-pub(crate) fn start_supervisor(program: &str, folder: &Path) -> Child {
+pub(crate) fn start_supervisor(program: &str, folder: &Path) -> Daemon {
     let log = fs::File::create(folder.join("supervisor.log")).expect("a file");
-    let mut command = Command::new(program);
-    command.arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    command.spawn().expect("it is installed")
+    Daemon::start(Command::new(program).arg(folder).stdout(Stdio::null()).stderr(log))
 }
 
 pub(crate) fn read_ends(folder: &Path) -> Vec<End> {
@@ -81,8 +79,6 @@ impl Drop for Runit {
     fn drop(&mut self) {
         output_of(&mut self.sv(&["-w", "7", "force-shutdown"]));
         // It ends with its service. Killed earlier, it would leave the service behind.
-        if !eventually(|| self.supervisor.try_wait().is_ok_and(|status| status.is_some())) {
-            let _ = self.supervisor.kill();
-        }
+        self.supervisor.reap();
     }
 }

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
-use canstop_managers::{Service, eventually, is_installed, output_of};
+use canstop_managers::{Daemon, Service, is_installed, output_of};
 
 use crate::runit::{read_ends, start_supervisor, write_scripts};
 use crate::{End, LIMIT, Manager, Signal, TRACKER};
 
 pub(crate) struct S6 {
-    supervisor: Child,
+    supervisor: Daemon,
     folder: PathBuf,
 }
 
@@ -63,9 +63,7 @@ impl Drop for S6 {
     fn drop(&mut self) {
         output_of(&mut self.svc(&["-wD", "-T", PATIENCE, "-xd"]));
         // It ends with its service. Killed earlier, it would leave the service behind.
-        if !eventually(|| self.supervisor.try_wait().is_ok_and(|status| status.is_some())) {
-            let _ = self.supervisor.kill();
-        }
+        self.supervisor.reap();
     }
 }
 

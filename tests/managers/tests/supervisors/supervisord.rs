@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canstop_managers::{Service, eventually};
+use canstop_managers::{Daemon, Service};
 
 use crate::{End, Manager, Signal};
 
 pub(crate) struct Supervisord {
-    daemon: Child,
+    /// Dropped, it stops its program, kills it if need be, and ends.
+    _daemon: Daemon,
     folder: PathBuf,
 }
 
@@ -50,8 +51,8 @@ impl Manager for Supervisord {
         );
         fs::write(folder.join("conf"), conf).expect("a file");
         let mut command = Command::new("supervisord");
-        command.arg("-c").arg(folder.join("conf")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { daemon: command.spawn().expect("it is installed"), folder }
+        command.arg("-c").arg(folder.join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { _daemon: Daemon::start(&mut command), folder }
     }
 
     fn stop(&self) -> Command {
@@ -85,15 +86,5 @@ impl Manager for Supervisord {
             })
         };
         log.lines().filter_map(end).collect()
-    }
-}
-
-impl Drop for Supervisord {
-    fn drop(&mut self) {
-        // It stops its program, kills it if need be, and ends.
-        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
-        if !eventually(|| self.daemon.try_wait().is_ok_and(|status| status.is_some())) {
-            let _ = self.daemon.kill();
-        }
     }
 }
