@@ -57,8 +57,14 @@ impl Program {
             "{} is older than its source; run `cargo build --examples` first",
             path.display()
         );
-        let mut command = Command::new(path);
-        // The examples read only the variables that a test sets, not those of its environment.
+        Self::at(path)
+    }
+
+    /// A program that is not an example, by its path.
+    #[must_use]
+    pub fn at(path: impl AsRef<Path>) -> Self {
+        let mut command = Command::new(path.as_ref());
+        // Programs read only the variables that a test sets, not those of its environment.
         for name in ["RUST_LOG", "LISTEN", "DATABASE_URL", "QUEUE", "WORKERS", "CHECK_TIME", "LEASE"] {
             command.env_remove(name);
         }
