@@ -88,7 +88,12 @@ impl Setters {
 
     /// A call of a setter.
     pub(crate) fn call(&mut self, setter: &str, arguments: TokenStream) {
-        let setter = Ident::new(setter, Span::call_site());
+        self.call_as(&Ident::new(setter, Span::call_site()), arguments);
+    }
+
+    /// A call of the setter that the user's word names. The compiler's messages about the call point at that word, and
+    /// they come before messages about its arguments.
+    pub(crate) fn call_as(&mut self, setter: &Ident, arguments: TokenStream) {
         self.0.extend(quote!(.#setter(#arguments)));
     }
 }

@@ -12,7 +12,8 @@ pub use crate::lifecycle::Within;
 use crate::registry::Service;
 // What only the compiler names: the parameters that it infers, and what a sealed method returns.
 pub use crate::registry::{AnyOutput, AnyService, AtEnd, Declared, Registration};
-pub use crate::registry::{Boxable, BoxedSend, BoxedSendSync, ByName, NamedService};
+pub use crate::registry::{Boxable, BoxedSend, BoxedSendSync, ByName, ByNameOnly, NamedService};
+pub use crate::registry::{First, HasUnknown, Later, Unknown};
 pub use crate::session::{
     BlockingOutputProbe, NotAResult, OrTask, OutputObserver, OutputProbe, Place, PlacedSession, Site, function_of,
     observe,

@@ -6,7 +6,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use super::check::Plan;
 use super::lint::Finding;
 use super::parameters::State;
-use crate::args::{Backoff, Limit, Ready, Setting};
+use crate::args::{Backoff, Given, Limit, Ready, Setting};
 use crate::attribute::{Declaration, Setters};
 use crate::function::Function;
 use crate::paths::{duration, local, type_argument};
@@ -202,11 +202,10 @@ fn described(plan: &Plan, service: TokenStream) -> TokenStream {
     if let Some(ready) = options.ready.as_ref().map(|given| &given.value).or_else(notifies) {
         setters.call("ready", ready.expression(|ready| ready.path(&krate.item("Ready"))));
     }
-    for need in options.after.iter().flat_map(|given| &given.value.0) {
-        setters.call("after", need.to_token_stream());
-    }
-    for need in options.bound_to.iter().flat_map(|given| &given.value.0) {
-        setters.call("bound_to", need.to_token_stream());
+    for Given { key, value } in options.after.iter().chain(&options.bound_to) {
+        for need in &value.0 {
+            setters.call_as(key, need.to_token_stream());
+        }
     }
     setters.flag("optional", options.optional.as_ref());
     setters.flag("cancel", options.cancel.as_ref());

@@ -1,5 +1,7 @@
 //! The argument of `after` and `bound_to`. A service function is one too: see `service`, which knows its type.
 
+use std::marker::PhantomData;
+
 use crate::machine::Reference;
 
 /// Something that names a service: the service function itself, or a service's name.
@@ -37,3 +39,36 @@ impl Dependency<ByName> for String {
         NamedService(Reference::Name(self))
     }
 }
+
+/// Marks what implements [`Dependency`] only as long as the compiler cannot infer a parameter of the function.
+///
+/// A function that takes `impl Trait` or has type parameters is many functions, and its name alone names none of
+/// them. By itself the compiler would report the parameter's bound, which says nothing of services. With further
+/// implementations, which hold for no type that a program can write, [`Dependency`] is ambiguous for such a function,
+/// and the compiler shows the line of `after` that says what to write.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct ByNameOnly<const COPY: u8, Place, Function>(PhantomData<(Place, Function)>);
+
+/// A list of parameters, `(A, (B, ()))`, of which one is not inferred. `Place` only distinguishes which.
+#[doc(hidden)]
+pub trait HasUnknown<Place> {}
+
+/// A parameter that is not inferred could be this. Nothing else is.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Unknown(());
+
+/// The first parameter.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct First;
+
+/// One of the others.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Later<Place>(PhantomData<Place>);
+
+impl<Others> HasUnknown<First> for (Unknown, Others) {}
+
+impl<Parameter, Place, Others: HasUnknown<Place>> HasUnknown<Later<Place>> for (Parameter, Others) {}

@@ -12,7 +12,7 @@ mod at_end;
 
 pub use at_end::{AnyOutput, AtEnd};
 pub use declared::{Declared, ServiceFunction};
-pub use dependency::{ByName, Dependency, NamedService};
+pub use dependency::{ByName, ByNameOnly, Dependency, First, HasUnknown, Later, NamedService, Unknown};
 pub use handle::{RestartError, ServiceHandle};
 pub use output::{Boxable, BoxedSend, BoxedSendSync, MainOutput, ServiceOutput};
 pub use parameter::{LifecycleParameter, RestartState};

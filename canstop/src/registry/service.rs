@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::dependency::{Dependency, NamedService};
+use super::dependency::{ByNameOnly, Dependency, HasUnknown, NamedService};
 use super::output::{ServiceOutput, reason_of};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Reference, Restart, RunId, ServiceSpec, Start};
@@ -255,12 +255,13 @@ impl<R> Service<R> {
 
     /// Starts it only when `dependency` is ready, and stops it before `dependency`. Call this once for each dependency.
     ///
-    /// A service function names its service, and so does the name. A function that takes `impl Trait` or has type
-    /// parameters is many functions, so its service is named by its name: `after("database")`. The compiler asks
-    /// for type annotations otherwise (E0283).
+    /// A service function names its service, and so does the service's name. A function that takes `impl Trait` is
+    /// many functions, of which none can be named: write the service's name, `after("database")`. One that has type
+    /// parameters is named by its name too, or with its type arguments, `after(database::<Postgres>)`. Otherwise the
+    /// compiler asks for type annotations (E0283), and points here.
     pub fn after<Marker>(
         mut self,
-        dependency: impl Dependency<Marker>, // if its function takes `impl Trait`, its name: `after("database")`
+        dependency: impl Dependency<Marker>, // if it is generic or takes `impl Trait`, say `after("database")`
     ) -> Self {
         self.spec.after.push(dependency.reference().0);
         self
@@ -274,7 +275,7 @@ impl<R> Service<R> {
     /// an order.
     pub fn bound_to<Marker>(
         mut self,
-        dependency: impl Dependency<Marker>, // if its function takes `impl Trait`, its name: `bound_to("database")`
+        dependency: impl Dependency<Marker>, // if it is generic or takes `impl Trait`, say `bound_to("database")`
     ) -> Self {
         self.spec.bound_to.push(dependency.reference().0);
         self
@@ -354,6 +355,10 @@ impl fmt::Debug for AnyService {
     }
 }
 
+fn function<F: 'static>() -> NamedService {
+    NamedService(Reference::Function { identity: TypeId::of::<F>(), path: type_name::<F>() })
+}
+
 macro_rules! functions {
     ($(($($parameter:ident),*))*) => { $(
         #[diagnostic::do_not_recommend]
@@ -362,10 +367,37 @@ macro_rules! functions {
             F: Fn($($parameter),*) -> Service<R> + 'static,
         {
             fn reference(self) -> NamedService {
-                NamedService(Reference::Function { identity: TypeId::of::<F>(), path: type_name::<F>() })
+                function::<F>()
             }
         }
+
+        // The compiler lists up to five implementations that may be meant, by names that a user cannot use.
+        functions_by_name_only! { ($($parameter),*) 1 2 3 4 5 }
     )* };
+}
+
+macro_rules! functions_by_name_only {
+    ($parameters:tt $($copy:literal)*) => { $(
+        functions_by_name_only! { @ $copy $parameters }
+    )* };
+    (@ $copy:literal ($($parameter:ident),*)) => {
+        #[diagnostic::do_not_recommend]
+        impl<F, R, Place, $($parameter),*> Dependency<ByNameOnly<$copy, Place, fn($($parameter),*) -> R>> for F
+        where
+            F: Fn($($parameter),*) -> Service<R> + 'static,
+            list!($($parameter),*): HasUnknown<Place>,
+        {
+            fn reference(self) -> NamedService {
+                function::<F>()
+            }
+        }
+    };
+}
+
+/// `(A, (B, ()))`
+macro_rules! list {
+    () => { () };
+    ($first:ident $(, $other:ident)*) => { ($first, list!($($other),*)) };
 }
 
 functions! {
