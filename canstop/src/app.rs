@@ -22,6 +22,16 @@ use crate::session::{Body, Message, Supervisor};
 use crate::settings::{InCode, Resolved, World};
 
 /// The tokio runtime of the data plane.
+///
+/// ```
+/// use canstop::{App, Flavor};
+///
+/// # fn main() -> std::process::ExitCode {
+/// App::new().flavor(Flavor::CurrentThread).run(async {
+///     tokio::spawn(async { println!("on the main thread") }).await.unwrap();
+/// })
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flavor {

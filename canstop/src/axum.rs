@@ -43,6 +43,32 @@ where
 
 /// As [`serve`], with a configured server.
 ///
+/// ```
+/// use axum::Router;
+/// use axum::routing::get;
+/// use canstop::http::Server;
+///
+/// async fn serve(listener: canstop::Listener) -> std::io::Result<()> {
+///     let app = Router::new().route("/", get(|| async { "hello" }));
+///     // A handler runs to its end when its client disconnects.
+///     canstop::axum::serve_with(Server::new().shield_requests(true), listener, app).await
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(serve(listener));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+/// # assert!(answer.ends_with("hello"), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
+///
 /// # Errors
 ///
 /// The listener's.

@@ -9,6 +9,34 @@
 //! calls, clippy finds with this `clippy.toml`. Where such a call is meant, there is
 //! `#[allow(clippy::disallowed_methods, reason = "..")]`.
 //!
+//! A service that none of them warns of, with what it would warn of beside each line:
+//!
+//! ```
+//! use std::io;
+//! use std::time::Duration;
+//!
+//! use canstop::testing::{Clock, Harness};
+//! use canstop::{Lifecycle, spawn_blocking_session, spawn_session};
+//!
+//! # fn checksum(text: &str) -> usize { text.len() }
+//! # async fn send(_sum: usize) {}
+//! #[canstop::service]
+//! async fn report(lifecycle: Lifecycle) -> io::Result<()> {
+//!     let read = || std::fs::read_to_string("Cargo.toml"); // called here, `blocking_io`
+//!     let text = spawn_blocking_session!(read).await??; // `raw_spawn_blocking`
+//!     let sum = spawn_blocking_session!(move || checksum(&text)).await?; // `raw_thread`
+//!     spawn_session!(send(sum)); // `raw_spawn`
+//!     tokio::time::sleep(Duration::from_millis(1)).await; // `blocking_sleep`
+//!     lifecycle.stopping().await; // `block_on`
+//!     Ok(())
+//! }
+//!
+//! Harness::new().clock(Clock::Real).run(async |mut sup| {
+//!     sup.start(report());
+//!     assert!(sup.stop().await.is_clean());
+//! });
+//! ```
+//!
 #![doc = concat!("```toml\n", include_str!("../docs/clippy.toml"), "```")]
 
 /// `tokio::spawn(..)`, `tokio::task::spawn(..)` or `spawn_local(..)`.

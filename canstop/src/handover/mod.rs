@@ -43,7 +43,8 @@ pub(crate) use successor::Successor;
 /// # async fn example() {
 /// match canstop::hand_over().await {
 ///     Ok(()) => println!("the new process serves, and this one stops"),
-///     Err(error) => println!("this process goes on: {error}"),
+///     Err(error) if error.is_refused() => println!("not now: {error}"),
+///     Err(error) => println!("the new version does not start, and this process goes on: {error}"),
 /// }
 /// # }
 /// ```
@@ -70,7 +71,7 @@ pub async fn hand_over() -> Result<(), HandOverError> {
     }
 }
 
-/// A hand-over did not take place. See [`hand_over`].
+/// A hand-over did not take place. [`hand_over`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandOverError {
     is_refused: bool,

@@ -11,6 +11,53 @@ use crate::listen::{Listener, Peer, Stream};
 /// [`with_handshake`](super::with_handshake).
 ///
 /// Implement it for your own listeners. `accept` returns `None` when a stop was requested and no more clients wait.
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use std::io;
+///
+/// use canstop::http::{Accept, Body, Request, Response, service_fn};
+/// use canstop::{Listener, Peer, Stream};
+///
+/// /// Serves clients on this machine, and closes the connections of others.
+/// struct OnlyLocal(Listener);
+///
+/// impl Accept for OnlyLocal {
+///     type Io = Stream;
+///     type Handshake = Ready<io::Result<Stream>>;
+///
+///     async fn accept(&self) -> Option<io::Result<(Self::Handshake, Peer)>> {
+///         loop {
+///             match self.0.accept().await? {
+///                 Ok((stream, peer)) if peer.address().is_none_or(|address| address.ip().is_loopback()) => {
+///                     return Some(Ok((ready(Ok(stream)), peer)));
+///                 }
+///                 Ok(_) => {}
+///                 Err(error) => return Some(Err(error)),
+///             }
+///         }
+///     }
+/// }
+///
+/// async fn serve(listener: Listener) -> io::Result<()> {
+///     let hello = service_fn(|_: Request<Body>| async { Response::new("hello".to_owned()) });
+///     canstop::http::serve(OnlyLocal(listener), hello).await
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(serve(listener));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+/// # assert!(answer.ends_with("hello"), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 pub trait Accept: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
@@ -53,6 +100,8 @@ impl Accept for Listener {
 }
 
 /// A listener whose connections start with a handshake, made by [`with_handshake`](super::with_handshake).
+///
+/// [`with_handshake`](super::with_handshake) has an example.
 #[derive(Debug)]
 pub struct WithHandshake<F> {
     listener: Listener,
@@ -62,10 +111,36 @@ pub struct WithHandshake<F> {
 /// Starts each connection with a handshake, usually TLS. It runs in the connection's own session, so a slow client
 /// delays no other, and has [`head_timeout`](super::Server::head_timeout) to finish.
 ///
-/// ```ignore
-/// let acceptor = tokio_rustls::TlsAcceptor::from(config);
-/// let listener = canstop::http::with_handshake(listener, move |stream| acceptor.accept(stream));
-/// canstop::http::serve(listener, app).await
+/// ```
+/// use std::io;
+///
+/// use canstop::http::{Body, Request, Response, service_fn};
+/// use canstop::{Listener, Stream};
+///
+/// /// In place of `TlsAcceptor::accept` of tokio-rustls.
+/// async fn handshake(stream: Stream) -> io::Result<Stream> {
+///     Ok(stream)
+/// }
+///
+/// async fn serve(listener: Listener) -> io::Result<()> {
+///     let hello = service_fn(|_: Request<Body>| async { Response::new("hello".to_owned()) });
+///     let listener = canstop::http::with_handshake(listener, handshake);
+///     canstop::http::serve(listener, hello).await
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(serve(listener));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+/// # assert!(answer.ends_with("hello"), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
 /// ```
 pub fn with_handshake<F, H, T>(listener: Listener, handshake: F) -> WithHandshake<F>
 where

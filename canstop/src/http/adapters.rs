@@ -12,6 +12,8 @@ use tower_service::Service;
 use super::body::Body;
 
 /// A plain function as a service, made by [`service_fn`].
+///
+/// [`service_fn`] has an example.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceFn<F>(F);
 
@@ -49,6 +51,32 @@ mod sealed {
 }
 
 /// What a plain function may return: a response, or a `Result` of one. It cannot be implemented outside this crate.
+///
+/// ```
+/// use canstop::http::{Body, Request, Response, service_fn};
+///
+/// /// An error is logged and answered with 500.
+/// async fn order(request: Request<Body>) -> Result<Response<String>, &'static str> {
+///     match request.uri().path() {
+///         "/orders" => Ok(Response::new("no orders".to_owned())),
+///         _ => Err("there is no such page"),
+///     }
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(canstop::http::serve(listener, service_fn(order)));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+/// # assert!(answer.ends_with(""), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 pub trait Answer: sealed::Sealed {
     /// The response's body.
     type Body;
@@ -122,11 +150,59 @@ where
 }
 
 /// A service for hyper's own body, made by [`incoming`].
+///
+/// [`incoming`] has an example.
 #[derive(Clone, Copy, Debug)]
 pub struct TakesIncoming<S>(S);
 
 /// Adapts a tower service for hyper's own body, `Request<hyper::body::Incoming>`. Such a body has no
 /// [`body_timeout`](super::Server::body_timeout).
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::future::{Ready, ready};
+/// use std::task::{Context, Poll};
+///
+/// use canstop::http::{Request, Response};
+/// use hyper::body::{Body, Incoming};
+/// use tower_service::Service;
+///
+/// /// A service that names hyper's body.
+/// #[derive(Clone)]
+/// struct HasBody;
+///
+/// impl Service<Request<Incoming>> for HasBody {
+///     type Response = Response<String>;
+///     type Error = Infallible;
+///     type Future = Ready<Result<Response<String>, Infallible>>;
+///
+///     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+///         ready(Ok(Response::new(format!("{}", !request.body().is_end_stream()))))
+///     }
+/// }
+///
+/// async fn serve(listener: canstop::Listener) -> std::io::Result<()> {
+///     canstop::http::serve(listener, canstop::http::incoming(HasBody)).await
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(serve(listener));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+/// # assert!(answer.ends_with("false"), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 pub fn incoming<S: Service<Request<Incoming>>>(service: S) -> TakesIncoming<S> {
     TakesIncoming(service)
 }

@@ -22,6 +22,37 @@ pub(super) const PROGRESS: u64 = 16 * 1024;
 ///
 /// It is hyper's body with the limits of the server: if the client stalls, it ends with an error for which
 /// [`BodyError::is_stalled`] is true.
+///
+/// ```
+/// use canstop::http::{Body, Request, Response, StatusCode};
+/// use http_body_util::BodyExt;
+///
+/// async fn echo(request: Request<Body>) -> Response<String> {
+///     match request.into_body().collect().await {
+///         Ok(body) => Response::new(String::from_utf8_lossy(&body.to_bytes()).into_owned()),
+///         Err(error) => {
+///             let mut response = Response::new(error.to_string());
+///             let stalled = error.is_stalled();
+///             *response.status_mut() = if stalled { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
+///             response
+///         }
+///     }
+/// }
+/// # use canstop::testing::{Clock, Harness};
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// # let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr().unwrap();
+/// # canstop::spawn_session!(canstop::http::serve(listener, canstop::http::service_fn(echo)));
+/// # let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// # client.write_all(b"POST / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\ncontent-length: 6\r\n\r\napples").await.unwrap();
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await.unwrap();
+/// # assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+/// # assert!(answer.ends_with("apples"), "{answer}");
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 pub struct Body {
     incoming: Incoming,
     watch: Option<Watch>,
@@ -157,6 +188,8 @@ impl fmt::Debug for Body {
 }
 
 /// Why a [`Body`] ended early.
+///
+/// [`Body`] has an example.
 #[derive(Debug)]
 pub struct BodyError(Reason);
 

@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 use crate::session::{NotAResult, Session, site_of};
 
 /// What [`upgrade`] returns: the callback for an upgrade.
+///
+/// [`upgrade`] has an example.
 pub type OnUpgrade<T> = Box<dyn FnOnce(T) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 thread_local! {
@@ -34,10 +36,21 @@ pub(super) struct HasSession;
 /// if the client never upgrades, it ends. It belongs to the handler's service, is named by the line that calls this,
 /// and can listen for the stop with [`Lifecycle::current`](crate::Lifecycle::current).
 ///
-/// ```ignore
+/// ```
+/// # struct WebSocket;
+/// # struct WebSocketUpgrade;
+/// # struct Response;
+/// # impl WebSocketUpgrade {
+/// #     fn on_upgrade<F: Future>(self, _: impl FnOnce(WebSocket) -> F) -> Response { Response }
+/// # }
+/// # async fn talk(_: WebSocket) {}
 /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
 ///     upgrade.on_upgrade(canstop::http::upgrade(|socket| talk(socket)))
 /// }
+/// # canstop::testing::Harness::new().run(async |mut sup| {
+/// #     chat(WebSocketUpgrade).await;
+/// #     assert!(sup.stop().await.is_clean());
+/// # });
 /// ```
 ///
 /// # Panics

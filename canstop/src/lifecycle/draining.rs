@@ -11,6 +11,28 @@ use crate::session::Hub;
 /// Completes when the stop of the program is requested.
 ///
 /// Made by [`Lifecycle::draining`](super::Lifecycle::draining). It may be polled again after it was ready.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Lifecycle, Signal};
+///
+/// /// Leaves the load balancer as soon as the program drains, and serves on until it is signalled.
+/// #[canstop::service]
+/// async fn member(lifecycle: Lifecycle) {
+///     lifecycle.draining().await;
+///     assert!(lifecycle.is_draining() && !lifecycle.is_stopping());
+///     println!("the load balancer should send no more");
+///     lifecycle.stopping().await;
+/// }
+///
+/// Harness::new().drain_delay(Duration::from_secs(2)).run(async |mut sup| {
+///     sup.start(member());
+///     sup.signal(Signal::Terminate);
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Draining {
     hub: &'static Hub,

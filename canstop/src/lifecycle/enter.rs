@@ -12,6 +12,8 @@ use crate::session::{EnteredRuntime, EnteredScope, Scope};
 /// Several on one thread may be dropped in any order; the thread leaves all of them when the last one that
 /// was entered is dropped. A guard of tokio's own `Handle::enter`, taken while this one is held, must be
 /// dropped before it.
+///
+/// [`Lifecycle::enter`](super::Lifecycle::enter) has an example.
 #[derive(Debug)]
 #[must_use = "the thread leaves the supervisor when this is dropped"]
 pub struct EnterGuard {

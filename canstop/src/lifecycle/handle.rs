@@ -143,6 +143,27 @@ impl Lifecycle {
 
     /// When the program ends, whatever is still running; `None` before its stop was requested. See
     /// [`deadline`](Self::deadline) for the end of this service's own step.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use canstop::testing::Harness;
+    /// use canstop::Lifecycle;
+    ///
+    /// /// Asks for as many rows as there is time for.
+    /// #[canstop::service]
+    /// async fn export(lifecycle: Lifecycle) {
+    ///     assert_eq!(lifecycle.program_deadline(), None);
+    ///     lifecycle.stopping().await;
+    ///     let rest = lifecycle.program_deadline().unwrap() - tokio::time::Instant::now();
+    ///     assert!(rest <= Duration::from_secs(5));
+    /// }
+    ///
+    /// Harness::new().grace(Duration::from_secs(5)).run(async |mut sup| {
+    ///     sup.start(export());
+    ///     assert!(sup.stop().await.is_clean());
+    /// });
+    /// ```
     #[must_use]
     pub fn program_deadline(&self) -> Option<Instant> {
         self.scope.hub.program_deadline()
@@ -202,6 +223,22 @@ impl Lifecycle {
 
     /// A token that is cancelled when the stop is requested, for libraries that take one. To cancel the token itself
     /// stops nothing else.
+    ///
+    /// ```
+    /// use canstop::testing::Harness;
+    /// use canstop::Lifecycle;
+    ///
+    /// #[canstop::service]
+    /// async fn consumer(lifecycle: Lifecycle) {
+    ///     // As a library takes it.
+    ///     lifecycle.token().cancelled_owned().await;
+    /// }
+    ///
+    /// Harness::new().run(async |mut sup| {
+    ///     sup.start(consumer());
+    ///     assert!(sup.stop().await.is_clean());
+    /// });
+    /// ```
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         let token = self.scope.token().child_token();
@@ -212,6 +249,23 @@ impl Lifecycle {
     }
 
     /// Requests the stop of the whole program. The reason is reported, and is part of the last line.
+    ///
+    /// ```
+    /// use canstop::testing::Harness;
+    /// use canstop::{Cause, Exit, Lifecycle};
+    ///
+    /// #[canstop::service]
+    /// async fn licence(lifecycle: Lifecycle) {
+    ///     lifecycle.shutdown("the licence has expired");
+    /// }
+    ///
+    /// Harness::new().run(async |mut sup| {
+    ///     sup.start(licence());
+    ///     let report = sup.wait().await;
+    ///     assert_eq!(report.exit, Exit::Clean);
+    ///     assert_eq!(report.cause, Cause::Requested("the licence has expired".to_owned()));
+    /// });
+    /// ```
     pub fn shutdown(&self, reason: impl Into<String>) {
         self.scope.hub.request_shutdown(reason.into());
     }
@@ -242,6 +296,18 @@ impl fmt::Debug for Lifecycle {
 }
 
 /// There is no supervisor here. See [`Lifecycle::try_current`].
+///
+/// ```
+/// use canstop::Lifecycle;
+///
+/// /// A library's function, which also runs in programs without canstop.
+/// fn is_stopping() -> bool {
+///     Lifecycle::try_current().is_ok_and(|lifecycle| lifecycle.is_stopping())
+/// }
+///
+/// assert!(!is_stopping());
+/// println!("{}", Lifecycle::try_current().unwrap_err());
+/// ```
 #[derive(Debug)]
 pub struct OutsideSupervisor(());
 

@@ -6,6 +6,8 @@ use crate::machine::Input;
 use crate::session::Hub;
 
 /// Keeps the program from being ready until it is dropped. See [`Lifecycle::hold_ready`](crate::Lifecycle::hold_ready).
+///
+/// [`Lifecycle::hold_ready`](crate::Lifecycle::hold_ready) has an example.
 #[derive(Debug)]
 #[must_use = "the program may be ready again when this is dropped"]
 pub struct ReadyHold {

@@ -14,6 +14,32 @@ use crate::session::{Scope, is_polled_directly};
 ///
 /// Made by [`Lifecycle::stopping`](super::Lifecycle::stopping). It may be polled again after it was
 /// ready.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::Lifecycle;
+/// use canstop::testing::Harness;
+/// use tokio::time::interval;
+///
+/// #[canstop::service]
+/// async fn ticker(lifecycle: Lifecycle) {
+///     let mut ticks = interval(Duration::from_secs(1));
+///     let mut stopping = lifecycle.stopping();
+///     loop {
+///         tokio::select! {
+///             _ = ticks.tick() => println!("tick"),
+///             () = &mut stopping => break,
+///         }
+///     }
+/// }
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.start(ticker());
+///     sup.advance(Duration::from_secs(3)).await;
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Stopping {
     scope: &'static Scope,
@@ -74,6 +100,21 @@ pin_project! {
     /// Runs a future until it is done or a stop is requested, whichever is first.
     ///
     /// Made by [`Lifecycle::run_until_stopping`](super::Lifecycle::run_until_stopping).
+    ///
+    /// ```
+    /// use std::future::{pending, ready};
+    ///
+    /// use canstop::testing::Harness;
+    /// use canstop::{Lifecycle, Service};
+    ///
+    /// Harness::new().run(async |mut sup| {
+    ///     sup.start(Service::new("worker", |lifecycle: Lifecycle| async move {
+    ///         assert_eq!(lifecycle.run_until_stopping(ready(1)).await, Some(1));
+    ///         assert_eq!(lifecycle.run_until_stopping(pending::<u32>()).await, None);
+    ///     }));
+    ///     assert!(sup.stop().await.is_clean());
+    /// });
+    /// ```
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     #[derive(Debug)]
     pub struct RunUntilStopping<F> {

@@ -6,6 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// An address to listen on.
+///
+/// ```
+/// use canstop::{Address, ListenAddress};
+///
+/// let addresses = "127.0.0.1:8080, localhost:8081, unix:/run/shop.sock".addresses().unwrap();
+/// assert_eq!(addresses[0], Address::Tcp(([127, 0, 0, 1], 8080).into()));
+/// assert_eq!(addresses[1], Address::Host("localhost:8081".to_owned()));
+/// assert_eq!(addresses[2], Address::Unix("/run/shop.sock".into()));
+/// assert_eq!(addresses[2].to_string(), "unix:/run/shop.sock");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -17,7 +27,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// Parses an address as [`listen`](super::listen()) does.
+/// As [`listen`](super::listen()) reads it.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,6 +44,23 @@ mod sealed {
 }
 
 /// The types that [`listen`](super::listen()) accepts as an address. It cannot be implemented outside this crate.
+///
+/// ```
+/// use std::net::{Ipv4Addr, SocketAddr};
+///
+/// use canstop::ListenAddress;
+///
+/// /// Any of these can be passed to [`canstop::listen`].
+/// fn count(address: impl ListenAddress) -> usize {
+///     address.addresses().map_or(0, |addresses| addresses.len())
+/// }
+///
+/// assert_eq!(count("127.0.0.1:8080,[::1]:8080"), 2);
+/// assert_eq!(count((Ipv4Addr::LOCALHOST, 8080)), 1);
+/// assert_eq!(count(vec![SocketAddr::from(([127, 0, 0, 1], 8080))]), 1);
+/// assert_eq!(count(std::path::Path::new("/run/shop.sock")), 1);
+/// assert_eq!("127.0.0.1".addresses().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no address to listen on",
     note = "write \"host:port\", several with commas between them, a `SocketAddr` or a slice of them, or the path of a \

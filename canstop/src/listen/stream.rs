@@ -19,6 +19,28 @@ use tokio::sync::OwnedSemaphorePermit;
 ///
 /// It reads and writes as the socket inside does. Until it is dropped it counts towards the
 /// [`limit`](super::Listener::limit) of its listener.
+///
+/// ```
+/// use canstop::testing::{Clock, Harness};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tokio::net::TcpStream;
+///
+/// Harness::new().clock(Clock::Real).run(async |mut sup| {
+///     let listener = canstop::listen("greeter", "127.0.0.1:0").await.unwrap();
+///     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+///
+///     let (mut stream, peer) = listener.accept().await.unwrap().unwrap();
+///     stream.set_nodelay(true).unwrap();
+///     assert_eq!(stream.as_tcp().unwrap().peer_addr().ok(), peer.address());
+///     stream.write_all(b"hello").await.unwrap();
+///     drop(stream);
+///
+///     let mut received = String::new();
+///     client.read_to_string(&mut received).await.unwrap();
+///     assert_eq!(received, "hello");
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
@@ -132,6 +154,27 @@ impl std::os::fd::AsFd for Stream {
 }
 
 /// The other end of a connection, for log lines and for rules by address.
+///
+/// ```
+/// use std::net::IpAddr;
+///
+/// use canstop::Peer;
+///
+/// /// What a client may do depends on where it comes from. One on a Unix socket is on this machine.
+/// fn is_local(peer: &Peer) -> bool {
+///     peer.address().map(|address| address.ip()).is_none_or(|ip: IpAddr| ip.is_loopback())
+/// }
+///
+/// # use canstop::testing::{Clock, Harness};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// let listener = canstop::listen("greeter", "127.0.0.1:0").await.unwrap();
+/// let client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+/// let (_stream, peer) = listener.accept().await.unwrap().unwrap();
+/// assert!(is_local(&peer));
+/// assert_eq!(peer.to_string(), client.local_addr().unwrap().to_string());
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Peer(pub(super) PeerKind);
 

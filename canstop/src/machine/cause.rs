@@ -4,6 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 /// A signal that asks the program to stop.
+///
+/// ```
+/// use canstop::{Exit, Signal};
+///
+/// assert_eq!(Signal::Terminate.to_string(), "SIGTERM");
+/// assert_eq!(Exit::Forced(Signal::Terminate).code(), 128 + Signal::Terminate.number());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Signal {
@@ -39,6 +46,17 @@ impl fmt::Display for Signal {
 
 /// What asked the program to stop. The first one is kept; a later, graver one shows in the
 /// [exit code](crate::Exit).
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Cause, Lifecycle};
+///
+/// Harness::new().run(async |mut sup| {
+///     Lifecycle::current().shutdown("the licence has expired");
+///     let report = sup.stop().await;
+///     assert_eq!(report.cause, Cause::Requested("the licence has expired".to_owned()));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -73,6 +91,21 @@ pub enum Cause {
 }
 
 /// How a service exceeded its limit of failures.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Cause, Service};
+///
+/// Harness::new().run(async |mut sup| {
+///     let broken = Service::new("broken", |_| async { Err::<(), _>("the disk is full") });
+///     sup.start(broken.limit(1, Duration::from_secs(30)));
+///     let cause = sup.wait().await.cause;
+///     let Cause::ServiceFailed { limit: Some(exceeded), .. } = cause else { panic!("{cause}") };
+///     assert_eq!(exceeded.to_string(), "failed 2 times in 30s, more than its limit of 1");
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitExceeded {

@@ -10,6 +10,21 @@ use super::report::{Report, Straggler};
 use super::source::SettingSource;
 
 #[doc = include_str!("../../docs/events.md")]
+///
+/// # Example
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Event, Service};
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.start(Service::new("database", |lifecycle| async move { lifecycle.stopping().await }));
+///     assert!(sup.stop().await.is_clean());
+///     let kinds = sup.events().iter().map(Event::kind).filter(|kind| kind.starts_with("service_"));
+///     let kinds: Vec<_> = kinds.collect();
+///     assert_eq!(kinds, ["service_started", "service_ready", "service_stopping", "service_ended"]);
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

@@ -65,6 +65,20 @@ pub(crate) enum Input {
 }
 
 /// How a run of a service, or a session, ended.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Event, ExitReason, Restart, Service};
+///
+/// Harness::new().run(async |mut sup| {
+///     let broken = Service::new("broken", |_| async { Err::<(), _>("the disk is full") });
+///     sup.start(broken.restart(Restart::Never));
+///     let ended = sup.wait_for(|event| matches!(event, Event::ServiceEnded { .. })).await;
+///     let Event::ServiceEnded { reason, .. } = ended else { unreachable!() };
+///     assert_eq!(reason, ExitReason::Failed("the disk is full".to_owned()));
+///     assert_eq!(reason.error(), Some("the disk is full"));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitReason {

@@ -63,6 +63,19 @@ impl Report {
 }
 
 /// How one service ended.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Service, ServiceOutcome};
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.start(Service::new("database", |lifecycle| async move { lifecycle.stopping().await }));
+///     let report = sup.stop().await;
+///     let database = &report.services[0];
+///     assert_eq!((database.name.as_str(), database.outcome), ("database", Some(ServiceOutcome::Stopped)));
+///     assert_eq!((database.restarts, &database.last_error), (0, &None));
+/// });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceReport {
@@ -78,6 +91,25 @@ pub struct ServiceReport {
 
 /// Something that was still there when its time was up. Sessions of one place that do the same are
 /// one straggler.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Activity, StragglerKind, spawn_session};
+/// use tokio::time::sleep;
+///
+/// Harness::new().run(async |mut sup| {
+///     for _ in 0..3 {
+///         spawn_session!(sleep(Duration::from_secs(60)));
+///     }
+///     let report = sup.stop().await;
+///     let [straggler] = &report.stragglers[..] else { panic!("{report}") };
+///     assert_eq!((straggler.kind, straggler.count), (StragglerKind::Session, 3));
+///     assert_eq!(straggler.activity, Activity::Waiting);
+///     println!("{}", straggler.location.unwrap()); // src/main.rs:10
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Straggler {
@@ -105,6 +137,17 @@ pub struct Straggler {
 }
 
 /// What kind of thing a [`Straggler`] is.
+///
+/// ```
+/// use canstop::{Report, StragglerKind};
+///
+/// /// A client has no answer, or an answer that is not complete.
+/// fn cut_requests(report: &Report) -> u64 {
+///     let requests = report.stragglers.iter().filter(|straggler| straggler.kind == StragglerKind::Request);
+///     requests.map(|straggler| straggler.count).sum()
+/// }
+/// # canstop::testing::Harness::new().run(async |mut sup| assert_eq!(cut_requests(&sup.stop().await), 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StragglerKind {
@@ -123,6 +166,20 @@ pub enum StragglerKind {
 }
 
 /// What a [`Straggler`] was doing when its time was up.
+///
+/// ```
+/// use canstop::{Activity, Straggler};
+///
+/// fn advice(straggler: &Straggler) -> &'static str {
+///     match straggler.activity {
+///         Activity::Waiting => "give it a longer grace, or let it listen for the stop",
+///         Activity::Blocking { .. } => "put the blocking call into `spawn_blocking_session!`",
+///         Activity::Queued => "find out what held every worker",
+///         _ => "",
+///     }
+/// }
+/// # drop(advice);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Activity {

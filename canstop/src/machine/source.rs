@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// A place where programs run that has rules of its own about how they stop.
+///
+/// ```
+/// use canstop::Platform;
+///
+/// assert_eq!(Platform::Kubernetes.to_string(), "Kubernetes");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Platform {
@@ -28,6 +34,19 @@ impl fmt::Display for Platform {
 }
 
 /// Where the value of a setting comes from; a later one in this list beats an earlier one.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Event, SettingSource, Signal};
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.signal(Signal::Terminate);
+///     let _ = sup.stop().await;
+///     let stop = sup.events().iter().find(|event| matches!(event, Event::StopRequested { .. }));
+///     let Some(Event::StopRequested { grace_source, .. }) = stop else { panic!("it has stopped") };
+///     assert_ne!(*grace_source, SettingSource::Environment("CANSTOP_GRACE"));
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingSource {

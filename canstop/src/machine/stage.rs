@@ -27,6 +27,16 @@ pub(crate) enum Request {
 }
 
 /// How a service ended.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Service, ServiceOutcome};
+///
+/// Harness::new().run(async |mut sup| {
+///     let import = sup.start(Service::once("import", |_| async { println!("imported") }));
+///     assert_eq!(import.wait().await, ServiceOutcome::Done);
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceOutcome {

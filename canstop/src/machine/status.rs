@@ -4,6 +4,20 @@ use super::service::Service;
 use super::stage::{ServiceOutcome, Stage};
 
 /// How far a service has come.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Event, Service, ServiceOutcome, ServiceState};
+///
+/// Harness::new().run(async |mut sup| {
+///     let database = Service::new("database", |lifecycle| async move { lifecycle.stopping().await });
+///     let database = sup.start(database);
+///     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
+///     assert_eq!(database.status().state, ServiceState::Ready);
+///     database.stop().await;
+///     assert_eq!(database.status().state, ServiceState::Over(ServiceOutcome::Stopped));
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceState {

@@ -41,6 +41,23 @@ pub fn events() -> Events {
 }
 
 /// The stream of events, made by [`events`]. It implements [`Stream`].
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Event, Service};
+///
+/// Harness::new().run(async |mut sup| {
+///     let mut events = canstop::events();
+///     sup.start(Service::new("database", |lifecycle| async move { lifecycle.stopping().await }));
+///     while let Some(event) = events.next().await {
+///         if let Event::ServiceReady { service, .. } = event {
+///             assert_eq!(service, "database");
+///             break;
+///         }
+///     }
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[derive(Debug)]
 #[must_use = "events are read with `next`"]
 pub struct Events(EventReader);

@@ -31,6 +31,28 @@ pub fn metrics() -> Metrics {
 }
 
 /// The program's numbers at one moment, made by [`metrics()`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Event, Service, ServiceState, spawn_session};
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.start(Service::new("database", |lifecycle| async move { lifecycle.stopping().await }));
+///     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
+///     let import = spawn_session!(tokio::time::sleep(Duration::from_secs(1)));
+///
+///     let metrics = canstop::metrics();
+///     assert_eq!((metrics.services[0].service.as_str(), metrics.services[0].state), ("database", ServiceState::Ready));
+///     assert_eq!((metrics.sessions[0].alive, metrics.sessions_started, metrics.sessions_finished), (1, 1, 0));
+///     assert!(metrics.to_string().contains("canstop_sessions_started_total 1"));
+///
+///     import.await.unwrap();
+///     assert_eq!(canstop::metrics().sessions_finished, 1);
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -62,6 +84,8 @@ pub struct Metrics {
 }
 
 /// One service's numbers, and its children's.
+///
+/// [`Metrics`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceMetrics {
@@ -74,6 +98,8 @@ pub struct ServiceMetrics {
 }
 
 /// The live sessions of one site that one service, or its children, own.
+///
+/// [`Metrics`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionMetrics {
@@ -86,6 +112,18 @@ pub struct SessionMetrics {
 }
 
 /// The requests that one service, or its children, serve on one route.
+///
+/// ```
+/// let requests = |route: &str| {
+///     let metrics = canstop::metrics();
+///     let of_route = metrics.requests.iter().filter(|requests| requests.route.as_deref() == Some(route));
+///     of_route.map(|requests| requests.running).sum::<u64>()
+/// };
+/// # canstop::testing::Harness::new().run(async |mut sup| {
+/// assert_eq!(requests("/orders/{id}"), 0);
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestMetrics {
@@ -99,6 +137,18 @@ pub struct RequestMetrics {
 }
 
 /// The connections that wait for one listener, or for those of its name.
+///
+/// ```
+/// # use canstop::testing::{Clock, Harness};
+/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+/// let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
+/// for queue in canstop::metrics().accept_queues {
+///     println!("{} clients wait at {}", queue.waiting, queue.listener);
+/// }
+/// # drop(listener);
+/// # assert!(sup.stop().await.is_clean());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AcceptQueueMetrics {

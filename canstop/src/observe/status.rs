@@ -40,6 +40,29 @@ pub fn status() -> Status {
 
 /// The tree of services and sessions at one moment, made by [`status`]. Its `Display` shows children and sessions
 /// below their service.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canstop::testing::Harness;
+/// use canstop::{Event, Service, ServiceState, spawn_session};
+///
+/// Harness::new().run(async |mut sup| {
+///     sup.start(Service::new("database", |lifecycle| async move { lifecycle.stopping().await }));
+///     sup.wait_for(|event| matches!(event, Event::ServiceReady { .. })).await;
+///     let import = spawn_session!("import", tokio::time::sleep(Duration::from_secs(1)));
+///
+///     let status = canstop::status();
+///     let [database] = &status.services[..] else { panic!("{status}") };
+///     assert_eq!((database.name.as_str(), database.state), ("database", ServiceState::Ready));
+///     let [session] = &status.sessions[..] else { panic!("{status}") };
+///     assert_eq!((session.name, session.count, &session.owner), (Some("import"), 1, &None));
+///
+///     import.await.unwrap();
+///     assert!(canstop::status().sessions.is_empty());
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -50,6 +73,8 @@ pub struct Status {
 }
 
 /// The state of one service.
+///
+/// [`Status`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceStatus {
@@ -68,6 +93,8 @@ pub struct ServiceStatus {
 }
 
 /// The live sessions of one site that one service, or the root, owns.
+///
+/// [`Status`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionStatus {

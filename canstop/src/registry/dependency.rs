@@ -7,6 +7,24 @@ use crate::machine::Reference;
 /// Something that names a service: the service function itself, or a service's name.
 ///
 /// `Marker` only distinguishes the implementations, and is always inferred.
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Lifecycle, Service};
+///
+/// #[canstop::service]
+/// async fn database(lifecycle: Lifecycle) {
+///     lifecycle.stopping().await;
+/// }
+///
+/// Harness::new().run(async |mut sup| {
+///     let service = |name| Service::new(name, |lifecycle: Lifecycle| async move { lifecycle.stopping().await });
+///     sup.start(database());
+///     sup.start(service("cache").after(database));
+///     sup.start(service("http").after(database).after("cache"));
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a service",
     label = "not a service function",

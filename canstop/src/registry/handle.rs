@@ -181,6 +181,18 @@ impl fmt::Debug for ServiceHandle {
 }
 
 /// Why a service was not restarted. See [`ServiceHandle::restart`].
+///
+/// ```
+/// use canstop::testing::Harness;
+/// use canstop::{Service, ServiceOutcome};
+///
+/// Harness::new().run(async |mut sup| {
+///     let import = sup.start(Service::new("import", |_| async {}));
+///     import.wait().await;
+///     let error = import.restart().await.unwrap_err();
+///     assert_eq!(error.outcome(), Some(ServiceOutcome::Done));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartError {
     service: String,

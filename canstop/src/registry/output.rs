@@ -22,6 +22,36 @@ mod sealed {
 
 /// What a service may return: `()`, `!`, or a `Result` of these whose error can be boxed,
 /// as `anyhow::Error` and every `Error + Send + Sync` can.
+///
+/// ```
+/// use std::io;
+///
+/// use canstop::Lifecycle;
+///
+/// #[canstop::service]
+/// async fn plain(lifecycle: Lifecycle) {
+///     lifecycle.stopping().await;
+/// }
+///
+/// #[canstop::service]
+/// async fn fallible(lifecycle: Lifecycle) -> io::Result<()> {
+///     lifecycle.stopping().await;
+///     Ok(())
+/// }
+///
+/// /// Ends only with an error; `cancel` drops it at the stop.
+/// #[canstop::service(cancel)]
+/// async fn endless() -> anyhow::Result<std::convert::Infallible> {
+///     std::future::pending().await
+/// }
+///
+/// canstop::testing::Harness::new().run(async |mut sup| {
+///     sup.start(plain());
+///     sup.start(fallible());
+///     sup.start(endless());
+///     assert!(sup.stop().await.is_clean());
+/// });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a service cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",
@@ -77,6 +107,14 @@ where
 ///
 /// `Kind` distinguishes errors that convert to a `Box<dyn Error>` from those that are already boxed in another form.
 /// The compiler infers it.
+///
+/// ```standalone_crate
+/// #[canstop::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     println!("{} bytes", "three".parse::<u32>().unwrap_or(3));
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`main` cannot return `{Self}`",
     label = "return `()`, `!`, or `Result<(), E>`",

@@ -335,6 +335,15 @@ impl<R> fmt::Debug for Service<R> {
 }
 
 /// A service with any type of output.
+///
+/// ```
+/// use canstop::{Lifecycle, Service};
+///
+/// let plain = Service::new("plain", |lifecycle: Lifecycle| async move { lifecycle.stopping().await });
+/// let fallible = Service::new("fallible", |_| async { std::io::Result::Ok(()) });
+/// let services = [plain.into_any(), fallible.into_any()];
+/// assert_eq!(services.map(|service| service.name().to_owned()), ["plain", "fallible"]);
+/// ```
 #[must_use = "a service does nothing until it is started"]
 pub struct AnyService {
     pub(crate) spec: ServiceSpec,
