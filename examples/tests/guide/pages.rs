@@ -4,41 +4,49 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Pages that may show code that is not compiled: that of crates one comes from.
+/// Pages that show code of the crates that a program comes from. `tests/migration` compiles it.
 const FROM_OTHERS: [&str; 3] = ["migration.md", "migration-web.md", "migration-supervisors.md"];
 
-struct Page {
+pub(crate) struct Page {
     name: String,
-    text: String,
+    /// From the root of the repository.
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
-struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// As `page:line`.
     place: String,
-    info: &'a str,
-    text: String,
+    pub(crate) info: &'a str,
+    pub(crate) text: String,
 }
 
 /// The pages of the guide itself; those that are links to other documents have tests of their own.
-fn pages() -> Vec<Page> {
-    let folder = repository().join("canstop/docs/guide");
+pub(crate) fn pages() -> Vec<Page> {
+    let folder = "canstop/docs/guide";
     let mut pages = Vec::new();
-    for entry in fs::read_dir(&folder).expect("the guide is a folder") {
+    for entry in fs::read_dir(repository().join(folder)).expect("the guide is a folder") {
         let path = entry.expect("it can be listed").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".md") && !path.is_symlink() {
-            pages.push(Page { name, text: read(&path) });
+            pages.push(page(&format!("{folder}/{name}")));
         }
     }
     assert!(pages.len() > 10, "only {} pages", pages.len());
     pages
 }
 
-fn repository() -> PathBuf {
+/// A page, by its path from the root of the repository.
+pub(crate) fn page(path: &str) -> Page {
+    let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+    Page { name, path: path.to_owned(), text: read(&repository().join(path)) }
+}
+
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -55,7 +63,7 @@ fn sources(folder: &Path, end: &str, found: &mut Vec<String>) {
 }
 
 impl Page {
-    fn blocks(&self) -> Vec<Block<'_>> {
+    pub(crate) fn blocks(&self) -> Vec<Block<'_>> {
         let mut blocks = Vec::new();
         let mut lines = self.text.lines().enumerate();
         while let Some((index, line)) = lines.next() {
@@ -97,6 +105,19 @@ fn only_the_code_of_other_crates_is_not_compiled() {
             assert!(is_compiled || may_be_not, "{} is not compiled", block.place);
         }
     }
+}
+
+#[test]
+fn the_code_of_other_crates_is_compiled_in_a_package_of_its_own() {
+    let mut code = Vec::new();
+    sources(&repository().join("tests/migration"), ".rs", &mut code);
+    let pages = pages();
+    let mut count = 0;
+    for block in pages.iter().flat_map(Page::blocks).filter(|block| block.info.contains("ignore")) {
+        count += 1;
+        assert!(code.iter().any(|code| code.contains(&block.text)), "tests/migration does not contain {}", block.place);
+    }
+    assert!(count >= 7, "{count} such blocks");
 }
 
 #[test]
