@@ -46,6 +46,7 @@ pub fn metrics() -> Metrics {
 ///     let metrics = canstop::metrics();
 ///     assert_eq!((metrics.services[0].service.as_str(), metrics.services[0].state), ("database", ServiceState::Ready));
 ///     assert_eq!((metrics.sessions[0].alive, metrics.sessions_started, metrics.sessions_finished), (1, 1, 0));
+///     assert!(metrics.requests.is_empty() && metrics.accept_queues.is_empty());
 ///     assert!(metrics.to_string().contains("canstop_sessions_started_total 1"));
 ///
 ///     import.await.unwrap();
@@ -113,17 +114,7 @@ pub struct SessionMetrics {
 
 /// The requests that one service, or its children, serve on one route.
 ///
-/// ```
-/// let requests = |route: &str| {
-///     let metrics = canstop::metrics();
-///     let of_route = metrics.requests.iter().filter(|requests| requests.route.as_deref() == Some(route));
-///     of_route.map(|requests| requests.running).sum::<u64>()
-/// };
-/// # canstop::testing::Harness::new().run(async |mut sup| {
-/// assert_eq!(requests("/orders/{id}"), 0);
-/// # assert!(sup.stop().await.is_clean());
-/// # });
-/// ```
+/// [`Metrics`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestMetrics {
@@ -138,17 +129,7 @@ pub struct RequestMetrics {
 
 /// The connections that wait for one listener, or for those of its name.
 ///
-/// ```
-/// # use canstop::testing::{Clock, Harness};
-/// # Harness::new().clock(Clock::Real).run(async |mut sup| {
-/// let listener = canstop::listen("http", "127.0.0.1:0").await.unwrap();
-/// for queue in canstop::metrics().accept_queues {
-///     println!("{} clients wait at {}", queue.waiting, queue.listener);
-/// }
-/// # drop(listener);
-/// # assert!(sup.stop().await.is_clean());
-/// # });
-/// ```
+/// [`Metrics`] has an example.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AcceptQueueMetrics {
