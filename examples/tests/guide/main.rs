@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 
+mod commands;
 mod pages;
 mod programs;
 mod testing;

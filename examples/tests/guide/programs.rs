@@ -22,7 +22,7 @@ fn probe(address: &str, path: &str) -> Option<u16> {
     Some(Client::connect(address).ok()?.get(path).ok()?.status)
 }
 
-fn wait_for(address: &str, path: &str, status: u16) {
+pub(crate) fn wait_for(address: &str, path: &str, status: u16) {
     let until = Instant::now() + PATIENCE;
     while probe(address, path) != Some(status) {
         assert!(Instant::now() < until, "{path} is never answered with {status}");
