@@ -282,6 +282,18 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// All that it wrote. Lines of canstop come last on its standard error if the log does not take them in time, as
+    /// on a machine with much other work.
+    fn written(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Returns true if it wrote these words to its log, or to its standard error.
+    #[must_use]
+    pub fn has_written(&self, words: &str) -> bool {
+        self.written().contains(words)
+    }
+
     /// The number that follows these words in the output.
     ///
     /// # Panics
@@ -290,7 +302,8 @@ impl Ended {
     #[must_use]
     #[track_caller]
     pub fn number_after<T: FromStr>(&self, words: &str) -> T {
-        let number = self.stdout.split_once(words).and_then(|(_, after)| after.split_whitespace().next()?.parse().ok());
+        let written = self.written();
+        let number = written.split_once(words).and_then(|(_, after)| after.split_whitespace().next()?.parse().ok());
         number.unwrap_or_else(|| panic!("no number follows {words:?}:\n{self}"))
     }
 
@@ -301,7 +314,8 @@ impl Ended {
     /// If it does not.
     #[track_caller]
     pub fn has_in_order(&self, words: &[&str]) {
-        let mut rest = &self.stdout[..];
+        let written = self.written();
+        let mut rest = &written[..];
         for words in words {
             let Some((_, after)) = rest.split_once(words) else { panic!("{words:?} is not in its order:\n{self}") };
             rest = after;
