@@ -69,7 +69,8 @@ fn a_browser_shows_blocked_threads_and_the_steps_of_a_stop() {
         ("CANSTOP_GRACE", "60s"),
         ("CANSTOP_DRAIN_DELAY", "200ms"),
     ];
-    let mut probe = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_seen"), &["blocks"], &variables);
+    let probe = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_seen"), &["blocks"], &variables);
+    let mut probe = probe.patiently(Duration::from_secs(120));
     probe.wait_for_line(READY);
     wait_for_code(health, "/readyz", 200);
     let text = browser.text(health);
