@@ -183,7 +183,8 @@ impl App {
 
     /// Sets any other option of tokio's builder. The closure is called last, so its settings win. If it sets
     /// `on_thread_start`, canstop recognises the data plane's threads by their runtime instead, which makes each
-    /// spawn of a session a little slower.
+    /// spawn of a session a little slower. If it sets `on_thread_unpark`, the ages of sessions that are spawned after
+    /// a quiet time may be up to a second too high.
     pub fn configure_runtime(mut self, configure: impl FnOnce(&mut Builder) + 'static) -> Self {
         self.configure_runtime.push(Box::new(configure));
         self
@@ -248,7 +249,10 @@ impl App {
         if let Some(worker_threads) = self.worker_threads {
             builder.worker_threads(worker_threads);
         }
-        builder.enable_all().on_thread_start(|| supervisor.adopt_thread());
+        builder
+            .enable_all()
+            .on_thread_start(|| supervisor.adopt_thread())
+            .on_thread_unpark(|| supervisor.thread_wakes());
         for configure in self.configure_runtime {
             configure(&mut builder);
         }
@@ -347,7 +351,11 @@ where
             biased;
             // Once the body is to be dropped, it is not polled again.
             () = drop_main => ExitReason::Dropped,
-            returned = poll_fn(|context| poll_to_end(supervisor, body.as_mut(), context)) => match returned {
+            returned = poll_fn(|context| {
+                // This thread is none of the runtime's.
+                supervisor.thread_wakes();
+                poll_to_end(supervisor, body.as_mut(), context)
+            }) => match returned {
                 None => return ExitReason::Done,
                 Some(Ok(returned)) => name.run(|| reason_of_main(returned)).unwrap_or_else(|panic| panic),
                 Some(Err(panic)) => panic,

@@ -34,8 +34,8 @@ pub(super) const RECOUNT_SOONEST: Duration = Duration::from_millis(1);
 pub(super) const BATCH: usize = 1_024;
 /// How many messages are read before a signal or a timer that they may have come before.
 const BACKLOG: usize = 16 * BATCH;
-/// Every how many ticks the signal handlers are checked.
-const CHECK_HANDLERS_EVERY: u32 = 10;
+/// How often the signal handlers are checked.
+const CHECK_HANDLERS_EVERY: Duration = Duration::from_secs(1);
 
 /// The control plane's state: the machine, and what it decides about.
 pub(crate) struct EventLoop {
@@ -71,8 +71,11 @@ pub(crate) struct EventLoop {
     noted: Exit,
     /// Services that have registered themselves, in a program that links no crate.
     pub(super) not_linked: Vec<String>,
+    ticked: Instant,
     next_tick: Instant,
-    ticks_to_check: u32,
+    /// The length of the present tick: longer while the data plane is quiet.
+    pub(super) tick: Duration,
+    handlers_checked: Instant,
     handler_was_replaced: bool,
     /// Messages of the present turn; kept for its allocation.
     pub(super) batch: Vec<Message>,
@@ -97,6 +100,8 @@ enum Turn {
     Messages,
     Failure(SessionFailure),
     SessionsChanged,
+    /// A thread of the data plane woke up, which was quiet.
+    DataPlaneWoke,
 }
 
 impl EventLoop {
@@ -130,8 +135,10 @@ impl EventLoop {
             now: Time::default(),
             noted: Exit::Clean,
             not_linked: Vec::new(),
+            ticked: clock.began(),
             next_tick: clock.began(),
-            ticks_to_check: CHECK_HANDLERS_EVERY,
+            tick: TICK,
+            handlers_checked: clock.began(),
             handler_was_replaced: false,
             batch: Vec::new(),
         }
@@ -165,8 +172,12 @@ impl EventLoop {
                 _ = inbox.messages.recv_many(&mut self.batch, BATCH) => Turn::Messages,
                 Some(failure) = inbox.failures.recv() => Turn::Failure(failure),
                 () = supervisor.wait_for_change(), if counts => Turn::SessionsChanged,
+                () = supervisor.quiet_ended() => Turn::DataPlaneWoke,
             };
             self.forgive_frozen_time(waits_until);
+            if !matches!(turn, Turn::Timer) {
+                self.resume_ticks();
+            }
             match turn {
                 Turn::Signal(delivery) => self.signal(delivery, inbox),
                 Turn::Timer => self.timer(inbox),
@@ -174,6 +185,7 @@ impl EventLoop {
                 Turn::Messages => self.read_batch(),
                 Turn::Failure(failure) => self.report_failure(failure),
                 Turn::SessionsChanged => self.happened(Input::Wake),
+                Turn::DataPlaneWoke => {}
             }
             self.read_some(inbox, BATCH);
             for _ in 0..BATCH {
@@ -243,14 +255,36 @@ impl EventLoop {
             self.supervisor.ask_for_turns();
             self.watch.tick(self.supervisor, self.clock.began(), now);
             self.look_around();
-            // Ticks that were missed are not made up for.
-            let missed = now.duration_since(self.next_tick).as_nanos() / TICK.as_nanos();
-            self.next_tick += TICK * u32::try_from(missed + 1).unwrap_or(u32::MAX);
-            self.check_handlers();
+            self.plan_tick(now);
+            self.check_handlers(now);
+        } else {
+            self.resume_ticks();
         }
         self.read_some(inbox, BACKLOG);
         if self.wake_is_due() || self.state.watches_sessions() || ticks && self.services.await_sessions() {
             self.happened(Input::Wake);
+        }
+    }
+
+    /// Plans the next tick. While the data plane is quiet, that is a long one, which ends when a thread wakes up.
+    fn plan_tick(&mut self, now: Instant) {
+        self.ticked = now;
+        if self.goes_quiet() {
+            self.tick = self.operations.quiet_tick;
+            self.next_tick = now + self.tick;
+            return;
+        }
+        self.tick = TICK;
+        // Ticks that were missed are not made up for.
+        let missed = now.duration_since(self.next_tick).as_nanos() / TICK.as_nanos();
+        self.next_tick += TICK * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+    }
+
+    /// Something happened: the next tick is no later than it is while something runs.
+    fn resume_ticks(&mut self) {
+        if self.tick > TICK {
+            self.supervisor.end_quiet();
+            self.next_tick = self.next_tick.min((self.ticked + TICK).max(Instant::now()));
         }
     }
 
@@ -259,12 +293,11 @@ impl EventLoop {
     }
 
     /// Reports once that a signal handler was replaced: that signal no longer stops the program.
-    fn check_handlers(&mut self) {
-        self.ticks_to_check -= 1;
-        if self.ticks_to_check > 0 {
+    fn check_handlers(&mut self, now: Instant) {
+        if now.duration_since(self.handlers_checked) < CHECK_HANDLERS_EVERY {
             return;
         }
-        self.ticks_to_check = CHECK_HANDLERS_EVERY;
+        self.handlers_checked = now;
         if self.guard.is_some()
             && !self.handler_was_replaced
             && let Some(signal) = replaced_handler()

@@ -19,11 +19,24 @@ pub(super) struct Workers {
     numbers: Vec<Numbers>,
 }
 
-/// Both are renewed when a worker becomes idle, and every 61 polls.
+/// They are renewed when a worker becomes idle or wakes up, and every 61 polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Numbers {
     parks_and_unparks: u64,
     busy: Duration,
+}
+
+fn numbers(data_plane: &Handle) -> impl Iterator<Item = Numbers> {
+    let metrics = data_plane.metrics();
+    (0..metrics.num_workers()).map(move |worker| Numbers {
+        parks_and_unparks: metrics.worker_park_unpark_count(worker),
+        busy: metrics.worker_total_busy_duration(worker),
+    })
+}
+
+/// Returns true if every worker is idle at this moment.
+pub(super) fn are_all_parked(data_plane: &Handle) -> bool {
+    numbers(data_plane).all(Numbers::is_parked)
 }
 
 impl Numbers {
@@ -40,13 +53,7 @@ impl Workers {
 
     /// Looks at every worker, and returns what there is to report.
     pub(super) fn look(&mut self, now: Time, data_plane: &Handle) -> Option<Event> {
-        let metrics = data_plane.metrics();
-        let numbers: Vec<_> = (0..metrics.num_workers())
-            .map(|worker| Numbers {
-                parks_and_unparks: metrics.worker_park_unpark_count(worker),
-                busy: metrics.worker_total_busy_duration(worker),
-            })
-            .collect();
+        let numbers: Vec<_> = numbers(data_plane).collect();
         let goes_on = |(numbers, before): &(&Numbers, &Numbers)| numbers == before && !numbers.is_parked();
         let busy = numbers.iter().zip(&self.numbers).filter(goes_on).count();
         self.numbers = numbers;

@@ -36,6 +36,8 @@ pub(super) struct Operations {
     pub(super) stall: Duration,
     /// Since when the data plane is reported as stalled.
     pub(super) stalled: Option<Time>,
+    /// The length of a tick while the data plane is quiet.
+    pub(super) quiet_tick: Duration,
     /// Since when listeners do not accept.
     pub(super) accept_stalls: AcceptStalls,
     pub(super) blocked: BlockedThreads,
@@ -68,6 +70,7 @@ impl Operations {
             reported_after: Duration::MAX,
             stall: Duration::MAX,
             stalled: None,
+            quiet_tick: BEAT_EVERY,
             accept_stalls: AcceptStalls::new(Time::default()),
             blocked: BlockedThreads::new(None),
             workers: Workers::new(None),
@@ -105,6 +108,7 @@ impl Operations {
             reported_after: notifier.watchdog().map_or(stall, |limit| stall.min(limit / 2)).saturating_sub(TICK),
             stall,
             stalled: None,
+            quiet_tick: beat_every.max(TICK),
             accept_stalls: AcceptStalls::new(clock.now()),
             blocked: BlockedThreads::new(blocked),
             workers: Workers::new(blocked),
@@ -161,7 +165,7 @@ impl Pulse {
     }
 
     /// Feels it, and asks for the next beat if one is due.
-    pub(super) fn look(&mut self, data_plane: Option<&runtime::Handle>) {
+    pub(super) fn look(&mut self, data_plane: Option<&runtime::Handle>, tick: Duration) {
         let now = self.clock.now();
         // Relaxed: the number is all there is to it.
         let turned = Duration::from_nanos(self.turned.load(Ordering::Relaxed));
@@ -171,7 +175,7 @@ impl Pulse {
             self.heartbeat.turned(now);
             return;
         };
-        if self.heartbeat.look(now, TICK) {
+        if self.heartbeat.look(now, tick) {
             let (clock, turned) = (self.clock, Arc::clone(&self.turned));
             drop(data_plane.spawn(async move {
                 let now = clock.now().since_start().as_nanos();

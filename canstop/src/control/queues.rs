@@ -21,7 +21,7 @@ impl EventLoop {
             return;
         }
         let waiting = queues.iter().filter(|queue| queue.should_accept).map(|ListenerQueue { queue, .. }| *queue);
-        self.operations.accept_stalls.look(now, TICK, waiting);
+        self.operations.accept_stalls.look(now, self.tick, waiting);
         if self.state.phase().is_stopping() {
             return;
         }

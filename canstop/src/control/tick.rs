@@ -4,11 +4,12 @@
 use std::io;
 
 use super::event_loop::EventLoop;
+use super::held_workers::are_all_parked;
 use super::operations::Operations;
 use super::outside::Outside;
 #[cfg(feature = "metrics")]
 use super::recording::Recording;
-use crate::machine::{Event, Feed, HeldThread, Time, notify_status};
+use crate::machine::{Event, Feed, HeldThread, Phase, Time, notify_status};
 use crate::report::Rounded;
 use crate::session::{Held, Kind, name_of};
 
@@ -36,7 +37,7 @@ impl EventLoop {
         let now = self.clock.now();
         let held = self.held_threads();
         if let Some(pulse) = &mut self.operations.pulse {
-            pulse.look(self.supervisor.data_plane().as_deref());
+            pulse.look(self.supervisor.data_plane().as_deref(), self.tick);
             // A data plane that is busy begins polls. It may take a while to come to its beat.
             held.iter().for_each(|held| pulse.heartbeat.turned(held.since));
         }
@@ -52,6 +53,24 @@ impl EventLoop {
         if let Some(recording) = &mut self.operations.recording {
             recording.look(now);
         }
+    }
+
+    /// Returns true if nothing runs, so that nothing will have to be seen until a thread of the data plane wakes up.
+    /// From then on, that thread notifies this one.
+    pub(super) fn goes_quiet(&self) -> bool {
+        let has_finding = self.operations.stalled.is_some() || self.operations.accept_stalls.is_any();
+        // A test's clock stands still, and its runtime has hooks of its own.
+        let may_be = self.guard.is_some() && self.state.phase() == Phase::Running && self.watch.is_quiet();
+        if !may_be || has_finding || self.services.await_sessions() {
+            return false;
+        }
+        let Some(data_plane) = self.supervisor.data_plane() else { return false };
+        self.supervisor.begin_quiet();
+        let is_quiet = are_all_parked(&data_plane);
+        if !is_quiet {
+            self.supervisor.end_quiet();
+        }
+        is_quiet
     }
 
     /// In a test there is one thread, which this very code holds.

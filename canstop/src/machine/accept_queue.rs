@@ -55,6 +55,11 @@ impl AcceptStalls {
         }
     }
 
+    /// Returns true if any listener has a queue.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
     /// How long the longest stall is.
     pub(crate) fn age(&self, now: Time) -> Duration {
         self.listeners.values().map(|stall| now.since(stall.since)).max().unwrap_or_default()

@@ -112,8 +112,9 @@ impl Scope {
         self.enter_on(None)
     }
 
-    /// Enters it on the thread that drives the data plane.
+    /// Enters it on the main thread, which drives the data plane.
     pub(crate) fn enter_data_plane(&'static self) -> EnteredScope {
+        set_role(Role::Main);
         self.enter_on(self.hub.data_plane())
     }
 

@@ -2,7 +2,7 @@
 //! where user code runs.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::kept::{Kept, KeptDropped};
 use super::message::{Inbox, Message, SessionFailure};
 use super::numbers::Numbers;
 use super::off_control::OffControl;
+use super::quiet::Quiet;
 use super::tagged::SpawnTick;
 use crate::machine::{Event, Input, Straggler};
 use crate::report::ReportThread;
@@ -31,8 +32,7 @@ pub(crate) struct Hub {
     failures: mpsc::Sender<SessionFailure>,
     failed_sessions: AtomicU64,
     cancelled_sessions: AtomicU64,
-    /// The spawn tick of a session that is spawned now. So no clock is read at a spawn.
-    now: AtomicUsize,
+    quiet: Quiet,
     /// How many groups of sessions with a grace of their own there ever were.
     groups: Mutex<usize>,
     /// A session has ended while the control plane listens.
@@ -67,7 +67,7 @@ impl Hub {
             failures: failure_sender,
             failed_sessions: AtomicU64::new(0),
             cancelled_sessions: AtomicU64::new(0),
-            now: AtomicUsize::new(SpawnTick::at(0).to_bits()),
+            quiet: Quiet::new(),
             groups: Mutex::new(0),
             changed: Notify::new(),
             listens: AtomicBool::new(false),
@@ -165,12 +165,30 @@ impl Hub {
 
     #[inline]
     pub(super) fn now(&self) -> SpawnTick {
-        // Relaxed: an age may be a tick off.
-        SpawnTick::from_bits(self.now.load(Ordering::Relaxed))
+        self.quiet.now()
     }
 
-    pub(super) fn set_now(&self, tick: u32) {
-        self.now.store(SpawnTick::at(tick).to_bits(), Ordering::Relaxed);
+    pub(super) fn set_now(&self, began: Instant, now: Instant) {
+        self.quiet.set_now(began, now);
+    }
+
+    /// Lets threads of the data plane notify the control plane when they wake up, until the first one does.
+    pub(crate) fn begin_quiet(&self) {
+        self.quiet.begin();
+    }
+
+    pub(crate) fn end_quiet(&self) {
+        self.quiet.end();
+    }
+
+    /// A thread of the data plane wakes up.
+    pub(crate) fn thread_wakes(&self) {
+        self.quiet.thread_wakes();
+    }
+
+    /// Completes when a thread has woken up after [`begin_quiet`](Self::begin_quiet). Cancel safe.
+    pub(crate) async fn quiet_ended(&self) {
+        self.quiet.ended().await;
     }
 
     /// The number of the next group. While the guard is held no group is added, so a list of scopes that is made

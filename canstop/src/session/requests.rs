@@ -12,8 +12,7 @@ use super::request_name::RequestName;
 use super::scope::Scope;
 use super::site::Site;
 use super::split::Named;
-use super::tagged::SpawnTick;
-use super::watch::TICK;
+use super::tagged::{SpawnTick, TICK};
 use crate::machine::{Activity, Owner};
 
 /// A poll that has lasted for fewer ticks is not one that blocks: it may have begun just before a tick.

@@ -10,9 +10,9 @@ use super::scope::{Counter, Kind, Scope};
 use super::site::Site;
 use super::supervisor::Supervisor;
 use super::table;
-use super::tagged::SpawnTick;
+use super::tagged::{SpawnTick, TICK};
 use super::thread::{self, ThreadPoll};
-use super::watch::{Key, TICK, Watch, key};
+use super::watch::{Key, Watch, key};
 use crate::machine::{Activity, Owner};
 
 /// Sessions of one site and scope that do the same, or a body that holds a thread.

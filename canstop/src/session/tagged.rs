@@ -7,6 +7,10 @@
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+/// The length of a tick, which is the precision of ages.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// How many of the highest bits no address has, where that is known: these processors and systems hand out
 /// more only on request. Android tags its addresses there, illumos maps files there.

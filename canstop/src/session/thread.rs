@@ -60,11 +60,16 @@ pub(super) enum Role {
     DataPlane,
     /// A thread of a service's own runtime.
     OwnRuntime,
+    /// The main thread, which polls the body of `main`.
+    Main,
 }
 
 impl Role {
     fn from_bits(bits: u8) -> Self {
-        [Self::DataPlane, Self::OwnRuntime].into_iter().find(|role| *role as u8 == bits).unwrap_or(Self::Unknown)
+        [Self::DataPlane, Self::OwnRuntime, Self::Main]
+            .into_iter()
+            .find(|role| *role as u8 == bits)
+            .unwrap_or(Self::Unknown)
     }
 }
 
@@ -442,18 +447,21 @@ pub(super) struct Scan {
     pub(super) polled: Vec<ThreadPoll>,
     /// How many polls all of them have begun so far.
     pub(super) polls: u64,
+    /// A thread has entered that is neither the data plane's nor the main thread: nothing shows when it wakes up.
+    pub(super) has_other_threads: bool,
 }
 
 pub(super) fn scan() -> Scan {
-    let mut scan = Scan { polled: Vec::new(), polls: 0 };
+    let mut scan = Scan { polled: Vec::new(), polls: 0, has_other_threads: false };
     for thread in &threads().all {
         let counter = thread.current.load(Ordering::Relaxed);
         let tag = PollTag::from_bits(thread.poll_tag.load(Ordering::Relaxed));
         let poll = thread.polls.load(Ordering::Relaxed);
         let has_waker = !thread.root_waker.load(Ordering::Relaxed).is_null();
+        let role = Role::from_bits(thread.role.load(Ordering::Relaxed));
         scan.polls = scan.polls.wrapping_add(poll);
+        scan.has_other_threads |= counter.is_some() && !matches!(role, Role::DataPlane | Role::Main);
         if let (Some(counter), true) = (counter, tag != PollTag::IDLE) {
-            let role = Role::from_bits(thread.role.load(Ordering::Relaxed));
             scan.polled.push(ThreadPoll { thread: thread.number, counter, poll, tag, role, has_waker });
         }
     }

@@ -17,9 +17,6 @@ use super::tagged::SpawnTick;
 use super::thread::{self, Role, ThreadPoll};
 use crate::machine::Owner;
 
-/// The length of a tick, which is the precision of ages.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
-
 /// Sessions of one site and scope have one name.
 pub(super) type Key = (usize, usize, Kind);
 
@@ -36,15 +33,18 @@ pub(crate) struct Watch {
     starts: StartsByName,
     /// How many polls all threads had begun at the last scan.
     polls_begun: u64,
+    /// How many polls all threads had begun at the last tick, and whether nothing is polled and none was begun since.
+    polls_seen: u64,
+    is_quiet: bool,
     ticks_since_count: u32,
-    ticks_since_saturation: u32,
+    saturated: Option<Instant>,
 }
 
 /// While nothing is polled, starts are counted only this often, in ticks.
 const COUNT_IDLE_EVERY: u32 = 8;
 
-/// How often spawn ticks that are about to wrap around are saturated, in ticks: every six hours.
-const SATURATE_EVERY: u32 = 216_000;
+/// How often spawn ticks that are about to wrap around are saturated.
+const SATURATE_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 /// A poll that holds its thread.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +61,7 @@ pub(crate) struct Held {
 impl Watch {
     /// Scans all threads, and sets the tick of sessions that are spawned from now on.
     pub(crate) fn tick(&mut self, supervisor: &Supervisor, began: Instant, now: Instant) {
-        let ticks = now.duration_since(began).as_millis() / TICK.as_millis();
-        supervisor.set_now(u32::try_from(ticks).unwrap_or(u32::MAX));
+        supervisor.set_now(began, now);
         supervisor.unwatch_ended();
         supervisor.continue_waking();
         let mut polls = HashMap::with_capacity(self.polls.len());
@@ -73,17 +72,24 @@ impl Watch {
             polls.insert(polled.thread, (polled.poll, self.since(polled).unwrap_or(now)));
         }
         self.polls = polls;
+        self.is_quiet = scan.polled.is_empty() && !scan.has_other_threads && scan.polls == self.polls_seen;
+        self.polls_seen = scan.polls;
         self.ticks_since_count += 1;
         if holds || scan.polls != self.polls_begun || self.ticks_since_count >= COUNT_IDLE_EVERY {
             self.polls_begun = scan.polls;
             self.ticks_since_count = 0;
             self.starts.count(supervisor, now);
         }
-        self.ticks_since_saturation += 1;
-        if self.ticks_since_saturation >= SATURATE_EVERY {
-            self.ticks_since_saturation = 0;
+        if now.duration_since(*self.saturated.get_or_insert(now)) >= SATURATE_EVERY {
+            self.saturated = Some(now);
             saturate_ticks(supervisor.now());
         }
+    }
+
+    /// Returns true if no session and no service was polled between the last two ticks, and only threads that say when
+    /// they wake up can poll one.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// The first scan that found this poll, if there was one before.
@@ -117,7 +123,7 @@ pub(crate) fn occupied_workers(main_is_worker: bool) -> usize {
     let occupies = |polled: &ThreadPoll| match (polled.counter.kind, polled.role) {
         (Kind::Blocking, _) | (_, Role::OwnRuntime) => false,
         (Kind::Main, _) => main_is_worker,
-        (_, Role::DataPlane) => true,
+        (_, Role::DataPlane | Role::Main) => true,
         // The program has set an `on_thread_start` of its own, or this is no thread of tokio's.
         (_, Role::Unknown) => !polled.is_blocking_body(),
     };
@@ -217,6 +223,7 @@ impl StartsByName {
 #[cfg(test)]
 mod tests {
     use super::super::scope::Writer;
+    use super::super::tagged::TICK;
     use super::super::tests::{SITE, service};
     use super::*;
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use canstop_tests::http::{free_address, get, wait_for_code};
 use canstop_tests::{Audience, Probe, READY, Signal};

@@ -35,6 +35,7 @@ mod numbers;
 mod operated;
 mod outputs;
 mod own_runtime;
+mod quiet;
 mod report;
 mod reporting;
 mod restarts;
