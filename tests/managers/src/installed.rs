@@ -2,9 +2,10 @@
 
 use std::env;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 
-/// `required`: a manager that is missing is a failure. `all`: the tests that take minutes run too.
+/// `required`: a manager that is missing is a failure. `all`: so is podman, which is skipped otherwise.
 const VARIABLE: &str = "CANSTOP_MANAGERS";
 /// Where Debian has a manager's program that is not in an ordinary user's `PATH`.
 const SYSTEM: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
@@ -16,14 +17,22 @@ const SYSTEM: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// If one is missing and `CANSTOP_MANAGERS` is `required` or `all`, or has another value.
 #[must_use]
 pub fn is_installed(package: &str, programs: &[&str]) -> bool {
-    let Some(missing) = programs.iter().find(|program| !is_there(program)) else { return true };
-    let hint = format!("{missing} is not installed (apt-get install {package})");
-    assert!(!is_required(), "{VARIABLE} requires it, and {hint}");
-    skip(&hint);
+    let Some(missing) = programs.iter().find(|program| find(program).is_none()) else { return true };
+    refuse(&format!("{missing} is not installed (apt-get install {package})"))
+}
+
+/// Says that a manager cannot run here, and why. Returns false.
+///
+/// # Panics
+///
+/// As [`is_installed`].
+pub(crate) fn refuse(why: &str) -> bool {
+    assert!(!is_required(), "{VARIABLE} requires it, and {why}");
+    skip(why);
     false
 }
 
-/// Returns true if the tests that take minutes are to run. Otherwise it says how to run them.
+/// Returns true if the tests that need more than the usual packages are to run. Otherwise it says how to run them.
 ///
 /// # Panics
 ///
@@ -32,9 +41,15 @@ pub fn is_installed(package: &str, programs: &[&str]) -> bool {
 pub fn runs_all() -> bool {
     let all = variable().as_deref() == Some("all");
     if !all {
-        skip(&format!("it takes long; to run it, {VARIABLE}=all"));
+        skip(&format!("it needs more than the usual packages; to run it, {VARIABLE}=all"));
     }
     all
+}
+
+/// A command of an installed program.
+#[must_use]
+pub fn command(program: &str) -> Command {
+    Command::new(find(program).unwrap_or_else(|| program.into()))
 }
 
 /// A line that the test harness does not capture.
@@ -53,8 +68,8 @@ fn variable() -> Option<String> {
     Some(value)
 }
 
-fn is_there(program: &str) -> bool {
+fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(SYSTEM.iter().map(|folder| Path::new(folder).to_owned()));
-    folders.into_iter().any(|folder| folder.join(program).exists())
+    let folders = env::split_paths(&path).chain(SYSTEM.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|path| path.exists())
 }

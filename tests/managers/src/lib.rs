@@ -10,9 +10,11 @@ mod events;
 mod installed;
 mod ports;
 mod service;
+mod systemd;
 
 pub use daemon::Daemon;
 pub use events::{Events, Lock};
-pub use installed::{is_installed, runs_all};
+pub use installed::{command, is_installed, runs_all};
 pub use ports::free_port;
 pub use service::{Service, eventually, output_of};
+pub use systemd::Systemd;

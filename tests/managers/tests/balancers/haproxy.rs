@@ -5,10 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use canstop_examples::ScratchFolder;
-use canstop_managers::{Daemon, eventually, free_port, is_installed};
+use canstop_managers::{Daemon, command, eventually, free_port, is_installed};
 
 use crate::{Balancer, DRAIN_DELAY, Site, fails_no_request, fails_requests, start_balancer};
 
@@ -73,7 +72,7 @@ impl Haproxy {
         );
         let path = folder.path().join("conf");
         fs::write(&path, conf).expect("a file");
-        let process = start_balancer(Command::new("haproxy").arg("-db").arg("-f").arg(path), folder.path());
+        let process = start_balancer(command("haproxy").arg("-db").arg("-f").arg(path), folder.path());
         assert!(eventually(|| state(&socket).is_some()), "HAProxy does not start");
         Self { address, socket, _process: process, _folder: folder }
     }

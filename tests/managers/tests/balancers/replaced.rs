@@ -1,6 +1,7 @@
 //! One server behind HAProxy, replaced by a new process on the same port.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use canstop_managers::{Daemon, Service, is_installed};
 use canstop_tests::Signal;
@@ -33,27 +34,39 @@ fn hand_overs_fail_no_request() {
     let address = canstop_managers::free_port();
     let service = Service::new(HANDOVER, &[&address.to_string()], &[]);
     // The first process: the later ones are its descendants.
-    let mut first = service.start();
+    let first = service.start();
+    let processes = Processes(&service);
     service.wait_for("listening on", 1);
     let (_haproxy, load) = load_before(address);
-    let mut pid = first.id();
+    assert_eq!(processes.newest(), first.id());
     for round in 1..=5 {
-        Signal::HandOver.send_to(pid);
+        Signal::HandOver.send_to(processes.newest());
         service.wait_for("predecessor_ended", round);
-        pid = newest(&service.log());
         load.wait_for(100);
     }
     let tally = load.finish();
     println!("hand-over: {tally}");
-    Signal::Terminate.send_to(pid);
-    first.reap();
+    drop(processes);
+    service.wait_for("stopped (SIGTERM)", 1);
     assert_eq!(tally.failed(), 0, "{tally}");
 }
 
-/// The process that has started last.
-fn newest(log: &str) -> u32 {
-    let started = log.lines().filter_map(|line| line.strip_prefix("started "));
-    started.last().expect("one has started").parse().expect("a pid")
+/// The processes of a program that hands over. Dropped, the newest gets SIGTERM.
+struct Processes<'a>(&'a Service);
+
+impl Processes<'_> {
+    fn newest(&self) -> u32 {
+        let log = self.0.log();
+        let mut started = log.lines().filter_map(|line| line.strip_prefix("started "));
+        started.next_back().expect("one has started").parse().expect("a pid")
+    }
+}
+
+impl Drop for Processes<'_> {
+    fn drop(&mut self) {
+        // It may have ended, if the test fails.
+        let _ = Command::new("kill").arg(self.newest().to_string()).status();
+    }
 }
 
 fn so_reuseport_fails_requests() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canstop_managers::{Daemon, Service, output_of};
+use canstop_managers::{Daemon, Service, is_installed, output_of};
 
 use crate::{End, Manager, Signal};
 
@@ -45,14 +45,14 @@ impl Runit {
 }
 
 impl Manager for Runit {
-    const PACKAGE: &str = "runit";
-    const PROGRAMS: &[&str] = &["runsv", "sv"];
-
-    fn start(service: &Service, limit: Duration) -> Self {
+    fn start(service: &Service, limit: Duration) -> Option<Self> {
+        if !is_installed("runit", &["runsv", "sv"]) {
+            return None;
+        }
         let folder = service.folder().join("runit");
         fs::create_dir(&folder).expect("a folder");
         write_scripts(&folder, service);
-        Self { supervisor: start_supervisor("runsv", &folder), folder, limit }
+        Some(Self { supervisor: start_supervisor("runsv", &folder), folder, limit })
     }
 
     fn stop(&self) -> Command {
@@ -63,11 +63,12 @@ impl Manager for Runit {
         self.sv(&["-w", &self.limit.as_secs().to_string(), "force-restart"])
     }
 
-    fn signal(&self, signal: Signal) -> Command {
-        self.sv(&[match signal {
+    fn signal(&self, signal: Signal) {
+        let signal = match signal {
             Signal::Terminate => "term",
             Signal::Hangup => "hup",
-        }])
+        };
+        output_of(&mut self.sv(&[signal]));
     }
 
     fn ends(&self) -> Vec<End> {

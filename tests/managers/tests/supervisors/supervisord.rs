@@ -1,11 +1,13 @@
 //! supervisord with one program, and `supervisorctl` to command it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canstop_managers::{Daemon, Service};
+use canstop_managers::{Daemon, Service, is_installed};
 
 use crate::{End, Manager, Signal};
 
@@ -24,10 +26,10 @@ impl Supervisord {
 }
 
 impl Manager for Supervisord {
-    const PACKAGE: &str = "supervisor";
-    const PROGRAMS: &[&str] = &["supervisord", "supervisorctl"];
-
-    fn start(service: &Service, limit: Duration) -> Self {
+    fn start(service: &Service, limit: Duration) -> Option<Self> {
+        if !is_installed("supervisor", &["supervisord", "supervisorctl"]) {
+            return None;
+        }
         let folder = service.folder().join("supervisor");
         fs::create_dir(&folder).expect("a folder");
         fs::write(folder.join("run"), service.script()).expect("a file");
@@ -52,7 +54,7 @@ impl Manager for Supervisord {
         fs::write(folder.join("conf"), conf).expect("a file");
         let mut command = Command::new("supervisord");
         command.arg("-c").arg(folder.join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { _daemon: Daemon::start(&mut command), folder }
+        Some(Self { _daemon: Daemon::start(&mut command), folder })
     }
 
     fn stop(&self) -> Command {
@@ -63,14 +65,26 @@ impl Manager for Supervisord {
         self.ctl(&["restart"])
     }
 
-    fn signal(&self, signal: Signal) -> Command {
-        self.ctl(&[
-            "signal",
-            match signal {
-                Signal::Terminate => "TERM",
-                Signal::Hangup => "HUP",
-            },
-        ])
+    /// By its interface for programs: `supervisorctl` needs seconds on a busy machine, in which a drain ends.
+    fn signal(&self, signal: Signal) {
+        let signal = match signal {
+            Signal::Terminate => "TERM",
+            Signal::Hangup => "HUP",
+        };
+        let parameter = |text: &str| format!("<param><value><string>{text}</string></value></param>");
+        let body = format!(
+            "<?xml version='1.0'?><methodCall><methodName>supervisor.signalProcess</methodName><params>{}{}</params>\
+             </methodCall>",
+            parameter("service"),
+            parameter(signal)
+        );
+        let mut stream = UnixStream::connect(self.folder.join("socket")).expect("it listens");
+        let length = body.len();
+        let head = format!("POST /RPC2 HTTP/1.0\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all((head + &body).as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains("<boolean>1</boolean>"), "{answer}");
     }
 
     fn ends(&self) -> Vec<End> {
