@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::disallowed_methods, reason = "these programs are shown, and not run")]
 
 mod actix;
+#[cfg(unix)]
 mod axum_graceful;
 mod axum_server_handle;
 mod graceful;
