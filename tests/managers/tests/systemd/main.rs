@@ -57,7 +57,7 @@ fn a_stop_gets_the_time_that_it_needs() {
 fn the_watchdog_ends_a_program_whose_workers_are_blocked() {
     let Some(systemd) = Systemd::start() else { return };
     let (blocks, serves) = (format!("{SEEN} blocks"), format!("{SEEN} serves"));
-    let (notify, watchdog, block) = ("Type=notify", "WatchdogSec=1", "StandardInputText=block");
+    let (notify, watchdog, block) = ("Type=notify", "WatchdogSec=2", "StandardInputText=block");
     systemd.write_program("blocked", &blocks, &[notify, watchdog, block]);
     systemd.write_program("healthy", &serves, &[notify, watchdog]);
     // The controls: one that is healthy and feeds nothing, and two that are blocked.
