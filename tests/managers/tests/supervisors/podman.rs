@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use canstop_managers::{Service, is_installed, output_of, runs_all};
+use canstop_managers::{Service, eventually, is_installed, output_of, runs_all};
 
 use crate::{End, Manager, Signal};
 
@@ -29,6 +29,16 @@ impl Podman {
         }
         command.args(arguments);
         command
+    }
+}
+
+impl Podman {
+    /// Returns true if the command line of a process has the folder.
+    fn is_used(&self) -> bool {
+        let folder = self.folder.display().to_string();
+        let processes = fs::read_dir("/proc").expect("a folder of processes");
+        let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+        lines.into_iter().any(|line| String::from_utf8_lossy(&line).contains(&folder))
     }
 }
 
@@ -84,7 +94,9 @@ impl Manager for Podman {
 impl Drop for Podman {
     fn drop(&mut self) {
         output_of(&mut self.command(&["rm", "--force", "--time", "7", NAME]));
-        // podman keeps its storage mounted on itself, so that it could not be removed.
+        // What podman runs after the end of a container uses its storage once more.
+        let _ = eventually(|| !self.is_used());
+        // The storage stays mounted on itself, so that it could not be removed.
         output_of(Command::new("umount").arg(self.folder.join("root/overlay")));
     }
 }
