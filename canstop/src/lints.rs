@@ -83,6 +83,6 @@ pub fn blocking_io() {}
 
 /// A guard in a `main` that calls `canstop::run()` itself.
 #[deprecated(
-    note = "this is dropped when `main` returns, before the last line is written: write `canstop::keep(..)` around it, or leave the call of `canstop::run()` out, and it lives until the end"
+    note = "this is dropped when `main` returns, before the last line is written: write `canstop::keep(..)` around it, or leave out the call of `canstop::run()`, which keeps it until the end"
 )]
 pub fn guard_beside_run() {}

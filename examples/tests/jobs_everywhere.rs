@@ -45,7 +45,7 @@ async fn finish(table: &Table) {
     let is_open = async || table.stats().await.expect("the stats").done < JOBS.into();
     while is_open().await {
         if let Some(job) = table.claim(next.runner).await.expect("the table") {
-            assert!(table.complete(job, next.runner).await.expect("the table"), "nobody else has its lease");
+            assert!(table.complete(job, next.runner).await.expect("the table"), "no other runner has its lease");
         }
     }
 }

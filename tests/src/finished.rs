@@ -76,7 +76,7 @@ impl Finished {
 
     /// The line of stderr that contains all of these parts. Asserts that there is one.
     #[track_caller]
-    pub fn said(&self, parts: &[&str]) -> &str {
+    pub fn logged(&self, parts: &[&str]) -> &str {
         let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
         match self.stderr.iter().find(has_all) {
             Some(line) => line,
@@ -86,7 +86,7 @@ impl Finished {
 
     /// How many lines of stderr contain this part.
     #[must_use]
-    pub fn times_said(&self, part: &str) -> usize {
+    pub fn times_logged(&self, part: &str) -> usize {
         self.stderr.iter().filter(|line| line.contains(part)).count()
     }
 

@@ -138,8 +138,8 @@ fn a_lack_of_descriptors_delays_clients_only() {
     }
     let finished = probe.terminate();
     finished.exited(0);
-    assert_eq!(finished.times_said("it cannot accept"), 1, "{finished}");
-    finished.said(&["listener `web`: it cannot accept", "LimitNOFILE="]);
+    assert_eq!(finished.times_logged("it cannot accept"), 1, "{finished}");
+    finished.logged(&["listener `web`: it cannot accept", "LimitNOFILE="]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn connections_beyond_the_limit_wait_for_one_to_end() {
     drop((second, third));
     let finished = probe.terminate();
     finished.exited(0);
-    assert_eq!(finished.times_said("it has its limit of 2 connections"), 1, "{finished}");
+    assert_eq!(finished.times_logged("it has its limit of 2 connections"), 1, "{finished}");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn the_error_of_an_address_in_use_has_a_remedy() {
     let finished = start(&["serve", &address.to_string()]).finish();
     let port = format!("port {} is in use", address.port());
     finished.exited(1);
-    finished.said(&["listener `web`", &format!("cannot listen on {address}"), &port, "take another port"]);
+    finished.logged(&["listener `web`", &format!("cannot listen on {address}"), &port, "take another port"]);
 }
 
 #[test]
@@ -220,14 +220,14 @@ fn a_unix_socket_in_use_and_a_plain_file_are_kept() {
     let path = socket_path("taken");
     let taken = UnixListener::bind(&path).expect("a free path");
     let finished = start(&["serve", path.to_str().expect("a plain path")]).finish();
-    finished.exited(1).said(&["another program listens there"]);
+    finished.exited(1).logged(&["another program listens there"]);
     assert!(UnixStream::connect(&path).is_ok(), "the other program still listens");
     drop(taken);
     std::fs::remove_file(&path).expect("it is there");
 
     std::fs::write(&path, "kept").expect("a file");
     let finished = start(&["serve", path.to_str().expect("a plain path")]).finish();
-    finished.exited(1).said(&["a file that is no socket is there"]);
+    finished.exited(1).logged(&["a file that is no socket is there"]);
     assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "kept");
     std::fs::remove_file(&path).expect("it is there");
 }
@@ -254,7 +254,7 @@ fn a_passed_socket_with_the_listeners_name_is_used() {
 fn an_unsuitable_passed_socket_is_an_error() {
     let (probe, address) = passed("127.0.0.1:1", "web");
     let finished = probe.finish();
-    finished.exited(1).said(&["under this name listens on", &address, "the program asks for 127.0.0.1:1"]);
+    finished.exited(1).logged(&["under this name listens on", &address, "the program asks for 127.0.0.1:1"]);
 }
 
 #[test]
@@ -262,5 +262,5 @@ fn a_passed_socket_with_another_name_causes_a_warning() {
     let (mut probe, address) = passed("127.0.0.1:0", "admin");
     assert_ne!(probe.wait_until_listening(), address);
     let finished = probe.terminate();
-    finished.exited(0).said(&["`admin`", "no listener has taken it"]);
+    finished.exited(0).logged(&["`admin`", "no listener has taken it"]);
 }

@@ -83,8 +83,8 @@ fn a_stuck_request_is_named_by_its_route() {
     drop((status, metrics));
     let finished = probe.terminate();
     finished.exited(124).ended_with(&["2 abandoned"]);
-    finished.said(&["waiting for 2 sessions", "; the slowest request is GET /orders/{id} for"]);
-    let line = finished.said(&["abandoned: 2 x GET /orders/{id} of service `http`, oldest", "waiting"]);
+    finished.logged(&["waiting for 2 sessions", "; the slowest request is GET /orders/{id} for"]);
+    let line = finished.logged(&["abandoned: 2 x GET /orders/{id} of service `http`, oldest", "waiting"]);
     assert!(!line.contains("secret"), "{line}");
 }
 
@@ -95,7 +95,7 @@ fn without_routes_a_request_is_named_by_its_path() {
     client.get("/orders/7?secret=1");
     probe.wait_for_line("stuck");
     let finished = probe.terminate();
-    let line = finished.exited(124).said(&["abandoned: GET /orders/7 of service `http`, age", "waiting"]);
+    let line = finished.exited(124).logged(&["abandoned: GET /orders/7 of service `http`, age", "waiting"]);
     assert!(!line.contains("secret"), "{line}");
 }
 
@@ -128,7 +128,7 @@ fn a_handler_that_blocks_its_thread_is_named() {
     probe.wait_for_line("blocked");
     let finished = probe.terminate();
     finished.exited(124).within(Duration::from_millis(4_250));
-    finished.said(&["GET /blocked of service `http`", "blocking a thread for"]);
+    finished.logged(&["GET /blocked of service `http`", "blocking a thread for"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_answer_without_end_is_named() {
     probe.wait_for_line("streams");
     let finished = probe.terminate();
     finished.exited(124).within(Duration::from_millis(4_250));
-    finished.said(&["abandoned: GET /stream of service `http`", "waiting"]);
+    finished.logged(&["abandoned: GET /stream of service `http`", "waiting"]);
 }
 
 #[test]
@@ -231,5 +231,5 @@ async fn http2_requests_are_named() {
     });
     let finished = finished.await.expect("no panic");
     drop(stuck);
-    finished.exited(124).said(&["abandoned: 2 x GET /orders/{id} of service `http`", "waiting"]);
+    finished.exited(124).logged(&["abandoned: 2 x GET /orders/{id} of service `http`", "waiting"]);
 }

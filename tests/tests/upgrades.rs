@@ -74,7 +74,7 @@ fn a_websocket_that_does_not_end_is_named() {
         probe.signal(Signal::Terminate);
         let finished = probe.finish();
         drop(websocket);
-        finished.exited(124).ended_with(&["1 abandoned"]).said(&[&named, "waiting"]);
+        finished.exited(124).ended_with(&["1 abandoned"]).logged(&[&named, "waiting"]);
     }
 }
 

@@ -124,7 +124,7 @@ impl Operations {
     }
 
     /// For how long the program has made no progress: its data plane may not have turned, or a listener has not
-    /// accepted what waits for it. Zero where nobody looks.
+    /// accepted what waits for it. Zero if progress is not watched.
     pub(super) fn stalled_for(&self, now: Time) -> Duration {
         let Some(pulse) = &self.pulse else { return Duration::ZERO };
         pulse.heartbeat.age(now).max(self.accept_stalls.age(now))

@@ -112,9 +112,9 @@ async fn live(
     sessions_ended(scope).await;
 }
 
-/// Completes when no session can be left on this runtime: the service has none, whatever runtime they are
-/// on, or this one has no task. Sessions of a later run cannot be distinguished from those of this one, and a task
-/// that is no session may never end; where there are both, the runtime lives on.
+/// Completes when no session can be left on this runtime: the service has no session on any runtime, or this
+/// runtime has no task. Sessions of a later run cannot be distinguished from those of this one, and a task that is
+/// not a session may never end. If there are both, the runtime is kept.
 async fn sessions_ended(scope: &'static Scope) {
     let tasks = Handle::current().metrics();
     let mut next_look = FIRST_LOOK;

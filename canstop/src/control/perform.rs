@@ -230,8 +230,8 @@ impl EventLoop {
 fn emit(supervisor: &'static Supervisor, reporter: &Reporter, event: Event, urgent: bool) {
     supervisor.publish(&event);
     if urgent {
-        reporter.tell_urgently(event);
+        reporter.report_urgently(event);
     } else {
-        reporter.tell(event);
+        reporter.report(event);
     }
 }

@@ -74,7 +74,7 @@ pub enum Cause {
     },
     /// `main` returned while its call of [`run`](crate::run()) was still waiting.
     MainReturned,
-    /// `main` returned an error, or panicked: with what it said.
+    /// `main` returned an error or panicked, with its text.
     MainFailed(String),
     /// The start failed: the plan had faults, or a service was not ready in time.
     StartFailed(String),

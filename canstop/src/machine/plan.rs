@@ -24,7 +24,7 @@ pub(crate) struct Plan {
 struct Node {
     parent: Option<ServiceId>,
     children: BTreeSet<ServiceId>,
-    /// Those it said that it comes after.
+    /// The services that it names in `after`.
     after: Vec<ServiceId>,
     /// Those whose restart restarts it.
     bound_to: Vec<ServiceId>,
@@ -69,7 +69,7 @@ impl Plan {
             if is_new(ServiceId(id)) {
                 return Some(Node::of(entry, &names, services, &mut faults));
             }
-            self.nodes.get(id)?.as_ref().map(Node::said)
+            self.nodes.get(id)?.as_ref().map(Node::named)
         };
         let nodes = services.iter().enumerate().map(node).collect();
         let plan = Self::derive(nodes).unwrap_or_else(|needs| {
@@ -343,18 +343,18 @@ impl Node {
         Self { parent, after, bound_to, ..Self::default() }
     }
 
-    /// What a service said itself, without what follows from it.
-    fn said(&self) -> Self {
+    /// Only what the service itself names, without what follows from that.
+    fn named(&self) -> Self {
         let Self { parent, after, bound_to, .. } = self.clone();
         Self { parent, after, bound_to, ..Self::default() }
     }
 }
 
 fn find_needs(nodes: &mut [Option<Node>]) {
-    let said: Vec<_> =
+    let named: Vec<_> =
         nodes.iter().map(|node| node.as_ref().map(|node| node.bound_to.clone()).unwrap_or_default()).collect();
     for (id, node) in nodes.iter_mut().enumerate().filter_map(|(id, node)| Some((ServiceId(id), node.as_mut()?))) {
-        let is_peer = |other| other != id && reachable(other, |at| &said[at.0]).contains(&id);
+        let is_peer = |other| other != id && reachable(other, |at| &named[at.0]).contains(&id);
         let one_way = node.bound_to.iter().filter(|&&other| !is_peer(other));
         node.needs = node.after.iter().chain(one_way).copied().collect();
         node.needs.sort_unstable();
@@ -404,7 +404,7 @@ impl Plan {
     ///
     /// If they differ.
     pub(super) fn check_derived(&self) {
-        let anew = Self::derive(self.nodes.iter().map(|node| node.as_ref().map(Node::said)).collect());
+        let anew = Self::derive(self.nodes.iter().map(|node| node.as_ref().map(Node::named)).collect());
         let anew = anew.expect("a plan has no circle");
         assert_eq!(self.nodes, anew.nodes);
         for id in (0..self.nodes.len()).map(ServiceId) {
@@ -473,7 +473,7 @@ mod tests {
             assert_eq!(plan.needs(ServiceId(id)), []);
             assert_eq!(plan.restarts_with(ServiceId(id)).len(), 2);
         }
-        // An order within a group is said by `after`.
+        // `after` gives the order within a group.
         let ordered = ServiceSpec { after: named(&["b"]), ..bound(1, "a", &["b"]) };
         let plan = check(&[ordered, bound(2, "b", &["a"])]).unwrap();
         assert_eq!((plan.needs(ServiceId(0)), plan.needs(ServiceId(1))), (&[ServiceId(1)][..], &[][..]));
@@ -489,7 +489,7 @@ mod tests {
         let specs = [
             spec(1, "a", &["b"]),
             spec(2, "b", &["a"]),
-            spec(3, "c", &["nobody"]),
+            spec(3, "c", &["missing"]),
             spec(4, "c", &[]),
             greedy,
             once,
@@ -501,7 +501,7 @@ mod tests {
         for part in [
             "7 faults",
             "`a` (main.rs:1) after `b` (main.rs:2) after `a` (main.rs:1)",
-            "`c` (main.rs:3) is to start after `nobody`, which is not started",
+            "`c` (main.rs:3) is to start after `missing`, which is not started",
             "`d` (main.rs:7) is to restart with `no one`, which is not started",
             "two services are called `c`: main.rs:3 and main.rs:4",
             "`twice` (main.rs:8) is started twice",

@@ -1,4 +1,4 @@
-//! What is requested of single services while the program goes on: that they stop, or restart.
+//! Requests to stop or restart single services while the program goes on.
 
 use super::id::{RunId, ServiceId};
 use super::service::Service;
@@ -8,7 +8,7 @@ use super::state::State;
 use super::stop_order::reachable;
 use super::time::Time;
 
-/// A service whose end or restart is waited for. `before` as in [`Input::StopService`](super::input::Input).
+/// A wait for the end or restart of a service. `before` is as in [`Input::StopService`](super::input::Input).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) id: ServiceId,
@@ -17,15 +17,15 @@ pub(crate) struct Wait {
 }
 
 impl State {
-    /// A stop of a service is requested. That those that need it stop with it, and before it, is found
-    /// out whenever the plan is looked at: some may not be in it yet.
+    /// Requests the stop of a service. Its dependents, which stop with it and before it, are found when the plan is
+    /// evaluated: some may not be in it yet.
     pub(super) fn request_service_stop(&mut self, id: ServiceId, before: RunId) {
         if self.is_still(id, before) {
             self.raise_request(id, Request::Stop);
         }
     }
 
-    /// A restart of a service is requested. One that waits for its next run waits no longer.
+    /// Requests a restart of a service. It ends a backoff.
     pub(super) fn request_service_restart(&mut self, now: Time, id: ServiceId, before: RunId) {
         if !self.is_still(id, before) {
             return;
@@ -40,8 +40,8 @@ impl State {
         }
     }
 
-    /// Returns true if a service that waits until another one has stopped, or has restarted, waits for itself:
-    /// if its own end comes first. It may be that one itself, a child of it, or one that needs it.
+    /// Returns true if a service that waits for this end or restart would wait for itself, because its own end comes
+    /// first: it is the same service, a child of it, or one that needs it.
     pub(crate) fn waits_for_itself(&self, waiter: ServiceId, waits_for: Wait) -> bool {
         let Wait { id, before, restart } = waits_for;
         if !self.is_still(id, before) {
@@ -57,12 +57,12 @@ impl State {
         std::iter::successors(Some(waiter), parent).any(|id| ends_first.contains(&id))
     }
 
-    /// Is the service of this number still the one that was meant?
+    /// Returns true if the id still belongs to the service that was meant.
     fn is_still(&self, id: ServiceId, before: RunId) -> bool {
         self.services.get(id.0).is_some_and(|service| service.before == before)
     }
 
-    /// The services that are bound to this one restart with it, not before it may itself.
+    /// Restarts the services that are bound to this one, not before it may restart itself.
     pub(super) fn restart_bound(&mut self, id: ServiceId, not_before: Time) {
         for bound in self.plan.restarts_with(id) {
             if matches!(self.service(bound).stage, Stage::Running { .. } | Stage::BackingOff { .. }) {
@@ -76,8 +76,8 @@ impl State {
         service.request = service.request.max(Some(request));
     }
 
-    /// The end of one is the end of those that need it, of those that are bound to it both ways, and
-    /// of its children; and these end with their parent's run, too.
+    /// Passes a request to end on to dependents, to services that are bound both ways, and to children. Children also
+    /// end with the run of their parent.
     pub(super) fn pass_on_requests(&mut self) {
         self.refresh();
         while let Some(id) = self.index.for_request.pop_first() {
@@ -89,7 +89,7 @@ impl State {
         }
     }
 
-    /// The gravest request for the end of one that it cannot be without.
+    /// The gravest request to end of the services that this one cannot run without.
     pub(super) fn inherited_request(&self, id: ServiceId) -> Option<Request> {
         if !self.plan.contains(id) {
             return None;
@@ -111,15 +111,15 @@ impl State {
         self.services.get(parent.id.0)
     }
 
-    /// Does the run still go on that started this service, if one did?
+    /// Returns true if the run that started this service still goes on, or if no run started it.
     pub(super) fn parent_run_alive(&self, id: ServiceId) -> bool {
         let Some(Parent { run, .. }) = self.service(id).spec.parent else { return true };
         self.parent_of(id).is_some_and(|parent| parent.is_running() && parent.run == run)
     }
 
-    /// A restart waits until the previous run is fully gone: its children, those services that
-    /// are bound to it and stop for it, and what belongs to one that was signalled to stop. One that is
-    /// to end begins it only for the sake of those that need it to end well.
+    /// Returns true if nothing delays a restart any more. It waits until the previous run is fully gone: its children,
+    /// the bound services that stop for it, and its sessions if it was signalled to stop. A service that is to end
+    /// restarts only if others need it for their own stop.
     pub(super) fn may_start_again(&self, id: ServiceId) -> bool {
         let service = self.service(id);
         let own_are_gone = self.are_children_gone(id) && (service.stop_by.is_none() || self.is_drained(id));
@@ -130,7 +130,7 @@ impl State {
             && self.bound_needs_are_up(id)
     }
 
-    /// Lets a service wait for its next run, and returns until when at least.
+    /// Lets a service wait for its next run. Returns the earliest time of that run.
     pub(super) fn begin_pause(&mut self, now: Time, id: ServiceId) -> Time {
         let service = self.service_mut(id);
         let until = match service.request {
@@ -139,7 +139,7 @@ impl State {
         };
         service.stage = Stage::BackingOff { until };
         if !service.was_ready {
-            // Its start timeout is that of its next run.
+            // The start timeout counts from its next run.
             service.first_began = None;
         }
         until

@@ -23,7 +23,7 @@ use super::stage::{ServiceOutcome, Stage};
 pub enum ServiceState {
     /// It waits for `run()`, or until those that it needs are ready.
     Waiting,
-    /// It was started, and has not said that it is ready.
+    /// It was started, and is not ready yet.
     Starting,
     /// It runs, and is ready.
     Ready,

@@ -240,7 +240,7 @@ mod tests {
                 abandoned: 0,
                 exit: Exit::Clean,
             };
-            reporter.tell(stopped);
+            reporter.report(stopped);
         });
         assert_eq!((phase("running"), phase("finished")), (0.0, 1.0));
     }

@@ -1,8 +1,8 @@
-//! The thread that reports, and runs the callbacks that look on.
+//! The report thread, which runs subscribers and the callbacks of observers.
 //!
 //! A subscriber is user code: it may panic, wait for a lock that a stuck worker holds, or write into a
-//! pipe that nobody reads. So the control plane queues events and never waits for them without a limit,
-//! and the queue is bounded: a stalled log costs its own lines only.
+//! full pipe. So the control plane queues events and never waits for them without a limit. The queue is
+//! bounded: a stalled log costs its own lines only.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,16 +18,16 @@ use crate::failure::catch;
 use crate::machine::Event;
 use crate::settings::LogLevel;
 
-/// As many events as may wait for a slow subscriber. Beyond it some are lost to the log, and counted.
+/// How many events may wait for a slow subscriber. Beyond that, some are dropped and counted.
 const EVENTS: usize = 1_024;
 
-/// How long stderr is waited for past its lock.
+/// How long a write to stderr past its lock may take.
 const PAST_LOCK_LIMIT: Duration = Duration::from_millis(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 type Observer = Box<dyn FnMut(&Event) + Send>;
 
-/// The control plane's end of the report thread.
+/// The control plane's handle of the report thread.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     thread: ReportThread,
@@ -39,32 +39,32 @@ pub(crate) struct ReportThread(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Something was queued, or done.
+    /// Notified when something was queued or done.
     changed: Condvar,
-    /// Only who reports takes this.
+    /// Locked only while an event is reported.
     observers: Mutex<Vec<Observer>>,
-    /// A test has no thread, since it has no deadline to keep: everything is done at once.
+    /// A test has no report thread, since it has no deadline: everything is done at once.
     inline: bool,
 }
 
 #[derive(Default)]
 struct Queue {
     events: VecDeque<(Event, bool)>,
-    /// How many events the log has lost since it was last reported.
+    /// How many events were dropped since that was last reported.
     lost: u64,
     jobs: VecDeque<Job>,
     added_observers: Vec<Observer>,
     /// The thread is reporting an event, which may take for ever.
     is_reporting: bool,
-    /// No event comes any more: the thread ends when it has done what is queued.
+    /// No more events come. The thread ends when it has done what is queued.
     is_closed: bool,
     /// The thread has ended.
     has_ended: bool,
 }
 
 impl Queue {
-    /// Makes room by giving up what matters least: the oldest failure of a session, of which floods are
-    /// made, or else the oldest event.
+    /// Makes room by dropping what matters least: the oldest failure of a session, since those come in
+    /// floods, or else the oldest event.
     fn push(&mut self, event: Event, urgent: bool) {
         if self.events.len() == EVENTS {
             let is_failure = |(event, _): &(Event, bool)| matches!(event, Event::SessionFailed { .. });
@@ -75,7 +75,7 @@ impl Queue {
         self.events.push_back((event, urgent));
     }
 
-    /// The next event to report: first that some are missing.
+    /// The next event to report. If some were dropped, that is reported first.
     fn pop(&mut self) -> Option<(Event, bool)> {
         match std::mem::take(&mut self.lost) {
             0 => self.events.pop_front(),
@@ -93,8 +93,8 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The report thread: a job and an event in turn, so that neither keeps the other waiting. It ends once
-    /// its queue is closed and empty.
+    /// Runs a job and an event in turn, so that neither delays the other. Returns once the queue is closed
+    /// and empty.
     fn work(&self, log: LogLevel) {
         let mut quiet = Quiet::new(log);
         let mut subscriber = Subscriber::default();
@@ -127,7 +127,7 @@ impl Shared {
         }
     }
 
-    /// What callbacks own is the user's, too.
+    /// Drops the callbacks here: what they own is user code as well.
     fn drop_observers(&self) {
         let added = std::mem::take(&mut self.lock().added_observers);
         let observers = std::mem::take(&mut *self.observers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -137,10 +137,10 @@ impl Shared {
     }
 
     fn notify_observers(&self, event: &Event) {
-        // Not under the queue's lock: a callback may add another one.
+        // Not under the lock of the queue, since a callback may add another one.
         let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
         observers.append(&mut self.lock().added_observers);
-        // One that panicked is in an unknown state, and is not called again.
+        // A callback that panicked may be inconsistent, so it is not called again.
         observers.retain_mut(|observer| match catch(|| observer(event)) {
             Ok(()) => true,
             Err(panic) => {
@@ -153,15 +153,14 @@ impl Shared {
     }
 }
 
-/// What is known of the program's subscriber.
+/// The state of the program's subscriber.
 #[derive(Default)]
 struct Subscriber {
     has_panicked: bool,
 }
 
 impl Subscriber {
-    /// Reports to the subscriber; and to stderr where there is none, where it panics, or where the event
-    /// is urgent.
+    /// Reports to the subscriber, and to stderr if there is none, if it panics, or if the event is urgent.
     fn report(&mut self, event: &Event, urgent: bool, quiet: &mut Quiet) {
         let emitted = emit(event);
         if let Emitted::Panicked(panic) = &emitted
@@ -182,7 +181,7 @@ impl Reporter {
     ///
     /// # Errors
     ///
-    /// If the system has no thread left.
+    /// Fails if the system has no thread left.
     pub(crate) fn start(log: LogLevel) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(false));
         let thread = ReportThread(Arc::clone(&shared));
@@ -190,23 +189,24 @@ impl Reporter {
         Ok(Self { thread })
     }
 
-    /// One that reports on the thread that calls it, for tests.
+    /// Creates a reporter for tests, which reports on the calling thread.
     #[cfg(feature = "testing")]
     pub(crate) fn of_test() -> Self {
         Self { thread: ReportThread(Arc::new(Shared::new(true))) }
     }
 
-    /// Where others queue work for the thread.
+    /// Returns a handle that queues work for the thread.
     pub(crate) fn thread(&self) -> ReportThread {
         self.thread.clone()
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    /// Queues an event.
+    pub(crate) fn report(&self, event: Event) {
         self.queue(event, false);
     }
 
-    /// Reports to stderr too, whatever the subscriber does.
-    pub(crate) fn tell_urgently(&self, event: Event) {
+    /// Queues an event that goes to stderr as well, whatever the subscriber does.
+    pub(crate) fn report_urgently(&self, event: Event) {
         self.queue(event, true);
     }
 
@@ -221,13 +221,13 @@ impl Reporter {
         shared.changed.notify_all();
     }
 
-    /// Writes a line to stderr that is no event, past the log: the last line has been reported.
+    /// Writes a line to stderr after the last line was reported. It is not an event and not logged.
     pub(crate) fn write_after_last_line(&self, line: &str) {
         let _ = write_past_lock(format!("canstop: {line}\n"), PAST_LOCK_LIMIT);
     }
 
-    /// Waits until everything is reported, at most `limit`. Returns whether the subscriber and the
-    /// callbacks have got all of it; a stderr that nobody reads costs its own lines only.
+    /// Waits until everything is reported, at most `limit`. Returns true if the subscriber and the callbacks
+    /// have got all of it. A stderr without a reader costs its own lines only.
     pub(crate) fn flush(&self, limit: Duration) -> bool {
         if self.thread.0.inline {
             return true;
@@ -254,8 +254,8 @@ impl Reporter {
         true
     }
 
-    /// Writes to stderr what a stalled subscriber has not taken, and waits at most a moment for that.
-    /// Returns whether it is written.
+    /// Writes to stderr what a stalled subscriber has not taken, and waits a moment for that. Returns true if it is
+    /// written.
     pub(crate) fn write_past_subscriber(&self, text: &str) -> bool {
         let lost = self.thread.0.lock().lost;
         let mut lines: String = text.lines().map(|line| format!("canstop: {line}\n")).collect();
@@ -266,7 +266,7 @@ impl Reporter {
     }
 }
 
-/// The control plane has ended, and with it the report thread.
+/// Ends the report thread with the control plane.
 impl Drop for Reporter {
     fn drop(&mut self) {
         self.thread.0.lock().is_closed = true;
@@ -275,8 +275,8 @@ impl Drop for Reporter {
 }
 
 impl ReportThread {
-    /// Runs a job on the report thread. After the end of that thread, and so of the control plane, the caller cannot
-    /// be the control thread, and runs the job itself.
+    /// Runs a job on the report thread. After the end of that thread the control plane has ended as well, so the
+    /// caller is not the control thread and runs the job itself.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         let mut queue = self.0.lock();
         if self.0.inline || queue.has_ended {
@@ -289,7 +289,7 @@ impl ReportThread {
         self.0.changed.notify_all();
     }
 
-    /// Calls this for every event from now on.
+    /// Calls a function for every event from now on.
     pub(crate) fn observe(&self, observer: impl FnMut(&Event) + Send + 'static) {
         self.0.lock().added_observers.push(Box::new(observer));
     }

@@ -1,7 +1,7 @@
 //! Writing to stderr without waiting for its reader.
 //!
-//! A pipe may be full, and another thread may hold Rust's lock on stderr for ever. So a thread of its own
-//! writes, and what it has not written at the end of the program is written past the lock.
+//! A pipe may be full, and another thread may hold Rust's lock on stderr for ever. So a separate thread writes.
+//! What it has not written at the end of the program is written past the lock.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// As many lines as may wait. Beyond it the oldest are lost, and counted.
+/// How many lines may wait. Beyond that, the oldest are dropped and counted.
 const LINES: usize = 1_024;
 
 /// The lines that wait to be written.
@@ -70,7 +70,7 @@ impl Stderr {
         if queue.has_thread {
             self.changed.notify_all();
         } else {
-            // The system has no thread left: better a line that blocks than none.
+            // The system has no thread left. A line that may block is better than none.
             let text = queue.take();
             drop(queue);
             let _ = io::stderr().write_all(text.as_bytes());
@@ -93,14 +93,14 @@ impl Stderr {
             queue.is_writing = true;
             let text = queue.take();
             drop(queue);
-            // In one piece, or another thread's words stand in the middle of it. That nobody reads it can
-            // be reported nowhere.
+            // In one piece, so that output of other threads does not split it. An error, such as a closed pipe,
+            // cannot be reported anywhere.
             let _ = io::stderr().write_all(text.as_bytes());
             queue = self.lock();
         }
     }
 
-    /// Waits until everything is written, at most until `deadline`. Returns whether it is.
+    /// Waits until everything is written, at most until `deadline`. Returns true if it is.
     pub(super) fn flush(&self, deadline: Instant) -> bool {
         let mut queue = self.lock();
         while !queue.is_written() {
@@ -113,13 +113,13 @@ impl Stderr {
         true
     }
 
-    /// What still waits, for [`write_past_lock`].
+    /// Takes the lines that still wait, for [`write_past_lock`].
     pub(super) fn take_waiting(&self) -> String {
         self.lock().take()
     }
 }
 
-/// Writes to stderr without its lock, and waits at most `limit` for that. Returns whether it is written.
+/// Writes to stderr without its lock, and waits at most `limit` for that. Returns true if it is written.
 pub(super) fn write_past_lock(text: String, limit: Duration) -> bool {
     let (written, is_written) = mpsc::channel();
     let write = move || {

@@ -44,7 +44,7 @@ pub(crate) fn expect_scope(what: &str) -> &'static Scope {
 #[track_caller]
 fn outside(what: &str) -> ! {
     panic!(
-        "{what} was called outside a supervisor, where nobody would wait for its work. Call it in a program that \
+        "{what} was called outside a supervisor, where nothing would wait for its work. Call it in a program that \
          `#[canstop::main]` or `canstop::App` runs: in `main`, a service, a session, or any task on their runtime. On a \
          thread of your own, hold the guard of `lifecycle.enter()` while you call it."
     )

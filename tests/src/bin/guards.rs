@@ -1,5 +1,5 @@
-//! Programs whose log is written by a thread of its own for as long as a guard in `main` lives, as
-//! `tracing_appender::non_blocking` has it. What is logged later is lost.
+//! Programs with a log thread that writes until a guard in `main` is dropped, as that of
+//! `tracing_appender::non_blocking` does. What is logged later is lost.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, SyncSender};
@@ -48,7 +48,7 @@ impl Drop for AppenderGuard {
     }
 }
 
-/// Begins to log, for as long as the guard lives.
+/// Begins to log, until the guard is dropped.
 fn log() -> AppenderGuard {
     let (appender, guard) = non_blocking();
     let writer = move || appender.clone();

@@ -10,7 +10,7 @@ async fn own(lifecycle: Lifecycle) {
 }
 
 #[canstop::service(manual)]
-#[allow(dead_code, reason = "that nobody starts it is what the probe shows")]
+#[allow(dead_code, reason = "the probe shows that it is not started")]
 async fn by_hand_only(_lifecycle: Lifecycle) {
     println!("the program's manual service runs");
 }

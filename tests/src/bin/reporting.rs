@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         "kept" => app.run(kept()),
         "unread-stderr" => {
             let _ = app.run(unread_stderr());
-            // Nobody reads what it prints: its code tells that it has come here.
+            // Its output has no reader; the exit code shows that it came here.
             ExitCode::from(7)
         }
         other => panic!("no scenario {other}"),
@@ -222,7 +222,7 @@ async fn unread_stderr() {
     let lifecycle = Lifecycle::current();
     std::thread::spawn(|| {
         loop {
-            eprintln!("a line that nobody reads");
+            eprintln!("a line without a reader");
         }
     });
     println!("{READY}");

@@ -43,8 +43,8 @@ async fn failing(_lifecycle: Lifecycle) -> anyhow::Result<()> {
 /// Panics in its first run, and keeps running in the second one.
 #[canstop::service(manual, backoff = "1ms..2ms")]
 async fn panicking(lifecycle: Lifecycle) {
-    static LIVES: AtomicU32 = AtomicU32::new(0);
-    if LIVES.fetch_add(1, Ordering::Relaxed) == 0 {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    if RUNS.fetch_add(1, Ordering::Relaxed) == 0 {
         panic!("the first run's fault");
     }
     println!("{READY}");

@@ -47,7 +47,7 @@ async fn main() {
             println!("{READY}");
             thread::spawn(|| {
                 loop {
-                    eprintln!("a line that nobody reads");
+                    eprintln!("a line without a reader");
                 }
             });
         }

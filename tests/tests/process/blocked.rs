@@ -43,10 +43,10 @@ const NO_SESSION: &str = "in a task that is no session";
 fn blocks(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "blocking a thread for"];
     parts.extend(what);
-    let row = finished.said(&parts);
+    let row = finished.logged(&parts);
     let since = seconds_after("blocking a thread for", row);
     assert!((0.7..1.5).contains(&since), "{row}\n{finished}");
-    assert_eq!(finished.times_said(NO_SESSION), 0, "{finished}");
+    assert_eq!(finished.times_logged(NO_SESSION), 0, "{finished}");
 }
 
 /// Checks the row of a straggler that has been queued since about READY.
@@ -54,7 +54,7 @@ fn blocks(finished: &Finished, what: &[&str]) {
 fn queued_since_then(finished: &Finished, what: &[&str]) {
     let mut parts = vec!["abandoned: ", "queued: no thread was free"];
     parts.extend(what);
-    let row = finished.said(&parts);
+    let row = finished.logged(&parts);
     let age = seconds_after(if row.contains(", oldest ") { ", oldest" } else { ", age" }, row);
     assert!((0.7..1.5).contains(&age), "{row}\n{finished}");
 }
@@ -118,8 +118,8 @@ fn a_raw_blocking_task_is_not_waited_for(flavor: &str) {
 
 fn a_worker_that_a_raw_task_holds_is_reported(flavor: &str) {
     let finished = terminate(start!("blocked", "raw-task", flavor));
-    finished.exited(124).within(DEADLINE).said(&["abandoned: ", "service `database`"]);
-    let since = seconds_after("a worker has been in one poll for", finished.said(&[NO_SESSION]));
+    finished.exited(124).within(DEADLINE).logged(&["abandoned: ", "service `database`"]);
+    let since = seconds_after("a worker has been in one poll for", finished.logged(&[NO_SESSION]));
     assert!((0.5..1.5).contains(&since), "{since} s\n{finished}");
 }
 
@@ -130,7 +130,7 @@ fn a_worker_that_a_raw_task_holds_is_reported_while_the_program_runs(flavor: &st
     probe.wait_for_line(READY);
     probe.wait_for_line("1 held");
     probe.signal(Signal::Terminate);
-    probe.finish().exited(124).said(&[NO_SESSION]);
+    probe.finish().exited(124).logged(&[NO_SESSION]);
 }
 
 fn a_second_signal_ends_a_fully_blocked_program(flavor: &str) {
@@ -138,5 +138,5 @@ fn a_second_signal_ends_a_fully_blocked_program(flavor: &str) {
     probe.wait_for_line(READY);
     let finished = crate::signals::twice(probe, [Signal::Interrupt, Signal::Terminate]);
     finished.exited(143).within(crate::signals::AT_ONCE);
-    finished.said(&["abandoned: ", "session at", "blocked::all_workers"]);
+    finished.logged(&["abandoned: ", "session at", "blocked::all_workers"]);
 }

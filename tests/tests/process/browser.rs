@@ -8,7 +8,7 @@ use std::time::Duration;
 use canstop_tests::http::{free_address, get, wait_for_code};
 use canstop_tests::{Audience, Probe, READY, Signal};
 
-/// A headless browser that asks nobody but the program.
+/// A headless browser that sends requests to the program only.
 struct Browser(&'static str);
 
 impl Browser {

@@ -17,11 +17,11 @@ fn a_hook_that_hangs_is_named_and_costs_its_own_time_only() {
     let finished = terminate(start!("closing", "hangs"));
     // A fifth of two seconds.
     finished.exited(124).within(Duration::from_millis(400) + PROMPTLY);
-    finished.said(&["abandoned: flush hook `stuck`", "blocking a thread for"]);
+    finished.logged(&["abandoned: flush hook `stuck`", "blocking a thread for"]);
 }
 
 #[test]
 fn a_hook_that_panics_fails_the_program() {
     let finished = terminate(start!("closing", "panics"));
-    finished.exited(1).within(PROMPTLY).said(&["flush hook `broken` panicked: no connection"]);
+    finished.exited(1).within(PROMPTLY).logged(&["flush hook `broken` panicked: no connection"]);
 }

@@ -72,8 +72,8 @@ fn a_program_without_descriptors_0_to_2_stops() {
 fn a_program_that_gets_no_descriptor_cannot_start() {
     let finished = start_by(&["prlimit", "--nofile=5"], "serve").finish();
     finished.exited(1);
-    finished.said(&["canstop: cannot start: "]);
-    assert_eq!(finished.times_said("panicked"), 0, "{finished}");
+    finished.logged(&["canstop: cannot start: "]);
+    assert_eq!(finished.times_logged("panicked"), 0, "{finished}");
 }
 
 /// The limit counts the threads of a user, and does not hold for root: so it is another user, in a directory
@@ -94,8 +94,8 @@ fn a_program_that_gets_no_thread_cannot_start() {
             launcher[1..].iter().copied().chain([probe.to_str().expect("a path"), "serve"]).collect();
         let finished = Probe::start(launcher[0], &arguments).finish();
         finished.exited(1);
-        finished.said(&["canstop: cannot start: "]);
-        assert_eq!(finished.times_said("panicked"), 0, "{finished}");
+        finished.logged(&["canstop: cannot start: "]);
+        assert_eq!(finished.times_logged("panicked"), 0, "{finished}");
     }
     let _ = std::fs::remove_dir_all(folder);
 }
@@ -105,7 +105,7 @@ fn code_after_run_is_held_to_the_deadline() {
     let finished = terminate(start!("control", "code-after-run"));
     finished.exited(124).within(DEADLINE + Duration::from_millis(50));
     finished.printed("after");
-    finished.said(&["something still runs after the last line", "exit code 124"]);
+    finished.logged(&["something still runs after the last line", "exit code 124"]);
 }
 
 #[test]
@@ -179,21 +179,21 @@ fn a_cancelled_run_that_drops_slowly_is_waited_for() {
 fn a_main_that_panics_when_dropped_has_failed() {
     let finished = terminate(start!("control", "main-panics-when-dropped"));
     finished.exited(1).within(PROMPTLY);
-    finished.said(&["main failed: ", "the guard of main"]);
+    finished.logged(&["main failed: ", "the guard of main"]);
 }
 
 #[test]
 fn a_service_whose_state_does_not_drop_is_named() {
     let finished = terminate(start!("control", "state-blocks"));
     finished.exited(124).within(DEADLINE);
-    finished.said(&["abandoned: service `keeper`", "blocking a thread"]);
+    finished.logged(&["abandoned: service `keeper`", "blocking a thread"]);
 }
 
 #[test]
 fn a_state_that_panics_when_dropped_is_its_services_failure() {
     let finished = terminate(start!("control", "state-panics"));
     finished.exited(1).within(PROMPTLY);
-    finished.said(&["`keeper`", "the state"]);
+    finished.logged(&["`keeper`", "the state"]);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_services_error_that_drops_slowly_is_waited_for() {
     let finished = terminate(start!("control", "error-drops-slowly"));
     finished.exited(1).within(DEADLINE);
     finished.printed("dropped");
-    finished.said(&["service `troubled` failed: trouble"]);
+    finished.logged(&["service `troubled` failed: trouble"]);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_services_error_that_panics_when_dropped_is_its_failure() {
     for scenario in ["error-panics", "blocking-error-panics"] {
         let finished = terminate(start!("control", scenario));
         finished.exited(1).within(PROMPTLY);
-        finished.said(&["service `troubled` panicked: the error's destructor"]);
+        finished.logged(&["service `troubled` panicked: the error's destructor"]);
     }
 }
 
@@ -252,7 +252,7 @@ fn a_blocking_services_state_that_drops_slowly_is_waited_for() {
 fn a_blocking_services_state_that_does_not_drop_is_named() {
     let finished = terminate(start!("control", "blocking-state-blocks"));
     finished.exited(124).within(DEADLINE);
-    finished.said(&["abandoned: service `keeper`", "blocking a thread"]);
+    finished.logged(&["abandoned: service `keeper`", "blocking a thread"]);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_third_signal_after_a_drain_delay_forces_the_exit() {
     probe.signal(Signal::Interrupt);
     let finished = probe.finish();
     finished.exited(130).within(AT_ONCE + Duration::from_millis(200));
-    finished.said(&["abandoned: service `deaf`"]);
+    finished.logged(&["abandoned: service `deaf`"]);
 }
 
 /// By a terminal of its own, which turns the key into a signal.
@@ -315,7 +315,7 @@ fn ctrl_c_in_a_terminal_skips_the_drain_delay() {
 fn an_exit_handler_that_hangs_is_held_to_the_deadline() {
     let finished = terminate(start!("control", "exit-handler-hangs"));
     finished.exited(124).within(DEADLINE + Duration::from_millis(50));
-    finished.said(&["something still runs after the last line", "exit code 124"]);
+    finished.logged(&["something still runs after the last line", "exit code 124"]);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_fork_that_returns_from_main_ends_with_a_sentence() {
     let finished = terminate(start!("foreign", "fork-returns"));
     finished.exited(143);
     finished.printed("the fork exited with 1");
-    finished.said(&["was forked from a supervised one", "Call `exec` after `fork`"]);
+    finished.logged(&["was forked from a supervised one", "Call `exec` after `fork`"]);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn a_fork_that_calls_run_ends_with_a_sentence() {
     let finished = terminate(start!("foreign", "fork-starts"));
     finished.exited(143);
     finished.printed("the fork exited with 1");
-    finished.said(&["was forked from a supervised one"]);
+    finished.logged(&["was forked from a supervised one"]);
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn a_signal_ends_a_fork_as_if_it_had_no_handler() {
     let finished = terminate(start!("foreign", "fork-is-signalled"));
     finished.exited(143);
     finished.printed("the fork was ended by signal 15");
-    finished.said(&["was forked from a program under supervision"]);
+    finished.logged(&["was forked from a program under supervision"]);
 }
 
 #[test]
@@ -366,5 +366,5 @@ fn a_replaced_signal_handler_is_reported_once() {
     sleep(Duration::from_millis(2_300));
     let finished = probe.terminate();
     finished.exited(143);
-    assert_eq!(finished.times_said("the handler of SIGINT was replaced"), 1, "{finished}");
+    assert_eq!(finished.times_logged("the handler of SIGINT was replaced"), 1, "{finished}");
 }

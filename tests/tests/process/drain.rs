@@ -22,7 +22,7 @@ fn an_endless_session_is_named_with_its_place_its_function_and_its_age() {
     let finished = terminate(start!("sessions", "endless"));
     finished.exited(124).within(DEADLINE);
     let place = place_of("sessions", "spawn_session!(never_ends())");
-    let row = finished.said(&["abandoned: session", &place, " in sessions::endless,", "waiting"]);
+    let row = finished.logged(&["abandoned: session", &place, " in sessions::endless,", "waiting"]);
     // It waits for the whole of the grace but the part that is kept for the teardown.
     let age = seconds_after("age", row);
     assert!((0.8..1.5).contains(&age), "{row}");

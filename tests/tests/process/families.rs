@@ -14,7 +14,7 @@ fn a_stuck_grandchild_is_named_and_leaves_time_to_its_parents() {
     let finished = terminate(start!("families", "stuck"));
     finished.exited(124).within(DEADLINE);
     finished.printed_in_order(&["the till is stopping", "the shop is stopping"]);
-    finished.said(&["abandoned: service `shop/till/drawer`"]);
+    finished.logged(&["abandoned: service `shop/till/drawer`"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 

@@ -152,9 +152,9 @@ fn hand_overs_under_load_refuse_and_reset_nothing() {
     println!("{answered} requests over {} hand-overs", rounds());
     let finished = program.terminate();
     finished.exited(0);
-    assert_eq!(finished.times_said("stopped (handed over to process "), rounds() as usize, "{finished}");
-    finished.said(&["stopping (handed over to process "]);
-    finished.said(&[&format!("took over from process {first}")]);
+    assert_eq!(finished.times_logged("stopped (handed over to process "), rounds() as usize, "{finished}");
+    finished.logged(&["stopping (handed over to process "]);
+    finished.logged(&[&format!("took over from process {first}")]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_stop_ends_a_successor_that_is_starting() {
     program.wait_for_successor();
     // Its streams are ours: the end of the output is the end of both.
     let finished = program.terminate();
-    finished.exited(0).said(&["hand-over failed: a stop was requested"]);
+    finished.exited(0).logged(&["hand-over failed: a stop was requested"]);
     finished.ended_with(&["stopped (SIGTERM)"]);
 }
 

@@ -116,9 +116,9 @@ fn probes_are_answered_while_every_worker_is_blocked() {
     let finished = program.probe.finish();
     finished.exited(124);
     let line = "session `stuck` of service `blocks`";
-    finished.said(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "blocks 2 threads for "]);
-    finished.said(&[line, "has blocked a thread for"]);
-    assert_eq!(finished.times_said("has blocked a thread for"), 1, "one site, once in ten seconds\n{finished}");
+    finished.logged(&["the runtime has taken up no work for", line, "tests/src/bin/seen.rs:", "blocks 2 threads for "]);
+    finished.logged(&[line, "has blocked a thread for"]);
+    assert_eq!(finished.times_logged("has blocked a thread for"), 1, "one site, once in ten seconds\n{finished}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_unusable_health_address_fails_the_start() {
     ] {
         let variables = [("CANSTOP_HEALTH", value)];
         let finished = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_seen"), &["serves"], &variables).finish();
-        finished.exited(1).never_printed(READY).said(&[&why]);
+        finished.exited(1).never_printed(READY).logged(&[&why]);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{PROMPTLY, terminate};
 
 fn leaves_nothing(scenario: &str, error: &str) {
     let finished = terminate(start!("launching", scenario));
-    finished.exited(0).within(PROMPTLY).said(&["canstop: cannot start: ", error]);
+    finished.exited(0).within(PROMPTLY).logged(&["canstop: cannot start: ", error]);
     finished.printed("the control thread has ended").never_printed("main ran").never_printed("a service ran");
 }
 

@@ -126,7 +126,7 @@ fn the_watchdog_is_fed_until_the_data_plane_is_blocked() {
     let withheld = manager.messages.len();
     std::thread::sleep(Duration::from_millis(900));
     probe.signal(Signal::Terminate);
-    probe.finish().exited(124).said(&["the runtime has taken up no work", "session `stuck` of service `blocks`"]);
+    probe.finish().exited(124).logged(&["the runtime has taken up no work", "session `stuck` of service `blocks`"]);
     manager.read_rest();
     let after = &manager.messages[withheld..];
     assert!(!after.iter().any(|(_, message)| message.contains("WATCHDOG=1")), "{after:?}");
@@ -158,7 +158,7 @@ fn a_missing_manager_causes_one_warning() {
     probe.signal(Signal::Terminate);
     let finished = probe.finish();
     finished.exited(0);
-    assert_eq!(finished.times_said("cannot notify the process manager: NOTIFY_SOCKET is \"/nowhere/notify\""), 1);
+    assert_eq!(finished.times_logged("cannot notify the process manager: NOTIFY_SOCKET is \"/nowhere/notify\""), 1);
 }
 
 #[test]
@@ -188,6 +188,6 @@ fn a_closed_ready_fd_fails_the_start() {
     {
         let variables = [("CANSTOP_READY_FD", value)];
         let finished = Probe::start_in(Audience::Listens, env!("CARGO_BIN_EXE_seen"), &["serves"], &variables).finish();
-        finished.exited(1).said(&[&format!("canstop: cannot start: CANSTOP_READY_FD is \"{value}\": "), why]);
+        finished.exited(1).logged(&[&format!("canstop: cannot start: CANSTOP_READY_FD is \"{value}\": "), why]);
     }
 }

@@ -104,8 +104,8 @@ fn a_listener_that_does_not_accept_fails_liveness() {
     assert_eq!(answer.body, r#"{"status":"unready","reason":"stalled"}"#);
     assert_eq!(get(program.health, "/readyz").unwrap().code, 503);
     let finished = program.terminate();
-    finished.exited(0).said(&["listener `public`", "3 connections wait, and none was accepted for "]);
-    assert_eq!(finished.times_said("connections wait"), 1, "{finished}");
+    finished.exited(0).logged(&["listener `public`", "3 connections wait, and none was accepted for "]);
+    assert_eq!(finished.times_logged("connections wait"), 1, "{finished}");
 }
 
 #[cfg(target_os = "linux")]
@@ -122,7 +122,7 @@ fn a_listener_at_its_limit_is_not_stalled() {
         assert_eq!(get(program.health, "/readyz").unwrap().code, 200);
     }
     let finished = program.terminate();
-    assert_eq!(finished.times_said("connections wait"), 0, "{finished}");
+    assert_eq!(finished.times_logged("connections wait"), 0, "{finished}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn probes_are_answered_where_a_route_of_the_runtime_is_not() {
     assert_eq!(code, 503);
     probe.signal(Signal::Terminate);
     let finished = probe.finish();
-    finished.exited(124).said(&["session `stuck` at", "of service `blocks`", "blocking a thread"]);
+    finished.exited(124).logged(&["session `stuck` at", "of service `blocks`", "blocking a thread"]);
 }
 
 #[test]

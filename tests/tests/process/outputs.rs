@@ -23,7 +23,7 @@ fn a_stuck_subscriber_does_not_delay_a_forced_exit() {
 fn a_stuck_subscriber_does_not_hide_the_stragglers() {
     let finished = terminate(start!("subscribers", "holds-the-lock"));
     finished.exited(124).within(DEADLINE);
-    finished.said(&["abandoned: session at tests/src/bin/subscribers.rs", "blocking a thread for"]);
+    finished.logged(&["abandoned: session at tests/src/bin/subscribers.rs", "blocking a thread for"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 

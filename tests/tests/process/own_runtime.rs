@@ -26,8 +26,8 @@ fn a_writer_with_its_own_runtime_keeps_every_byte() {
     let (finished, kept) = kept_by("own");
     finished.exited(124).within(DEADLINE).printed("the state is dropped on writer");
     assert_eq!(kept, ALL, "{finished}");
-    assert_eq!(finished.times_said("service `writer`, "), 0, "the writer has stopped in its time\n{finished}");
-    finished.said(&["abandoned: ", "session `blocks`"]);
+    assert_eq!(finished.times_logged("service `writer`, "), 0, "the writer has stopped in its time\n{finished}");
+    finished.logged(&["abandoned: ", "session `blocks`"]);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_writer_that_shares_blocked_workers_loses_its_buffer() {
     let (finished, kept) = kept_by("shared");
     finished.exited(124).within(DEADLINE);
     assert_eq!(kept, 0, "{finished}");
-    finished.said(&["abandoned: ", "service `writer`"]);
+    finished.logged(&["abandoned: ", "service `writer`"]);
 }
 
 #[test]
@@ -59,14 +59,14 @@ fn each_run_has_a_new_runtime_and_sessions_keep_theirs() {
 #[test]
 fn a_service_that_blocks_its_own_thread_is_named() {
     let finished = terminate(start!("own_runtime", "stuck"));
-    finished.exited(124).within(DEADLINE).said(&["abandoned: ", "service `stuck`", "blocking a thread for"]);
+    finished.exited(124).within(DEADLINE).logged(&["abandoned: ", "service `stuck`", "blocking a thread for"]);
 }
 
 #[test]
 fn what_holds_up_a_service_with_its_own_runtime_is_named() {
     let finished = terminate(start!("own_runtime", "held-up"));
-    finished.exited(124).within(DEADLINE).said(&["abandoned: ", "service `collector`", "waiting"]);
-    let line = finished.said(&["service `collector` has its own runtime, and may wait for abandoned sessions"]);
+    finished.exited(124).within(DEADLINE).logged(&["abandoned: ", "service `collector`", "waiting"]);
+    let line = finished.logged(&["service `collector` has its own runtime, and may wait for abandoned sessions"]);
     assert!(line.contains("session `holds a sender` at tests/src/bin/own_runtime.rs:"), "{line}");
     assert!(line.contains("queued"), "{line}");
 }
@@ -74,5 +74,5 @@ fn what_holds_up_a_service_with_its_own_runtime_is_named() {
 #[test]
 fn a_runtime_that_cannot_be_built_fails_its_service() {
     let finished = start!("own_runtime", "no-descriptors").finish();
-    finished.exited(1).said(&["service `members`", "cannot build its own runtime: "]);
+    finished.exited(1).logged(&["service `members`", "cannot build its own runtime: "]);
 }

@@ -51,7 +51,7 @@ fn what_blocks_after_a_quiet_time_has_its_true_age() {
     probe.signal(Signal::Terminate);
     let finished = probe.finish();
     let passed = began.elapsed().as_secs_f64();
-    let row = finished.exited(124).said(&["2 x session `stuck` at", "of service `blocks`", "blocking a thread"]);
+    let row = finished.exited(124).logged(&["2 x session `stuck` at", "of service `blocks`", "blocking a thread"]);
     let age = seconds_after(", oldest", row);
     assert!(age <= passed + 0.1, "it is {age} s old after {passed} s\n{finished}");
 }

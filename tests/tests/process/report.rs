@@ -19,8 +19,8 @@ fn a_stop_reports_its_waits_names_twenty_and_drops_all() {
     }
 
     let site = place_of("stragglers", "endless!(1 2 3");
-    assert_eq!(finished.times_said(&format!("abandoned: session at {site}")), 20, "{finished}");
-    finished.said(&["abandoned: and 5 more rows"]);
+    assert_eq!(finished.times_logged(&format!("abandoned: session at {site}")), 20, "{finished}");
+    finished.logged(&["abandoned: and 5 more rows"]);
     for number in 1..=25 {
         finished.printed(&format!("session {number} is dropped"));
     }

@@ -8,10 +8,10 @@ use crate::{DEADLINE, PROMPTLY, terminate};
 fn a_subscriber_that_panics_is_reported_once_and_gets_later_lines() {
     let finished = start!("reporting", "panicking-subscriber").finish();
     finished.exited(0).printed("after run");
-    assert_eq!(finished.times_said("the tracing subscriber panicked"), 1, "{finished}");
-    finished.said(&["canstop: stopping (shutdown requested: enough)"]);
+    assert_eq!(finished.times_logged("the tracing subscriber panicked"), 1, "{finished}");
+    finished.logged(&["canstop: stopping (shutdown requested: enough)"]);
     assert!(finished.stdout.iter().any(|line| line.contains("stopped (shutdown requested: enough)")), "{finished}");
-    assert_eq!(finished.times_said("stopped ("), 0, "{finished}");
+    assert_eq!(finished.times_logged("stopped ("), 0, "{finished}");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_stalled_log_costs_its_own_lines_and_no_memory() {
     finished.exited(0).printed("after run");
     let grown = finished.printed_after("grown by ").next().and_then(|rest| rest.split(' ').next()).expect("a number");
     assert!(grown.parse::<u64>().expect("a number") < 4 * 1_024, "{finished}");
-    finished.said(&["events are missing here"]);
+    finished.logged(&["events are missing here"]);
     finished.ended_with(&["exit code 0"]);
 }
 
@@ -37,8 +37,8 @@ fn a_stalled_log_costs_its_own_lines_and_no_memory() {
 fn an_error_that_fails_to_display_is_reported_and_its_sessions_drained() {
     let finished = start!("reporting", "fails-to-display").finish();
     finished.exited(1);
-    finished.said(&["session at", "failed: (its Display failed)"]);
-    finished.said(&["main failed: (its Display failed)"]);
+    finished.logged(&["session at", "failed: (its Display failed)"]);
+    finished.logged(&["main failed: (its Display failed)"]);
     finished.ended_with(&["1 sessions drained, 0 abandoned, exit code 1"]);
 }
 
@@ -46,7 +46,7 @@ fn an_error_that_fails_to_display_is_reported_and_its_sessions_drained() {
 fn a_circle_of_sources_is_cut() {
     let finished = start!("reporting", "circle").finish();
     finished.exited(1);
-    let failed = finished.said(&["canstop: main failed: round: round", "(and more sources)"]);
+    let failed = finished.logged(&["canstop: main failed: round: round", "(and more sources)"]);
     assert_eq!(failed.matches("round").count(), 33, "{finished}");
 }
 
@@ -54,21 +54,21 @@ fn a_circle_of_sources_is_cut() {
 fn a_panic_hook_of_the_programs_own_does_not_hide_the_message() {
     let finished = start!("reporting", "own-hook").finish();
     finished.exited(0);
-    finished.said(&["service `faulty` panicked: the service's words"]);
-    finished.said(&["session at", "panicked: the session's words"]);
+    finished.logged(&["service `faulty` panicked: the service's words"]);
+    finished.logged(&["session at", "panicked: the session's words"]);
 }
 
 #[test]
 fn a_session_under_a_hook_from_before_run_keeps_its_message() {
     let finished = start!("reporting", "own-hook-early").finish();
     finished.exited(0);
-    finished.said(&["session at", "panicked: the session's words"]);
+    finished.logged(&["session at", "panicked: the session's words"]);
 }
 
 #[test]
 fn an_error_of_main_is_told_once() {
     let finished = start!("setup", "fails").finish();
-    assert_eq!(finished.times_said("canstop: main failed: no database"), 1, "{finished}");
+    assert_eq!(finished.times_logged("canstop: main failed: no database"), 1, "{finished}");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_callback_sees_everything_up_to_the_last_line_and_one_that_panics_is_dropped
     finished.exited(0);
     let last = finished.stdout.last().expect("a line");
     assert_eq!(last, "observed stopped after 1 calls of the other", "{finished}");
-    assert_eq!(finished.times_said("a callback of `canstop::observe` panicked"), 1, "{finished}");
+    assert_eq!(finished.times_logged("a callback of `canstop::observe` panicked"), 1, "{finished}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_stop_does_not_wait_for_a_backoff() {
     let finished = terminate(start!("restarts", "backs-off"));
     finished.exited(0).within(PROMPTLY);
     finished.ended_with(&["0 abandoned, exit code 0"]);
-    let last = finished.said(&["canstop: stopped ("]);
+    let last = finished.logged(&["canstop: stopped ("]);
     assert!(seconds_after(") in ", last) < 0.05, "{finished}");
 }
 

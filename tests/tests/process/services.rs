@@ -16,7 +16,7 @@ fn a_service_stops_when_signalled() {
 fn a_service_that_ignores_the_stop_is_named() {
     let finished = terminate(start!("services", "deaf"));
     finished.exited(124).within(DEADLINE);
-    let row = finished.said(&["abandoned: service `deaf` at", &place_of("services", "async fn deaf("), "waiting"]);
+    let row = finished.logged(&["abandoned: service `deaf` at", &place_of("services", "async fn deaf("), "waiting"]);
     assert!(seconds_after("age", row) >= 0.9, "{row}");
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
@@ -27,8 +27,8 @@ fn a_service_that_exceeds_its_limit_fails_the_program() {
     finished.exited(1);
     // Two failures are within the limit, and each is followed by a restart.
     assert_eq!(finished.times_printed("a run of the failing service"), 3, "{finished}");
-    assert_eq!(finished.times_said("it is restarted in"), 2, "{finished}");
-    finished.said(&["service `failing` failed: cannot reach the database: connection refused"]);
+    assert_eq!(finished.times_logged("it is restarted in"), 2, "{finished}");
+    finished.logged(&["service `failing` failed: cannot reach the database: connection refused"]);
     finished.ended_with(&[
         "(service failed: `failing`: failed 3 times in 30s, more than its limit of 2; last error: cannot reach the",
         "0 abandoned, exit code 1",
@@ -40,7 +40,7 @@ fn a_panicked_service_restarts_and_its_second_run_is_stopped() {
     let finished = terminate(start!("services", "panicking"));
     finished.exited(0).within(PROMPTLY);
     let panic = place_of("services", "the first run's fault");
-    finished.said(&["service `panicking` panicked: the first run's fault", &panic, "it is restarted in"]);
+    finished.logged(&["service `panicking` panicked: the first run's fault", &panic, "it is restarted in"]);
     finished.printed("the second run is stopping");
 }
 
@@ -48,7 +48,7 @@ fn a_panicked_service_restarts_and_its_second_run_is_stopped() {
 fn an_error_while_stopping_never_exits_with_0() {
     let finished = terminate(start!("services", "fails-to-flush"));
     finished.exited(1).within(PROMPTLY);
-    finished.said(&["service `fails_to_flush` failed: the disk is full"]);
+    finished.logged(&["service `fails_to_flush` failed: the disk is full"]);
     finished.ended_with(&["(SIGTERM)", "0 abandoned, exit code 1"]);
 }
 

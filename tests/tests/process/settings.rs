@@ -44,7 +44,7 @@ fn the_stopping_line_names_each_time_and_its_source() {
     ] {
         let finished = terminate(start(code, variables));
         finished.exited(0).within(PROMPTLY);
-        let said = finished.said(&["stopping (SIGTERM)"]);
+        let said = finished.logged(&["stopping (SIGTERM)"]);
         assert!(said.ends_with(line), "{said:?} does not end with {line:?}");
     }
 }
@@ -63,7 +63,7 @@ fn main_sets_the_grace_unless_the_environment_does() {
     ] {
         let finished = terminate(start(code, variables));
         finished.exited(0).within(PROMPTLY);
-        let said = finished.said(&["stopping (SIGTERM)"]);
+        let said = finished.logged(&["stopping (SIGTERM)"]);
         assert!(said.ends_with(line), "{said:?} does not end with {line:?}");
     }
 }
@@ -80,15 +80,15 @@ fn a_drain_delay_from_the_environment_is_kept() {
 fn a_bad_value_fails_the_start() {
     let finished = fails_to_start(["-", "-"], &[("CANSTOP_GRACE", "five")]);
     let why = "canstop: cannot start: CANSTOP_GRACE is \"five\": it does not begin with a number";
-    finished.said(&[why]);
+    finished.logged(&[why]);
     finished.never_printed(canstop_tests::READY);
-    fails_to_start(["-", "-"], &[("CANSTOP_PLATFORM", "k8s")]).said(&["CANSTOP_PLATFORM is \"k8s\": write one of"]);
+    fails_to_start(["-", "-"], &[("CANSTOP_PLATFORM", "k8s")]).logged(&["CANSTOP_PLATFORM is \"k8s\": write one of"]);
 }
 
 #[test]
 fn a_drain_delay_that_fills_the_grace_names_both_sources() {
     let finished = fails_to_start(["2000", "-"], &[("CANSTOP_DRAIN_DELAY", "2s")]);
-    finished.said(&["drain delay of 2 s (CANSTOP_DRAIN_DELAY)", "grace of 2 s (code)"]);
+    finished.logged(&["drain delay of 2 s (CANSTOP_DRAIN_DELAY)", "grace of 2 s (code)"]);
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn the_log_level_of_stderr_comes_from_the_environment() {
     silent.exited(0);
     assert!(silent.stderr.is_empty(), "{silent}");
     let debug = terminate(start(["-", "-"], &[("CANSTOP_LOG", "debug")]));
-    debug.exited(0).said(&["service `serves` started"]);
+    debug.exited(0).logged(&["service `serves` started"]);
 }

@@ -49,7 +49,7 @@ fn a_main_that_spawned_a_session_is_given_the_grace() {
 fn a_set_up_error_is_reported_and_starts_nothing() {
     let finished = start!("setup", "fails").finish();
     finished.exited(1);
-    finished.said(&["main failed: no database"]);
+    finished.logged(&["main failed: no database"]);
     finished.never_printed(NOTHING_STARTED);
     finished.ended_with(&["(main failed: no database)", "exit code 1"]);
 }
@@ -58,7 +58,7 @@ fn a_set_up_error_is_reported_and_starts_nothing() {
 fn a_panic_in_main_is_reported_and_starts_nothing() {
     let finished = start!("setup", "panics").finish();
     finished.exited(1);
-    finished.said(&["main failed: no configuration", &canstop_tests::place_of("setup", "panic!(\"no conf")]);
+    finished.logged(&["main failed: no configuration", &canstop_tests::place_of("setup", "panic!(\"no conf")]);
     finished.never_printed(NOTHING_STARTED);
     finished.ended_with(&["main failed: no configuration", "exit code 1"]);
 }

@@ -24,7 +24,7 @@ fn a_second_sigint_ends_the_program_at_once_with_130_and_the_report_so_far() {
     probe.wait_for_line(READY);
     let finished = twice(probe, [Signal::Interrupt, Signal::Interrupt]);
     finished.exited(130).within(AT_ONCE);
-    finished.said(&["abandoned: session at tests/src/bin/sessions.rs"]);
+    finished.logged(&["abandoned: session at tests/src/bin/sessions.rs"]);
     finished.ended_with(&["(SIGINT)", "1 abandoned, exit code 130", "forced by a second signal, SIGINT"]);
 }
 
@@ -43,7 +43,7 @@ fn a_forced_exit_is_told_on_stderr_also_where_a_subscriber_listens() {
     probe.wait_for_line(READY);
     let finished = twice(probe, [Signal::Interrupt, Signal::Interrupt]);
     finished.exited(130).within(AT_ONCE);
-    finished.said(&["abandoned: session at tests/src/bin/subscribers.rs"]);
+    finished.logged(&["abandoned: session at tests/src/bin/subscribers.rs"]);
     finished.ended_with(&["exit code 130"]);
     let heard = |text: &str| finished.stdout.iter().any(|line| line.contains("ERROR canstop: ") && line.contains(text));
     assert!(heard("abandoned: session at") && heard("exit code 130"), "{finished}");
@@ -74,6 +74,6 @@ fn two_sigterms_thirty_milliseconds_apart_are_one() {
     });
     let finished = finished.expect("a machine that can pause for 30 ms");
     finished.exited(143).within(DEADLINE);
-    finished.said(&["SIGTERM while stopping"]);
+    finished.logged(&["SIGTERM while stopping"]);
     finished.ended_with(&["(SIGTERM)", "100 sessions drained, 0 abandoned, exit code 143"]);
 }

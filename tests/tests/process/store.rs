@@ -20,10 +20,10 @@ fn stragglers_and_the_status_show_labels() {
         let row = format!(
             "abandoned: {rows}session `sync` [customer {customer}] at {site} in store::store of service `store`, "
         );
-        assert_eq!(finished.times_said(&row), 1, "{finished}");
+        assert_eq!(finished.times_logged(&row), 1, "{finished}");
     }
     let site = place_of("store", "spawn_blocking_session!(label");
-    finished.said(&["abandoned: blocking session [HASH OF A FILE]", &site, "blocking a thread for "]);
+    finished.logged(&["abandoned: blocking session [HASH OF A FILE]", &site, "blocking a thread for "]);
     let status: Vec<_> = finished.printed_after("  2 x session `sync` [customer 7] at ").collect();
     assert_eq!(status.len(), 1, "{finished}");
 }

@@ -20,7 +20,7 @@ fn the_teardown_runs_even_if_something_was_abandoned() {
     let finished = terminate(start!("teardown", "straggler"));
     finished.exited(124).within(DEADLINE);
     finished.printed_in_order(&["clean: false, abandoned: 1, cause: SIGTERM", "torn down"]);
-    finished.said(&["abandoned: session at tests/src/bin/teardown.rs", "of service `server`"]);
+    finished.logged(&["abandoned: session at tests/src/bin/teardown.rs", "of service `server`"]);
     finished.ended_with(&["1 abandoned, exit code 124"]);
 }
 
@@ -28,7 +28,7 @@ fn the_teardown_runs_even_if_something_was_abandoned() {
 fn an_endless_teardown_is_abandoned_at_the_deadline() {
     let finished = terminate(start!("teardown", "endless-teardown"));
     finished.exited(124).within(DEADLINE);
-    finished.said(&["abandoned: body of main"]);
+    finished.logged(&["abandoned: body of main"]);
     finished.never_printed("torn down");
 }
 
@@ -42,5 +42,5 @@ fn a_second_signal_in_an_endless_teardown_names_main() {
     probe.signal(Signal::Interrupt);
     let finished = probe.finish();
     finished.exited(130).within(DEADLINE);
-    finished.said(&["abandoned: body of main"]);
+    finished.logged(&["abandoned: body of main"]);
 }

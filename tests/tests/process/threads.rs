@@ -5,10 +5,10 @@ fn a_session_outside_a_supervisor_panics_with_a_remedy() {
     let finished = start!("threads", "stranger").finish();
     finished.exited(0);
     finished.printed("the thread has panicked").never_printed("a session from a foreign thread");
-    let sentence = "`spawn_session!` was called outside a supervisor, where nobody would wait for its work.";
-    finished.said(&[sentence, "`#[canstop::main]` or `canstop::App`", "hold the guard of `lifecycle.enter()`"]);
+    let sentence = "`spawn_session!` was called outside a supervisor, where nothing would wait for its work.";
+    finished.logged(&[sentence, "`#[canstop::main]` or `canstop::App`", "hold the guard of `lifecycle.enter()`"]);
     // The panic's place is that of the `spawn_session!`, not one within canstop.
-    finished.said(&["panicked at tests/src/bin/threads.rs"]);
+    finished.logged(&["panicked at tests/src/bin/threads.rs"]);
 }
 
 #[test]

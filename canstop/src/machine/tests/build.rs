@@ -1,4 +1,4 @@
-//! Short ways to say what the tests say often.
+//! Short constructors for what the tests use often.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::machine::time::Time;
 
 pub(super) const TERMINATE: Input = signal(Signal::Terminate, u64::MAX);
 
-/// A signal that was delivered then, or now if that is later than now.
+/// A signal that was delivered at this time, or now if that time is in the future.
 pub(super) const fn signal(signal: Signal, at: u64) -> Input {
     Input::Signal { signal, at: self::at(at), from_terminal: false }
 }
 
-/// Where every test calls `ready()`.
+/// The place of every `ready()` call.
 const HERE: Location = Location { file: "main.rs", line: 7 };
 
 pub(super) const fn ms(milliseconds: u64) -> Duration {
@@ -34,11 +34,11 @@ pub(super) fn allowance(grace: u64, drain_delay: u64) -> Allowance {
     Allowance { grace: ms(grace), drain_delay: ms(drain_delay) }
 }
 
-/// A service without any options, after others by name.
+/// A service without options that comes after others.
 pub(super) fn service(name: &str, after: &[&str]) -> ServiceSpec {
     let mut spec = ServiceSpec::new(name, Location { file: "main.rs", line: 1 });
     spec.after = named(after);
-    // Equal bounds leave nothing to chance: states that differ in luck only would never meet again.
+    // Equal bounds leave nothing to chance: states that differ only in a random backoff would never be equal.
     spec.restart.backoff = Backoff { min: ms(200), max: ms(200) };
     spec.restart.limit = Limit { failures: 1, window: ms(10_000) };
     spec
@@ -48,7 +48,7 @@ fn named(names: &[&str]) -> Vec<Reference> {
     names.iter().map(|name| Reference::Name((*name).to_owned())).collect()
 }
 
-/// Options in the order in which one reads them.
+/// Setters for a spec, in reading order.
 pub(super) trait Options {
     fn restart(self, restart: Restart) -> Self;
     fn limit(self, failures: u32) -> Self;
@@ -138,12 +138,12 @@ pub(super) fn panicked() -> ExitReason {
     ExitReason::Panicked("index out of bounds".to_owned())
 }
 
-/// Somebody wants the first service of this number to begin a new life.
+/// A handle restarts the first service that has this id.
 pub(super) fn restart(id: usize) -> Input {
     Input::RestartService { id: ServiceId(id), before: RunId::default() }
 }
 
-/// Somebody wants the first service of this number to stop.
+/// A handle stops the first service that has this id.
 pub(super) fn stop(id: usize) -> Input {
     Input::StopService { id: ServiceId(id), before: RunId::default() }
 }

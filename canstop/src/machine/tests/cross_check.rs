@@ -1,4 +1,4 @@
-//! Compares what the machine keeps with what a search through everything finds.
+//! Compares the state that the machine keeps with one computed from scratch.
 
 use std::collections::BTreeSet;
 
@@ -8,28 +8,28 @@ use crate::machine::stage::UserState;
 use crate::machine::state::State;
 
 impl State {
-    /// Compares plan and index with those made from scratch.
+    /// Compares the plan and the index with ones made from scratch.
     ///
     /// # Panics
     ///
-    /// If they differ.
+    /// Panics if they differ.
     pub(super) fn check_index(&self) {
-        assert!(self.is_fresh(), "something was touched and not looked at");
+        assert!(self.is_fresh(), "a changed service was not looked at again");
         self.plan.check_derived();
         self.check_ids();
-        let mut anew = self.clone();
-        anew.index_anew();
-        anew.set_timers();
-        assert_eq!(self.index.timers, anew.index.timers);
-        assert_eq!(self.index.undrained, anew.index.undrained);
-        assert_eq!(self.index.ended, anew.index.ended);
-        assert_eq!(self.index.names, anew.index.names);
+        let mut fresh = self.clone();
+        fresh.index_anew();
+        fresh.set_timers();
+        assert_eq!(self.index.timers, fresh.index.timers);
+        assert_eq!(self.index.undrained, fresh.index.undrained);
+        assert_eq!(self.index.ended, fresh.index.ended);
+        assert_eq!(self.index.names, fresh.index.names);
         assert_eq!(
             (self.index.unfinished, self.index.running, self.index.waiting, self.index.open_requests),
-            (anew.index.unfinished, anew.index.running, anew.index.waiting, anew.index.open_requests)
+            (fresh.index.unfinished, fresh.index.running, fresh.index.waiting, fresh.index.open_requests)
         );
         for id in self.ids() {
-            let (kept, found) = (&self.service(id).entry, &anew.service(id).entry);
+            let (kept, found) = (&self.service(id).entry, &fresh.service(id).entry);
             let facts =
                 |entry: &IndexEntry| (entry.facts, entry.undrained_children, entry.waiting_children, entry.blockers);
             assert_eq!(facts(kept), facts(found), "{}", self.service(id).spec);
@@ -37,7 +37,7 @@ impl State {
         self.check_decisions();
     }
 
-    /// Every service is listed under its name, and every ended child where its id is looked for.
+    /// Every service is listed under its name, and every ended child under the place of its id.
     fn check_ids(&self) {
         let listed = |id| self.index.of_path(&self.service(id).spec.name).any(|listed| listed == id);
         assert!(self.ids().all(listed), "a service is not listed under its name");
@@ -50,7 +50,7 @@ impl State {
         assert_eq!(gone.count(), self.index.ended.values().map(BTreeSet::len).sum::<usize>());
     }
 
-    /// Nothing that could be decided is left undecided: no queue has missed a service.
+    /// No queue misses a service: everything that can be decided is decided.
     fn check_decisions(&self) {
         let supervises = self.has_run && (Phase::Running..Phase::Stopping(0)).contains(&self.phase);
         for id in self.ids() {

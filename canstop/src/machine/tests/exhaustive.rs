@@ -1,7 +1,6 @@
-//! Small plans through every order of events.
+//! Small plans through every order of inputs.
 //!
-//! The depths are for every day. `CANSTOP_DEPTH=1` looks one event further, and takes ten times as
-//! long.
+//! The depths suit every run of the tests. `CANSTOP_DEPTH=1` goes one input deeper and takes ten times as long.
 
 use super::build::{
     Options, TERMINATE, added, allowance, ended, failed, group, ms, ready, restart, service, sessions_in, stop,
@@ -13,8 +12,8 @@ use crate::machine::input::Input;
 use crate::machine::restart::Restart;
 use crate::machine::spec::{Ready, ServiceSpec};
 
-/// Before `run()`, with everything running, with one that backs off, one that is to stop alone or to
-/// begin anew, and with the stop requested: what lies deep from the first lies near to the others.
+/// The states to start from: before `run()`, with all services running, with one in its backoff, stopping alone or
+/// restarting, and with the stop requested. A state that is deep from the first is near to one of the others.
 fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
     let mut setting_up = Watched::new(allowance(5_000, 1_000));
     setting_up.all(specs.iter().cloned().map(added));
@@ -35,7 +34,7 @@ fn roots(specs: &[ServiceSpec]) -> Vec<Watched> {
     }
     running.handle(TERMINATE);
     roots.push(running.clone());
-    // And past the drain delay.
+    // After the drain delay.
     running.pass(ms(1_000));
     roots.push(running);
     roots
@@ -55,7 +54,7 @@ fn explore_from(roots: Vec<Watched>, mut breadth: Breadth) {
     let services = roots[0].oracle.services().len();
     let tally = explore(roots, breadth);
     println!("{services} services: {tally:?}");
-    assert!(tally.finished > 0, "no order of events came to an end");
+    assert!(tally.finished > 0, "no order of inputs reached the end");
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn two_services_in_every_shape() {
 }
 
 #[test]
-fn two_services_whose_lives_are_bound() {
+fn two_bound_services() {
     let chain = [service("a", &[]).grace(300), service("b", &[]).bound_to(&["a"]).notify()];
     let pair = [service("a", &[]).bound_to(&["b"]), service("b", &[]).bound_to(&["a"]).grace(300)];
     for plan in [chain, pair] {
@@ -107,12 +106,12 @@ fn two_services_whose_lives_are_bound() {
     }
 }
 
-/// A child, with somebody outside who needs its parent, or whom it needs itself.
+/// A child, with a service outside that needs its parent or that it needs itself.
 #[test]
 fn a_parent_and_its_child() {
     for (outside, needs) in [(service("b", &["a"]), &[][..]), (service("b", &[]), &["b"])] {
         let mut roots = roots(&[service("a", &[]).restart(Restart::Always), outside]);
-        // A child belongs to a life.
+        // A child belongs to a run.
         roots.retain(|root| root.oracle.services()[0].has_started());
         for root in &mut roots {
             root.handle(added(service("a/c", needs).child_of(0, 1).grace(300)));

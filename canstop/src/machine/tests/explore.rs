@@ -1,4 +1,4 @@
-//! Every order of events, breadth first. States that nothing can tell apart are visited once.
+//! Every order of inputs, breadth first. Equal states are visited once.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use crate::machine::cause::Signal;
 use crate::machine::id::{Owner, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 
-/// One thing that may come next.
+/// A step that may come next.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// It happens now.
+    /// An input now.
     Now(Input),
-    /// It happens after a while, in which the machine is woken whenever it asks to be.
+    /// An input after a while, in which the machine is woken whenever it asks to be.
     After(Duration, Input),
-    /// Nothing happens until the machine asks to be woken.
+    /// The next wake that the machine asks for.
     Wake,
-    /// The shell wakes it later than it asked to be.
+    /// A wake later than the machine asked for.
     WakeLate(Duration),
 }
 
-/// How far and how wide to look.
+/// How deep and how wide the search is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breadth {
     pub(super) depth: usize,
-    /// Endings and doublings that differ little from others, too.
+    /// Includes inputs that differ little from others, such as a panic beside an error.
     pub(super) everything: bool,
 }
 
-/// What was seen on the way.
+/// Counts of the search.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) states: usize,
@@ -42,7 +42,7 @@ pub(super) struct Tally {
     pub(super) finished: usize,
 }
 
-/// Goes through every order of steps from these states, and lets the oracle judge each.
+/// Takes every order of steps from these states. The oracle judges each step.
 pub(super) fn explore(roots: Vec<Watched>, breadth: Breadth) -> Tally {
     let mut tally = Tally::default();
     let mut seen = HashSet::new();
@@ -97,7 +97,7 @@ fn assert_nothing_happens_after_the_end(watched: &Watched) {
     }
 }
 
-/// Everything that a shell could say next.
+/// Every input that the control plane could give next.
 fn steps(watched: &Watched, breadth: Breadth) -> Vec<Step> {
     let oracle = &watched.oracle;
     let mut steps = vec![Step::Now(TERMINATE), Step::Now(shutdown())];
@@ -147,7 +147,7 @@ fn of_main(watched: &Watched, breadth: Breadth) -> Vec<Input> {
     }
     if !main.ended && breadth.everything {
         events.extend([Input::MainEnded(panicked()), Input::MainEnded(ExitReason::Dropped)]);
-        // One that fits into the plan, and one that does not.
+        // A service that fits into the plan, and one that does not.
         let known = watched.oracle.services().len();
         if known < 3 {
             events.push(added(service(&format!("late {known}"), &["a"])));

@@ -1,4 +1,4 @@
-//! A machine that is watched: every call goes through the oracle.
+//! A machine whose every call goes through the oracle.
 
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
@@ -16,18 +16,18 @@ use crate::machine::service::Service;
 use crate::machine::state::State;
 use crate::machine::time::Time;
 
-/// The machine, its oracle, and what time it is for both.
+/// The machine, its oracle, and the time of both.
 #[derive(Clone)]
 pub(super) struct Watched {
     pub(super) now: Time,
     pub(super) state: State,
     pub(super) oracle: Oracle,
-    /// The states of services are dropped by inputs of their own.
+    /// The test itself sends the input that the state of a service is dropped.
     pub(super) holds_state: bool,
     trail: Option<Rc<Trail>>,
 }
 
-/// How it came to be where it is, latest first. Shared, because the explorer forks at every step.
+/// The inputs so far, latest first. They are shared because the explorer forks at every step.
 struct Trail {
     now: Time,
     event: Input,
@@ -46,34 +46,34 @@ impl Watched {
         }
     }
 
-    /// The states of services are dropped by inputs of their own.
+    /// Leaves it to the test to send the input that the state of a service is dropped.
     pub(super) fn holding_state(mut self) -> Self {
         self.holds_state = true;
         self
     }
 
-    /// The program takes part in hand-overs, and takes over from this process.
+    /// Lets the program take part in hand-overs, and take over from this process.
     pub(super) fn handing_over(mut self, timeout: Duration, predecessor: Option<u32>) -> Self {
         self.state.set_hand_over(self.oracle.take_part_in_hand_overs(timeout, predecessor));
         self
     }
 
-    /// Something happens now.
+    /// Gives an input to the machine, now.
     ///
     /// # Panics
     ///
-    /// When a law is broken, with all that led to it.
+    /// Panics if a law is broken, with every input that led to it.
     pub(super) fn handle(&mut self, event: Input) -> Vec<Action> {
         self.try_handle(event).unwrap_or_else(|broken| panic!("{broken}"))
     }
 
-    /// As [`handle`](Self::handle), for who shrinks what fails.
+    /// As [`handle`](Self::handle), with an error instead of a panic, so that a failing case can be shrunk.
     ///
-    /// A count of sessions is followed by a wake, and the state of a service is dropped as soon as that is
-    /// asked for, unless `holds_state` is set.
+    /// A wake follows a count of sessions. The state of a service is dropped as soon as the machine asks for it, unless
+    /// `holds_state` is set.
     pub(super) fn try_handle(&mut self, event: Input) -> Result<Vec<Action>, String> {
         if matches!(event, Input::SessionsCounted(_)) {
-            self.oracle.hear(self.now, &event, None);
+            self.oracle.observe(self.now, &event, None);
             assert_eq!(self.state.handle(self.now, event.clone()), []);
             let trail = Trail { now: self.now, event, actions: Vec::new(), before: self.trail.take() };
             self.trail = Some(Rc::new(trail));
@@ -96,7 +96,7 @@ impl Watched {
             Input::ServiceAdded(spec) => Some(self.state.number_for(spec)),
             _ => None,
         };
-        self.oracle.hear(self.now, &event, id);
+        self.oracle.observe(self.now, &event, id);
         let actions = self.state.handle(self.now, event.clone());
         let trail = Trail { now: self.now, event, actions: actions.clone(), before: self.trail.take() };
         self.trail = Some(Rc::new(trail));
@@ -107,7 +107,7 @@ impl Watched {
         }
     }
 
-    /// Lets time pass, and wakes the machine whenever it asks to be. Gives everything it then did.
+    /// Lets time pass, and wakes the machine whenever it asks to be. Returns all actions.
     pub(super) fn pass(&mut self, duration: Duration) -> Vec<Action> {
         let until = self.now + duration;
         let mut actions = Vec::new();
@@ -119,13 +119,13 @@ impl Watched {
         actions
     }
 
-    /// Several events at the same moment.
+    /// Gives several inputs at the same moment.
     pub(super) fn all(&mut self, events: impl IntoIterator<Item = Input>) -> Vec<Action> {
         events.into_iter().flat_map(|event| self.handle(event)).collect()
     }
 
-    /// A wake that nobody needed changes nothing, neither now nor at any time before the next one
-    /// that was asked for.
+    /// A spurious wake changes nothing, neither now nor at any time before the next wake that the machine asked
+    /// for.
     pub(super) fn assert_spurious_wakes_are_harmless(&self) {
         let far = self.now + Duration::from_secs(3_600);
         let next = self.state.wake_at().unwrap_or(far);
@@ -140,13 +140,13 @@ impl Watched {
         }
     }
 
-    /// Equal for two that nothing can tell apart.
+    /// Equal for two that behave alike from here on.
     pub(super) fn fingerprint(&self) -> u64 {
         hash(&(self.now, fingerprint(&self.state), &self.oracle))
     }
 }
 
-/// Leaves out what never changes, which is most of a service. A field that comes later must be named.
+/// Leaves out what never changes, which is most of a service. The pattern makes the compiler ask about new fields.
 fn fingerprint(state: &State) -> u64 {
     let State {
         allowance: _,
@@ -200,7 +200,7 @@ fn fingerprint_of_service(service: &Service) -> u64 {
     hash(&(stage, (run, before, before_name), stop_by, request, history, first_began, was_ready, user, sessions))
 }
 
-/// Hashes what `Debug` shows, so that the machine needs no door for it.
+/// Hashes the `Debug` output, so that the machine needs no method for it.
 fn hash(what: &dyn fmt::Debug) -> u64 {
     struct Hashed(DefaultHasher);
 
@@ -241,7 +241,7 @@ pub(super) fn events(actions: &[Action]) -> Vec<&Event> {
     actions.iter().filter_map(event).collect()
 }
 
-/// The actions that are no events and no drops of state.
+/// The actions other than events and drops of state.
 pub(super) fn deeds(actions: &[Action]) -> Vec<&Action> {
     actions.iter().filter(|action| !matches!(action, Action::Emit(_) | Action::DropState { .. })).collect()
 }

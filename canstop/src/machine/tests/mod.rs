@@ -1,13 +1,11 @@
-//! Proof of the machine: that the invariants at the top of [`super::state`] hold under every order of
-//! events.
+//! Proof of the machine: the invariants at the top of [`super::state`] hold under every order of inputs.
 //!
-//! - [`oracle`] watches events in and actions out, and knows what must never be. Everything below
-//!   goes through it.
-//! - [`exhaustive`] takes small plans through every order of events, up to a depth.
-//! - [`random`] takes large plans through simulated worlds in which anything may fail or get stuck.
-//! - [`life`] tells what happens in single scenes, each a sentence.
+//! - [`oracle`] checks every call: inputs in, actions out. All other tests run through it.
+//! - [`exhaustive`] takes small plans through every order of inputs, up to a depth.
+//! - [`random`] takes large plans through simulated worlds in which anything may fail or hang.
+//! - [`scenes`] are single cases; the name of each test states what happens.
 //!
-//! No test takes real time. The random one plays 300 worlds; this plays a million:
+//! No test takes real time. The random test plays 300 worlds. This plays a million:
 //!
 //! ```text
 //! CANSTOP_CASES=1000000 cargo test --release -p canstop --lib machine::tests::random
@@ -18,7 +16,7 @@ mod cross_check;
 mod exhaustive;
 mod explore;
 mod harness;
-mod life;
 mod oracle;
 mod random;
+mod scenes;
 mod world;

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use super::world::{
-    End, Life, MainScript, Order, PredecessorScript, ServiceScript, SessionScript, SuccessorScript, World, play,
+    End, MainScript, Order, PredecessorScript, RunScript, ServiceScript, SessionScript, SuccessorScript, World, play,
 };
 use crate::machine::exit::Exit;
 use crate::machine::restart::Restart;
 
-/// How many worlds are played unless `CANSTOP_CASES` says otherwise. They are others at every run; a failure prints the
-/// seed, with which `CANSTOP_SEED` plays the same again.
+/// The number of worlds, unless `CANSTOP_CASES` is set. Each run of the test has a new seed; a failure prints it, and
+/// `CANSTOP_SEED` plays the same worlds again.
 const CASES: u32 = 300;
 
 #[test]
@@ -90,7 +90,7 @@ fn mains() -> impl Strategy<Value = MainScript> {
     )
 }
 
-/// A service, now and then with children, which may have children too.
+/// A service, sometimes with children, which may have children as well.
 fn families() -> impl Strategy<Value = ServiceScript> {
     let with = |(script, children)| ServiceScript { children, ..script };
     let parents = (services(), prop_oneof![4 => vec(services(), 0), 1 => vec(services(), 1..4)]).prop_map(with);
@@ -101,17 +101,17 @@ fn services() -> impl Strategy<Value = ServiceScript> {
     let restarts = prop_oneof![Just(Restart::Never), Just(Restart::OnFailure), Just(Restart::Always)];
     let added = prop_oneof![4 => Just(0), 1 => 0..3_000_u64];
     let options = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.3), weighted(0.3, 0..3_000_u64));
-    // Two masks together leave a quarter of all pairs.
+    // `some & others` leaves a quarter of all pairs.
     let bound = prop_oneof![2 => Just((0, 0)), 1 => (any::<u16>(), any::<u16>())];
     let spec = (((any::<u16>(), any::<u16>()), bound), added, restarts, 0..4_u32, options);
-    let lives = vec((weighted(0.3, 0..3_000_u64), ends()).prop_map(|(lasts, end)| Life { lasts, end }), 1..4);
+    let runs = vec((weighted(0.3, 0..3_000_u64), ends()).prop_map(|(lasts, end)| RunScript { lasts, end }), 1..4);
     let drops = (prop_oneof![8 => Just(Some(0)), 2 => weighted(0.9, soon())], prop::bool::weighted(0.03));
     let dies = (weighted(0.8, soon()), weighted(0.1, soon()), drops, any::<bool>());
-    let story = (weighted(0.98, 0..700_u64), lives, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
+    let story = (weighted(0.98, 0..700_u64), runs, weighted(0.85, soon()), ends(), dies, vec(sessions(), 0..3));
     (spec, story).prop_map(|(spec, story)| {
         let (((some, others), (bound, bound_dependents)), added, restart, failures, (notify, optional, cancel, grace)) =
             spec;
-        let (ready_after, lives, obeys, obeys_with, dies, sessions) = story;
+        let (ready_after, runs, obeys, obeys_with, dies, sessions) = story;
         let (dies_in, echoes_after, (drops_in, drop_panics), retries) = dies;
         ServiceScript {
             needs: some & others,
@@ -125,7 +125,7 @@ fn services() -> impl Strategy<Value = ServiceScript> {
             cancel,
             grace,
             ready_after,
-            lives,
+            runs,
             obeys,
             obeys_with,
             dies_in,
@@ -159,7 +159,7 @@ fn orders() -> impl Strategy<Value = Order> {
     ]
 }
 
-/// Most become ready, and some end before or after that.
+/// Most become ready; some end before or after that.
 fn successors() -> impl Strategy<Value = SuccessorScript> {
     (0..50_u64, weighted(0.7, 0..4_000_u64), weighted(0.4, 0..4_000_u64))
         .prop_map(|(spawned, ready, ends)| SuccessorScript { spawned, ready, ends })
@@ -174,7 +174,7 @@ fn ends() -> impl Strategy<Value = End> {
     prop_oneof![6 => Just(End::Done), 1 => Just(End::Failed), 1 => Just(End::Panicked), 1 => Just(End::Dropped)]
 }
 
-/// Mostly at once or within the usual grace, now and then later than any.
+/// Mostly at once or within the usual grace, sometimes later than any.
 fn soon() -> impl Strategy<Value = u64> {
     prop_oneof![2 => 0..3_u64, 6 => 0..800_u64, 1 => 0..10_000_u64]
 }

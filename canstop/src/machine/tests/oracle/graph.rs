@@ -1,4 +1,4 @@
-//! Who needs whom, as far as the plan is known, and what that makes of what was asked for.
+//! Which service needs which, as far as the plan is known, and which requests follow from that.
 
 use super::Oracle;
 use super::seen::Seen;
@@ -7,7 +7,7 @@ use crate::machine::spec::Reference;
 use crate::machine::stage::Request;
 
 impl Oracle {
-    /// Finds out whom a service names, and from that who needs whom.
+    /// Resolves the names that services refer to, and derives which service needs which.
     pub(super) fn resolve(&mut self, ids: impl IntoIterator<Item = usize>) {
         let count = self.services.len();
         self.after.resize(count, Vec::new());
@@ -25,7 +25,7 @@ impl Oracle {
         self.find_stops_before();
     }
 
-    /// Whom references name: siblings, or else whoever stands nearest further out.
+    /// The services that references name: siblings first, then those of the nearest enclosing family.
     fn named(&self, id: usize, references: &[Reference]) -> Vec<usize> {
         let seen = &self.services[id];
         if !seen.planned {
@@ -58,8 +58,8 @@ impl Oracle {
         self.after.iter().chain(&self.bound_to).any(|named| named.contains(&id))
     }
 
-    /// What was inside of a service's earlier run is not in the plan of the next one; nor is the service itself when
-    /// its id is given away, unless others name it.
+    /// Takes the children of a service's earlier run out of the plan. The service itself leaves it as well when its id
+    /// goes to another service, unless others name it.
     pub(super) fn leave_inside(&mut self, id: usize) {
         self.note_requests();
         let inside: Vec<_> = self.children(id).collect();
@@ -90,7 +90,7 @@ impl Oracle {
         (0..self.services.len()).filter(move |&other| is_child(&self.services[other]))
     }
 
-    /// Who needs it, or one that it is inside of, and its children.
+    /// Its children, and the services that need it or one of its ancestors.
     pub(super) fn stops_after(&self, id: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.stops_before.len()).filter(move |&other| self.stops_before[other].contains(&id))
     }
@@ -100,13 +100,13 @@ impl Oracle {
         spec.parent.filter(|_| *planned).map(|parent| parent.id.0)
     }
 
-    /// Does it end when that other one does?
+    /// Returns true if it ends when the other one does.
     pub(super) fn cannot_be_without(&self, id: usize, other: usize) -> bool {
         self.needs[id].contains(&other) || self.children(other).any(|child| child == id)
     }
 
-    /// Whom each stops before. What is inside of a service that somebody needs is needed as well, as
-    /// far as that does not turn the order round.
+    /// Finds the services that each stops before. A service that needs another needs its children as well, unless
+    /// that would reverse the order.
     fn find_stops_before(&mut self) {
         let count = self.services.len();
         let parent = |id: usize| self.parent(id);
@@ -125,12 +125,12 @@ impl Oracle {
         self.stops_before = stops_before;
     }
 
-    /// Who begins a new life with it.
+    /// The services that restart with it.
     pub(super) fn restarts_with(&self, id: usize) -> Vec<usize> {
         (0..self.bound_to.len()).filter(|&other| other != id && leads_to(&self.bound_to, other, id)).collect()
     }
 
-    /// What is wanted of each while the program runs.
+    /// The request of each service while the program runs.
     pub(super) fn requests(&self) -> Vec<Option<Request>> {
         let asked = |seen: &Seen| {
             let restarts = seen.restarts.map(|not_before| Request::Restart { not_before });
@@ -146,7 +146,7 @@ impl Oracle {
         }
     }
 
-    /// A request for an end holds, whatever becomes of what it came from.
+    /// A request to end remains, whatever happens to the service that it came from.
     pub(super) fn note_requests(&mut self) {
         for (request, seen) in self.requests().into_iter().zip(&mut self.services) {
             seen.requested = request.filter(|request| *request >= Request::EndWithParent);
@@ -168,12 +168,12 @@ impl Oracle {
         others.filter(|request| *request >= Request::EndWithParent).chain(of_parent).max()
     }
 
-    /// Who is to end for good.
+    /// The services that are to end for good.
     pub(super) fn to_stop(&self) -> Vec<bool> {
         self.requests().into_iter().map(|request| request >= Some(Request::EndWithParent)).collect()
     }
 
-    /// May those that need it start?
+    /// Returns true if those that need it may start.
     pub(super) fn lets_start(&self, id: usize) -> bool {
         let seen = &self.services[id];
         match seen.outcome {
@@ -182,7 +182,7 @@ impl Oracle {
         }
     }
 
-    /// Are those up whose restart restarts it?
+    /// Returns true if all services are up whose restart restarts it.
     pub(super) fn bound_needs_are_up(&self, id: usize) -> bool {
         let requests = self.requests();
         let mut needs = self.bound_to[id].iter().filter(|other| self.needs[id].contains(other));
@@ -195,19 +195,19 @@ impl Oracle {
         })
     }
 
-    /// Is the drain delay over?
+    /// Returns true once the drain delay is over.
     pub(super) fn is_ending(&self) -> bool {
-        self.edge_told.is_some()
+        self.root_stop_by.is_some()
     }
 
-    /// Is something left of those that must stop before it?
+    /// Returns true while something is left of the services that must stop before it.
     pub(super) fn is_needed(&self, id: usize) -> bool {
         let requests = self.requests();
         let stops = |other: usize| self.is_ending() || requests[other].is_some();
         self.stops_after(id).any(|other| stops(other) && !self.is_drained(other))
     }
 
-    /// Is everything gone that a new life must not meet?
+    /// Returns true if everything is gone that must be gone before the next run.
     pub(super) fn may_start_again(&self, id: usize) -> bool {
         let seen = &self.services[id];
         let is_gone = |child: usize| self.services[child].outcome.is_some() && self.is_drained(child);
@@ -219,8 +219,8 @@ impl Oracle {
         children_are_gone && own_are_gone && bound_are_gone && self.bound_needs_are_up(id)
     }
 
-    /// How many steps each stands above the edge: one above whoever needs it, where these are not of
-    /// one family.
+    /// The stop level of each service: one more than that of a service that needs it, or the same if both are in one
+    /// family.
     pub(super) fn levels(&self) -> Vec<usize> {
         let mut levels = vec![0; self.services.len()];
         for _ in 0..levels.len() {
@@ -248,16 +248,16 @@ impl Oracle {
     }
 }
 
-/// Does a way lead from one to another, of one step at least?
+/// Returns true if a path of at least one step leads from one to the other.
 fn leads_to(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
     let mut seen = vec![false; graph.len()];
-    let mut ways = graph[from].clone();
-    while let Some(at) = ways.pop() {
+    let mut next = graph[from].clone();
+    while let Some(at) = next.pop() {
         if at == to {
             return true;
         }
         if !std::mem::replace(&mut seen[at], true) {
-            ways.extend(&graph[at]);
+            next.extend(&graph[at]);
         }
     }
     false

@@ -1,4 +1,4 @@
-//! Judges hand-overs: who serves when, and that nothing changes where one fails.
+//! Judges hand-overs: which process serves when, and that a failed one changes nothing.
 
 use std::time::Duration;
 
@@ -15,34 +15,34 @@ enum Successor {
     Serving { pid: u32 },
 }
 
-/// What was heard and seen of hand-overs.
+/// The inputs and actions of hand-overs so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HandOverBook {
-    /// How long a new process may take; `None` in a program that takes no part.
+    /// How long a new process may take; `None` if the program does not take part in hand-overs.
     timeout: Option<Duration>,
     attempts: u32,
     successor: Option<Successor>,
-    /// The old process, and whether it stops.
+    /// The old process, and whether it is stopping.
     predecessor: Option<(u32, bool)>,
     announced: bool,
     due: Due,
 }
 
-/// What must be done before the call that is judged returns.
+/// What the machine must do before the current call returns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Due {
     answer: bool,
     commit: Option<u32>,
-    /// A failure must be reported, and answered.
+    /// It must report a failure and answer the request.
     fail: bool,
     serve: bool,
     close: bool,
-    /// It was killed before its time was up, so a stop must be requested.
+    /// The new process was killed before its timeout, which only a stop may do.
     stop: bool,
 }
 
 impl Oracle {
-    /// The program takes part in hand-overs. It must be called before the first event.
+    /// Lets the program take part in hand-overs. Call it before the first input.
     pub(in crate::machine::tests) fn take_part_in_hand_overs(
         &mut self,
         timeout: Duration,
@@ -54,7 +54,7 @@ impl Oracle {
         HandOver::new(None, Some(timeout), predecessor)
     }
 
-    /// What may happen to hand-overs next.
+    /// The hand-over inputs that may come next.
     pub(in crate::machine::tests) fn hand_over_inputs(&self) -> Vec<HandOverInput> {
         let &HandOverBook { timeout, attempts: attempt, successor, predecessor, .. } = &self.hand_over;
         let mut inputs = Vec::new();
@@ -116,22 +116,22 @@ impl Oracle {
         let book = &mut self.hand_over;
         match action {
             &HandOverAction::Spawn { attempt } => {
-                law!(std::mem::take(&mut book.due.answer), "a new process is started, and nobody asked");
-                law!(may_begin, "a new process is started, which must not be now: {book:?}");
+                law!(std::mem::take(&mut book.due.answer), "a new process is started without a request");
+                law!(may_begin, "a new process must not be started now: {book:?}");
                 law!(attempt > book.attempts, "attempt {attempt} is used twice");
                 book.attempts = attempt;
                 let until = now + book.timeout.unwrap_or_default();
                 book.successor = Some(Successor::Starting { attempt, pid: None, until });
             }
             HandOverAction::Refuse { .. } => {
-                law!(std::mem::take(&mut book.due.answer), "nobody asked, and is refused");
+                law!(std::mem::take(&mut book.due.answer), "a refusal without a request");
                 law!(!may_begin, "a request is refused without a reason: {book:?}");
             }
             &HandOverAction::Kill { attempt: of } => {
                 let Some(Successor::Starting { attempt, until, .. }) = book.successor else {
-                    return Err(Broken(format!("nothing is there to be killed: {book:?}")));
+                    return Err(Broken(format!("there is no process to kill: {book:?}")));
                 };
-                law!(attempt == of, "attempt {of} is killed");
+                law!(attempt == of, "attempt {of} is killed, but {attempt} is starting");
                 book.successor = Some(Successor::Killed { attempt });
                 book.due.fail = true;
                 book.due.stop = now < until;
@@ -140,65 +140,68 @@ impl Oracle {
                 law!(std::mem::take(&mut book.due.fail), "a hand-over fails without a reason: {book:?}");
             }
             &HandOverAction::Commit { pid } => {
-                law!(book.due.commit.take() == Some(pid), "process {pid} serves, and was not ready: {book:?}");
-                law!(self.stop.is_none(), "process {pid} serves, and a stop was requested");
+                law!(book.due.commit.take() == Some(pid), "process {pid} serves before it is ready: {book:?}");
+                law!(self.stop.is_none(), "process {pid} serves after a stop request");
                 book.successor = Some(Successor::Serving { pid });
                 self.call.must_stop = true;
             }
             HandOverAction::Announce => {
-                law!(!std::mem::replace(&mut book.announced, true), "it announces itself twice");
-                law!(matches!(book.predecessor, Some((_, false))), "it announces itself to nobody: {book:?}");
-                law!(self.stop.is_none(), "it announces itself, and stops");
+                law!(!std::mem::replace(&mut book.announced, true), "the process announces itself twice");
+                law!(
+                    matches!(book.predecessor, Some((_, false))),
+                    "there is no old process to announce itself to: {book:?}"
+                );
+                law!(self.stop.is_none(), "the process announces itself during its stop");
             }
             HandOverAction::Serve => {
-                law!(std::mem::take(&mut book.due.serve), "it serves before the old process stops: {book:?}");
+                law!(std::mem::take(&mut book.due.serve), "the process serves before the old one stops: {book:?}");
             }
             HandOverAction::CloseUnclaimed => {
-                law!(std::mem::take(&mut book.due.close), "it closes sockets of the old process, which is there");
+                law!(std::mem::take(&mut book.due.close), "sockets of the old process are closed before it ends");
             }
         }
         Ok(())
     }
 
-    /// May a new process be started?
+    /// Returns true if a new process may be started.
     fn may_hand_over(&self) -> bool {
         let HandOverBook { timeout, successor, predecessor, .. } = &self.hand_over;
         let is_free = timeout.is_some() && successor.is_none() && predecessor.is_none();
         is_free && self.started && self.stop.is_none()
     }
 
-    /// Another process serves.
+    /// Returns true once another process serves.
     pub(super) fn is_handed_over(&self) -> bool {
         matches!(self.hand_over.successor, Some(Successor::Serving { .. }))
     }
 
-    /// The stop for which the new process is the cause.
+    /// Judges a stop whose cause is that process.
     pub(super) fn judge_handed_over(&self, pid: u32) -> Result<(), Broken> {
         let serves = self.hand_over.successor == Some(Successor::Serving { pid });
-        law!(serves, "it stops because process {pid} serves, and it does not");
+        law!(serves, "the cause of the stop is process {pid}, which does not serve");
         Ok(())
     }
 
-    /// Nothing that is due is left undone, and no new process is left to itself.
+    /// Nothing due is left undone, and no new process is left running during a stop or beyond its timeout.
     pub(super) fn judge_hand_over_settled(&mut self, state: &State) -> Result<(), Broken> {
         let now = self.call.now;
         let must_stop = std::mem::take(&mut self.hand_over.due.stop);
         let book = &self.hand_over;
-        law!(!must_stop || self.stop.is_some(), "the new process was killed before its time was up");
-        law!(self.over || book.due == Due::default(), "this was left undone: {:?}", book.due);
+        law!(!must_stop || self.stop.is_some(), "the new process was killed before its timeout");
+        law!(self.over || book.due == Due::default(), "left undone: {:?}", book.due);
         if let Some(Successor::Starting { until, .. }) = book.successor {
-            law!(self.stop.is_none(), "it stops, and the new process goes on");
-            law!(now < until, "the new process is late, and goes on");
+            law!(self.stop.is_none(), "the stop has begun, and the new process still runs");
+            law!(now < until, "the new process is late, and still runs");
             let in_time = state.wake_at().is_some_and(|wake_at| wake_at <= until);
-            law!(in_time, "it does not want to be woken at the end of the new process's time");
+            law!(in_time, "no wake is set for the timeout of the new process");
         }
         let is_expected = matches!(book.predecessor, Some((_, false)));
         let is_ready = state.has_started() && self.stop.is_none();
-        law!(!is_expected || !is_ready || book.announced, "it is ready, and does not announce itself");
+        law!(!is_expected || !is_ready || book.announced, "the process is ready, and has not announced itself");
         Ok(())
     }
 
-    /// A frozen process gives a new one more time.
+    /// Time in which the process was frozen does not count against a new one.
     pub(super) fn extend_hand_over(&mut self, span: Duration) {
         if let Some(Successor::Starting { until, .. }) = &mut self.hand_over.successor {
             *until = *until + span;

@@ -1,4 +1,4 @@
-//! Judges a call's actions one by one.
+//! Judges the actions of a call one by one.
 
 use super::settled::Settled;
 use super::{Broken, Oracle, law};
@@ -9,16 +9,16 @@ use crate::machine::stage::ServiceOutcome;
 use crate::machine::state::State;
 
 impl Oracle {
-    /// Judges what the machine made of the last event.
+    /// Judges the actions that followed from the last input.
     pub(in crate::machine::tests) fn judge(&mut self, actions: &[Action], state: &State) -> Result<(), Broken> {
         let was_over = self.over;
         if let Some(fault) = self.call.wrong_id.take() {
             return Err(Broken(fault));
         }
-        law!(!was_over || actions.is_empty(), "it was over, and still did something");
-        law!(!self.call.stale || actions.is_empty(), "an event about an earlier life made it do something");
+        law!(!was_over || actions.is_empty(), "actions after the end: {actions:?}");
+        law!(!self.call.stale || actions.is_empty(), "an input of an earlier run had an effect: {actions:?}");
         for (at, action) in actions.iter().enumerate() {
-            law!(!self.over, "{action:?} comes after the end");
+            law!(!self.over, "{action:?} follows the last action");
             self.judge_action(action, &actions[at + 1..], state)?;
         }
         self.note_silent_ends();
@@ -41,9 +41,9 @@ impl Oracle {
             }
             &Action::StopService { id, run, until } => {
                 self.call.subject = Some(id.0);
-                self.judge_told(id, run, until)
+                self.judge_signalled(id, run, until)
             }
-            &Action::StopRoot { until } => self.judge_edge_told(until),
+            &Action::StopRoot { until } => self.judge_root_signalled(until),
             Action::BeginStop => {
                 law!(self.stop.is_none(), "a stop begins twice");
                 Ok(())
@@ -54,28 +54,31 @@ impl Oracle {
                 Ok(())
             }
             Action::UnwatchSessions => {
-                law!(self.watching && self.stop.is_none(), "sessions are no longer watched, though it stops");
+                law!(self.watching && self.stop.is_none(), "sessions are no longer watched during a stop");
                 self.watching = false;
                 Ok(())
             }
             Action::Abandon(abandoned) => self.judge_abandoned(abandoned),
             Action::CancelSessions { owner } => {
-                law!(false, "{owner:?} is cancelled, and no world has such sessions");
+                law!(false, "{owner:?} is cancelled, but no test has sessions with `cancel`");
                 Ok(())
             }
             &Action::Cancel { id: ServiceId(id), run } => {
                 let seen = &self.services[id];
-                law!(seen.spec.cancel && seen.live, "service {id} is cancelled, which it did not ask for");
-                law!(seen.run == run && seen.stop_by.is_some(), "service {id} is cancelled before it is told");
+                law!(
+                    seen.spec.cancel && seen.live,
+                    "service {id} is cancelled without the option `cancel`, or is not running"
+                );
+                law!(seen.run == run && seen.stop_by.is_some(), "service {id} is cancelled before it is signalled");
                 Ok(())
             }
             Action::DropMain => {
-                law!(self.stop.is_some(), "main is dropped though nobody asked for a stop");
+                law!(self.stop.is_some(), "main is dropped without a stop request");
                 law!(
                     self.main.abandoned || self.main.is_before_run() && !self.main.listens,
-                    "main is dropped though it listens, or is in run()"
+                    "main is dropped though it has a Lifecycle, or is in run()"
                 );
-                law!(self.main.abandoned || self.edge_has_no_sessions(), "main is dropped though it has sessions");
+                law!(self.main.abandoned || self.root_has_no_sessions(), "main is dropped though it has sessions");
                 self.main.dropped = true;
                 Ok(())
             }
@@ -84,7 +87,7 @@ impl Oracle {
             Action::HandOver(action) => self.judge_hand_over(action),
             Action::Emit(event) => self.judge_event(event),
             Action::Flush => {
-                law!(rest.is_empty() && !self.flushing, "something comes after the flush began: {rest:?}");
+                law!(rest.is_empty() && !self.flushing, "actions follow the flush: {rest:?}");
                 law!(self.hooks > 0 && self.stop.is_some(), "there is nothing to flush");
                 law!(self.main.ended || self.main.abandoned, "hooks run before main has ended");
                 law!(self.all_is_drained(), "hooks run before all is drained");
@@ -92,18 +95,18 @@ impl Oracle {
                 Ok(())
             }
             Action::AbandonFlush => {
-                law!(self.flushing && self.hooks > 0, "a flush is abandoned, and nothing is flushed");
+                law!(self.flushing && self.hooks > 0, "a flush is abandoned that is not running");
                 self.exit = self.exit.max(Exit::Abandoned);
                 Ok(())
             }
             Action::Finish => {
-                law!(rest.is_empty(), "something comes after the end: {rest:?}");
+                law!(rest.is_empty(), "actions follow the last one: {rest:?}");
                 self.judge_finish(state)
             }
             Action::ForceExit => {
-                law!(rest.is_empty(), "something comes after the end: {rest:?}");
-                law!(self.call.must_force, "it is forced, but not by a second signal");
-                law!(matches!(state.exit(), Exit::Forced(_)), "it is forced, but the exit is {:?}", state.exit());
+                law!(rest.is_empty(), "actions follow the last one: {rest:?}");
+                law!(self.call.must_force, "the exit is forced without a second signal");
+                law!(matches!(state.exit(), Exit::Forced(_)), "the exit is forced, but it is {:?}", state.exit());
                 self.exit = state.exit();
                 self.judge_forced(state)
             }
@@ -125,16 +128,16 @@ impl Oracle {
         if seen.has_started() {
             let now = self.call.now;
             law!(seen.restart_at.is_some_and(|at| now >= at), "service {id} restarts before its backoff is over");
-            law!(self.may_start_again(id), "service {id} restarts before what it takes with it is gone, or is up");
+            law!(self.may_start_again(id), "service {id} restarts before its dependents are gone or its needs are up");
         } else {
             law!(!to_stop, "service {id} starts though it was asked to stop");
             law!(self.parent_run_alive(id), "service {id} starts without its parent");
             for &need in &self.needs[id] {
                 law!(self.lets_start(need), "service {id} starts before service {need} is ready");
             }
-            law!(self.bound_needs_are_up(id), "service {id} starts before those are up that it is bound to");
+            law!(self.bound_needs_are_up(id), "service {id} starts before the services that it is bound to are up");
         }
-        self.groups_begin_anew(id);
+        self.forget_group_signals(id);
         let now = self.call.now;
         self.services[id].begin(now, run);
         self.leave_inside(id);
@@ -145,7 +148,7 @@ impl Oracle {
     fn judge_return_from_run(&mut self) -> Result<(), Broken> {
         law!(
             self.stop.is_some() && self.main.in_run && !self.main.ended,
-            "nobody waits in run() for the end of a stop"
+            "run() returns, but main is not in it, or there is no stop"
         );
         law!(!self.main.returned, "run() returns a second time");
         law!(self.all_is_drained(), "run() returns before all is drained");
@@ -156,7 +159,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The state of a service is dropped once, when it is over for good.
+    /// The state of a service is dropped once, after its last run.
     fn judge_drop(&mut self, id: usize) -> Result<(), Broken> {
         if self.services[id].outcome.is_none() && self.to_stop()[id] {
             self.note_silent_end(id);
@@ -166,7 +169,7 @@ impl Oracle {
         law!(!seen.live && seen.outcome.is_some(), "the state of service {id} is dropped before it is over");
         law!(!seen.drop_asked, "the state of service {id} is dropped twice");
         seen.drop_asked = true;
-        // What was abandoned is not waited for.
+        // A stop does not wait for an abandoned service.
         seen.dropping = seen.outcome != Some(ServiceOutcome::Abandoned);
         if seen.dropping {
             seen.stop_by = stop_by;
@@ -174,7 +177,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// A service that waits to be started, and is to stop alone, is over without an event.
+    /// A service that waits for its start or restart and is to stop ends without an event.
     fn note_silent_ends(&mut self) {
         for (id, to_stop) in self.to_stop().into_iter().enumerate() {
             let needed = self.is_needed(id);

@@ -1,12 +1,13 @@
-//! What must never be, judged from outside.
+//! The laws of the machine, judged from outside.
 //!
-//! The oracle hears every event and sees every action. What it knows of the machine besides is what
-//! the shell may read: its phase, when it wants to be woken, the exit and how services stand.
-//! It keeps its own books, and it decides nothing: it only says which law was broken.
+//! The oracle gets every input and every action. Of the machine it reads only what the control plane may
+//! read as well: the phase, the next wake, the exit and the stage of each service. It keeps its own record of
+//! what happened and never decides: it only reports which law was broken.
 
+mod events;
 mod graph;
 mod hand_over;
-mod hear;
+mod inputs;
 mod judge;
 mod over;
 mod readiness;
@@ -14,7 +15,6 @@ mod seen;
 mod sessions;
 mod settled;
 mod stop;
-mod tell;
 
 use std::fmt;
 use std::time::Duration;
@@ -29,23 +29,24 @@ use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
 use crate::machine::time::Time;
 
-/// What was heard and seen so far.
+/// The inputs and actions so far.
 #[derive(Clone, Debug)]
 pub(in crate::machine::tests) struct Oracle {
     allowance: Allowance,
     services: Vec<Seen>,
-    /// Whom each service said that it comes after, as far as the plan is known.
+    /// The services that each names in `after`, as far as the plan is known.
     after: Vec<Vec<usize>>,
-    /// Whom each service needs.
+    /// The services that each needs.
     needs: Vec<Vec<usize>>,
-    /// Whom each stops before.
+    /// The services that each stops before.
     stops_before: Vec<Vec<usize>>,
-    /// Whose restart restarts it.
+    /// The services whose restart restarts each.
     bound_to: Vec<Vec<usize>>,
     main: Main,
-    edge: Sessions,
+    root: Sessions,
     groups: Vec<Group>,
-    edge_told: Option<Time>,
+    /// Until when the root has time, once it is signalled.
+    root_stop_by: Option<Time>,
     running: bool,
     stop: Option<Stop>,
     last_signal: Option<Time>,
@@ -53,46 +54,46 @@ pub(in crate::machine::tests) struct Oracle {
     watching: bool,
     phase: Phase,
     wake_at: Option<Time>,
-    /// The machine was woken later than it asked to be: it owes no time to anybody any more.
+    /// The machine was woken later than it asked to be, so reserved time may be shorter.
     woken_late: bool,
     exit: Exit,
     over: bool,
-    /// Everything was ready once.
+    /// All services were ready at some time.
     started: bool,
-    /// The holds of readiness.
+    /// The holds on readiness.
     held: Vec<u64>,
-    /// The flush hooks that have not ended, and whether values are kept.
+    /// The number of flush hooks that have not ended, and whether values are kept.
     hooks: u64,
     keeps: bool,
     flushing: bool,
-    /// How much of the grace they have.
+    /// The part of the grace that hooks and kept values have.
     reserve: Duration,
     hand_over: HandOverBook,
     call: Call,
 }
 
-/// What the call that is being judged was about.
+/// The call that is being judged, and what it obliges the machine to do.
 #[derive(Clone, Debug, Default)]
 struct Call {
     now: Time,
-    /// A stop must have been requested when it returns.
+    /// A stop must have been requested when the call returns.
     must_stop: bool,
-    /// It must be over when it returns.
+    /// The exit must be forced when the call returns.
     must_force: bool,
-    /// It must do nothing at all.
+    /// The call must have no effect.
     stale: bool,
-    /// The life that ended, whose end must be told.
+    /// The service whose run ended, which must be reported.
     ended: Option<(usize, ExitReason)>,
-    /// The service that became ready, which must be told.
+    /// The service that became ready, which must be reported.
     ready: Option<usize>,
-    /// The service that the last action concerns.
+    /// The service of the last action.
     subject: Option<usize>,
-    /// The service that was added, and what the one named that had its id before.
+    /// The service that was added, and the services that the previous holder of its id named.
     added: Option<usize>,
     named_before: (Vec<usize>, Vec<usize>),
-    /// Why it should have had another id.
+    /// Why the added service should have another id.
     wrong_id: Option<String>,
-    /// The plan is made.
+    /// The plan is made in this call.
     plans: bool,
     main_failed: bool,
     flush_failed: bool,
@@ -108,7 +109,7 @@ struct Call {
     gave_back: bool,
 }
 
-/// Which law was broken, and how.
+/// A broken law.
 pub(in crate::machine::tests) struct Broken(String);
 
 impl fmt::Display for Broken {
@@ -117,7 +118,7 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Says which law is broken unless the condition holds.
+/// Returns [`Broken`] with this message unless the condition holds.
 macro_rules! law {
     ($holds:expr, $($message:tt)+) => {
         if !$holds {
@@ -137,9 +138,9 @@ impl Oracle {
             stops_before: Vec::new(),
             bound_to: Vec::new(),
             main: Main::default(),
-            edge: Sessions::default(),
+            root: Sessions::default(),
             groups: Vec::new(),
-            edge_told: None,
+            root_stop_by: None,
             running: false,
             stop: None,
             last_signal: None,
@@ -161,10 +162,10 @@ impl Oracle {
         }
     }
 
-    /// Notes what happens. The actions that follow from it are judged next.
+    /// Notes an input. Its actions are judged next.
     ///
-    /// `id` is the one that a service gets which is added.
-    pub(in crate::machine::tests) fn hear(&mut self, now: Time, event: &Input, id: Option<ServiceId>) {
+    /// `id` is the id that an added service gets.
+    pub(in crate::machine::tests) fn observe(&mut self, now: Time, event: &Input, id: Option<ServiceId>) {
         self.call = Call { now, ..Call::default() };
         let is_late = self.wake_at.is_some_and(|wake_at| now > wake_at);
         self.woken_late |= is_late || matches!(event, Input::Signal { at, .. } if *at < now);
@@ -174,7 +175,7 @@ impl Oracle {
     }
 }
 
-/// What whoever plays the shell needs to know.
+/// What the drivers of the tests read.
 impl Oracle {
     pub(in crate::machine::tests) fn is_over(&self) -> bool {
         self.over
@@ -197,7 +198,7 @@ impl Oracle {
     }
 
     pub(in crate::machine::tests) fn root(&self) -> &Sessions {
-        &self.edge
+        &self.root
     }
 
     pub(in crate::machine::tests) fn groups(&self) -> &[Group] {

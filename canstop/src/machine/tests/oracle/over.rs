@@ -1,4 +1,4 @@
-//! Judges the end: everybody is accounted for, once.
+//! Judges the end: every service is accounted for once.
 
 use super::{Broken, Oracle, law};
 use crate::machine::id::{Owner, ServiceId};
@@ -8,18 +8,18 @@ use crate::machine::state::State;
 impl Oracle {
     pub(super) fn judge_finish(&mut self, state: &State) -> Result<(), Broken> {
         self.over = true;
-        law!(self.stop.is_some(), "it finishes though nobody asked for a stop");
-        law!(self.all_is_drained(), "it finishes before all is drained or abandoned");
-        law!(self.main.ended || self.main.abandoned, "it finishes before main has");
-        law!(state.left().is_empty(), "it finishes, and leaves {:?}", state.left());
+        law!(self.stop.is_some(), "the machine finishes without a stop request");
+        law!(self.all_is_drained(), "the machine finishes before all is drained or abandoned");
+        law!(self.main.ended || self.main.abandoned, "the machine finishes before main has ended");
+        law!(state.left().is_empty(), "the machine finishes and leaves {:?}", state.left());
         for id in 0..self.services.len() {
-            self.judge_fate(id, state)?;
+            self.judge_outcome(id, state)?;
         }
         Ok(())
     }
 
-    /// Where it stands now, and where it was seen to end.
-    fn judge_fate(&self, id: usize, state: &State) -> Result<(), Broken> {
+    /// The outcome that the machine keeps is the one that was reported.
+    fn judge_outcome(&self, id: usize, state: &State) -> Result<(), Broken> {
         let seen = &self.services[id];
         let started = u32::from(seen.has_started());
         law!(seen.accounts == started, "service {id} is accounted for {} times", seen.accounts);
@@ -28,13 +28,13 @@ impl Oracle {
         };
         law!(
             seen.outcome.is_none_or(|seen| seen == outcome),
-            "service {id} is {outcome:?}, but was seen {:?}",
+            "service {id} is {outcome:?}, but was reported as {:?}",
             seen.outcome
         );
         Ok(())
     }
 
-    /// What is not over is named.
+    /// A forced exit names everything that is not over.
     pub(super) fn judge_forced(&mut self, state: &State) -> Result<(), Broken> {
         self.over = true;
         let left = state.left();
@@ -45,7 +45,7 @@ impl Oracle {
                 "service {id} is named {named} times at a forced exit"
             );
             if !seen.live {
-                self.judge_fate(id, state)?;
+                self.judge_outcome(id, state)?;
             }
         }
         for owner in self.owners() {

@@ -1,4 +1,4 @@
-//! What the oracle remembers of each party.
+//! What the oracle knows of services, sessions, `main` and the stop.
 
 use std::fmt;
 use std::rc::Rc;
@@ -14,46 +14,46 @@ use crate::machine::time::Time;
 pub(in crate::machine::tests) struct Seen {
     pub(super) spec: Given,
     pub(super) refused: bool,
-    /// The present life, or the last one.
+    /// The current run, or the last one.
     pub(in crate::machine::tests) run: RunId,
-    /// The last life of whoever had its number before.
+    /// The last run of the service that had this id before.
     pub(in crate::machine::tests) before: RunId,
-    /// The last run of a service of another name that had its id.
+    /// The last run of a service of another name that had this id.
     pub(super) before_name: RunId,
     pub(in crate::machine::tests) live: bool,
     pub(in crate::machine::tests) ready: bool,
     pub(super) was_ready: bool,
-    /// When the present run began.
+    /// When the current run began.
     pub(super) began: Time,
-    /// Until when the present life was told that it has time.
+    /// Until when the current run has time, once it is signalled.
     pub(in crate::machine::tests) stop_by: Option<Time>,
     pub(in crate::machine::tests) sessions: Sessions,
-    /// It announced a restart for then.
+    /// The restart that was announced.
     pub(super) restart_at: Option<Time>,
-    /// Its handle was asked to stop it.
+    /// A handle asked it to stop.
     pub(in crate::machine::tests) asked_to_stop: bool,
-    /// What was requested of it before, and still is.
+    /// An earlier request that still holds.
     pub(super) requested: Option<Request>,
-    /// It is to begin a new life, not before then.
+    /// It is to restart, not before this time.
     pub(in crate::machine::tests) restarts: Option<Time>,
-    /// Where it must stand when all is over.
+    /// The outcome that it must have at the end.
     pub(super) outcome: Option<ServiceOutcome>,
-    /// How often it was accounted for.
+    /// How often its end was counted.
     pub(super) accounts: u32,
-    /// Its state is being dropped, and that is waited for.
+    /// Its state is being dropped, and the stop waits for it.
     pub(in crate::machine::tests) dropping: bool,
-    /// The drop of its state was asked for.
+    /// The machine asked for the drop of its state.
     pub(super) drop_asked: bool,
     /// Its state is dropped.
     pub(super) state_dropped: bool,
-    /// The warning about `ready()` was given.
+    /// The warning about `ready()` was emitted.
     pub(super) ready_ignored: bool,
     /// It is in the plan of the running program.
     pub(super) planned: bool,
 }
 
 impl Seen {
-    /// A service in the place of another that is gone, if there was one.
+    /// A service that takes the id of an earlier one, if there was one.
     pub(super) fn new(spec: &ServiceSpec, gone: Option<&Seen>) -> Self {
         let before = gone.map_or(RunId::default(), |gone| gone.run);
         let same_name = gone.filter(|gone| gone.spec.name == spec.name);
@@ -87,7 +87,7 @@ impl Seen {
         self.run != self.before
     }
 
-    /// Does its end let the services start that need it?
+    /// Returns true if it ended in a way that lets its dependents start.
     pub(super) fn ended_for_others(&self) -> bool {
         self.refused || matches!(self.outcome, Some(ServiceOutcome::Done | ServiceOutcome::Lost))
     }
@@ -104,7 +104,7 @@ impl Seen {
         self.restarts = None;
     }
 
-    /// It is over for good.
+    /// Counts its end.
     pub(super) fn account(&mut self, outcome: ServiceOutcome) {
         self.live = false;
         self.restart_at = None;
@@ -113,7 +113,7 @@ impl Seen {
     }
 }
 
-/// A spec never changes, so it says nothing about where a service stands.
+/// A spec never changes, so its `Debug` output is the name alone.
 #[derive(Clone)]
 pub(super) struct Given(Rc<ServiceSpec>);
 
@@ -144,12 +144,12 @@ impl Sessions {
     }
 }
 
-/// Sessions that belong to `home`, but have less time than it.
+/// Sessions of `home` with less time than it has.
 #[derive(Clone, Debug)]
 pub(in crate::machine::tests) struct Group {
     pub(super) home: Owner,
     pub(super) grace: Duration,
-    /// Until when they have time, once their home was told.
+    /// Until when they have time, once their home is signalled.
     pub(super) stop_by: Option<Time>,
     pub(in crate::machine::tests) sessions: Sessions,
 }
@@ -161,42 +161,42 @@ pub(in crate::machine::tests) struct Main {
     pub(in crate::machine::tests) in_run: bool,
     pub(in crate::machine::tests) ended: bool,
     pub(in crate::machine::tests) abandoned: bool,
-    /// It is to be dropped at its next `.await`.
+    /// It is dropped at its next `.await`.
     pub(in crate::machine::tests) dropped: bool,
     /// Its call of `run()` returned.
     pub(in crate::machine::tests) returned: bool,
 }
 
 impl Main {
-    /// Is it somewhere before `run()`?
+    /// Returns true until it calls `run()` or ends.
     pub(in crate::machine::tests) fn is_before_run(&self) -> bool {
         !self.in_run && !self.ended && !self.abandoned
     }
 }
 
-/// The stop, from its request on.
+/// A stop that was requested.
 #[derive(Clone, Debug)]
 pub(super) struct Stop {
     pub(super) deadline: Time,
-    /// Until when everything that serves goes on serving.
+    /// Until when all services go on serving.
     pub(super) drain_ends: Time,
-    /// Until when the root has time at least.
+    /// Until when the root has time, at least.
     pub(super) front_ends: Time,
-    /// When the budget begins: the request, and what was frozen since.
+    /// The start of the budget: the request, plus the time that was frozen since.
     pub(super) begins: Time,
     /// When the stop was requested.
     pub(super) requested: Time,
     /// The drain delay of this stop.
     pub(super) drain_delay: Duration,
-    /// How long something that is signalled late has for its first poll.
+    /// The time for a first poll that anything signalled late still has.
     pub(super) first_poll: Duration,
-    /// When a program that waits for nothing else has to end `main`'s teardown.
+    /// When the teardown in `main` must end.
     pub(super) teardown_until: Option<Time>,
     /// The plan has changed since the budget was divided.
     pub(super) plan_changed: bool,
-    /// What each service must have from when it is signalled, if others stop before it.
+    /// The time that each service must have once it is signalled, if others stop before it.
     pub(super) reserved: Vec<Duration>,
-    /// Each service's step.
+    /// The stop level of each service.
     pub(super) levels: Vec<usize>,
     pub(super) last_waiting_line: Time,
 }

@@ -1,4 +1,4 @@
-//! Whose sessions are still there, and until when they have time.
+//! The sessions of each owner, and until when they have time.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use super::seen::{Group, Sessions};
 use crate::machine::id::{Owner, ServiceId};
 use crate::machine::time::Time;
 
-/// How long something has for its first poll, and by how much that may exceed the deadline.
+/// The time for a first poll, and by how much it may exceed the deadline.
 pub(super) const FIRST_POLL: Duration = Duration::from_millis(10);
 pub(super) const TAIL: Duration = Duration::from_millis(20);
 
 impl Oracle {
     pub(super) fn sessions(&self, owner: Owner) -> &Sessions {
         match owner {
-            Owner::Root => &self.edge,
+            Owner::Root => &self.root,
             Owner::Service(ServiceId(id)) => &self.services[id].sessions,
             Owner::Group(group) => &self.groups[group].sessions,
         }
@@ -22,16 +22,16 @@ impl Oracle {
 
     pub(super) fn sessions_mut(&mut self, owner: Owner) -> &mut Sessions {
         match owner {
-            Owner::Root => &mut self.edge,
+            Owner::Root => &mut self.root,
             Owner::Service(ServiceId(id)) => &mut self.services[id].sessions,
             Owner::Group(group) => &mut self.groups[group].sessions,
         }
     }
 
-    /// Until when they were told that they have time.
+    /// Until when an owner's sessions have time, once they are signalled.
     pub(super) fn stop_by(&self, owner: Owner) -> Option<Time> {
         match owner {
-            Owner::Root => self.edge_told,
+            Owner::Root => self.root_stop_by,
             Owner::Service(ServiceId(id)) => self.services[id].stop_by,
             Owner::Group(group) => self.groups[group].stop_by,
         }
@@ -48,7 +48,7 @@ impl Oracle {
         self.sessions(home).are_drained() && groups.all(|group| group.sessions.are_drained())
     }
 
-    /// Is it over, with its sessions and its children?
+    /// Returns true if it is over, with its sessions and its children.
     pub(super) fn is_drained(&self, id: usize) -> bool {
         self.is_itself_drained(id) && self.children(id).all(|child| self.is_drained(child))
     }
@@ -57,7 +57,7 @@ impl Oracle {
         !self.services[id].live && !self.services[id].dropping && self.are_drained(Owner::Service(ServiceId(id)))
     }
 
-    /// The edge's sessions and the body of `main`.
+    /// Returns true if the root's sessions and the body of `main` are over.
     pub(super) fn root_is_drained(&self) -> bool {
         self.are_drained(Owner::Root) && !self.main.is_before_run()
     }
@@ -71,20 +71,20 @@ impl Oracle {
         self.groups.push(Group { home, grace, stop_by, sessions: Sessions::default() });
     }
 
-    /// What a home's groups were told was told to an earlier life.
-    pub(super) fn groups_begin_anew(&mut self, id: usize) {
+    /// The groups were signalled in an earlier run, which does not count for the next one.
+    pub(super) fn forget_group_signals(&mut self, id: usize) {
         for group in self.groups.iter_mut().filter(|group| group.home == Owner::Service(ServiceId(id))) {
             group.stop_by = None;
         }
     }
 
-    /// Has `main` accepted nothing yet?
-    pub(super) fn edge_has_no_sessions(&self) -> bool {
+    /// Returns true if `main` has no sessions.
+    pub(super) fn root_has_no_sessions(&self) -> bool {
         let mut groups = self.groups.iter().filter(|group| group.home == Owner::Root);
-        self.edge.alive == 0 && groups.all(|group| group.sessions.alive == 0)
+        self.root.alive == 0 && groups.all(|group| group.sessions.alive == 0)
     }
 
-    /// Until when somebody has time at least who is signalled now: it is polled once.
+    /// At least until when anything that is signalled now has time: long enough for one poll.
     pub(super) fn with_first_poll(&self, until: Time) -> Time {
         let now = self.call.now;
         match &self.stop {
@@ -93,7 +93,7 @@ impl Oracle {
         }
     }
 
-    /// Is something left of a service of the plan that wants time for its own stop?
+    /// Returns true if a service of the plan, or a child of it, still needs time to stop.
     pub(super) fn has_to_stop(&self, id: usize) -> bool {
         let seen = &self.services[id];
         let waits = seen.outcome.is_none() && !seen.live;
@@ -104,12 +104,12 @@ impl Oracle {
                 || self.children(id).any(|child| self.has_to_stop(child)))
     }
 
-    /// Does a service wait for its next run, or a restarted one's child for its first?
+    /// Returns true if a service waits for its next run, or a child of a restarted one for its first.
     pub(super) fn any_waits(&self) -> bool {
         self.services.iter().any(|seen| seen.outcome.is_none() && !seen.live)
     }
 
-    /// What a home is told its groups hear with it.
+    /// Groups are signalled with their home.
     pub(super) fn pass_on(&mut self, home: Owner, until: Time) {
         for group in 0..self.groups.len() {
             let &Group { home: of, grace, stop_by, .. } = &self.groups[group];

@@ -1,4 +1,4 @@
-//! Judges who is told to stop, and who is left behind.
+//! Judges what is signalled to stop, and what is abandoned.
 
 use std::time::Duration;
 
@@ -10,41 +10,41 @@ use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::stage::{Request, ServiceOutcome};
 use crate::machine::time::Time;
 
-/// What rounding may cost.
+/// The error that rounding may cause.
 const ROUNDING: Duration = Duration::from_micros(1);
 
 impl Oracle {
-    pub(super) fn judge_told(&mut self, ServiceId(id): ServiceId, run: RunId, until: Time) -> Result<(), Broken> {
+    pub(super) fn judge_signalled(&mut self, ServiceId(id): ServiceId, run: RunId, until: Time) -> Result<(), Broken> {
         let seen = &self.services[id];
-        law!(run == seen.run, "service {id} is told as {run:?}");
-        law!(
-            self.stop.is_some() || self.requests()[id].is_some(),
-            "service {id} is told to stop, which nobody asked for"
-        );
-        law!(self.watching, "service {id} is told to stop, and nobody watches its sessions");
+        law!(run == seen.run, "service {id} is signalled as {run:?}");
+        law!(self.stop.is_some() || self.requests()[id].is_some(), "service {id} is signalled without a request");
+        law!(self.watching, "service {id} is signalled while its sessions are not watched");
         if let Some(stop) = &self.stop {
-            law!(until <= stop.deadline + TAIL, "service {id} is told that it has time after the deadline");
+            law!(until <= stop.deadline + TAIL, "service {id} has time beyond the deadline");
         }
         if let Some(before) = seen.stop_by {
-            // Who stops alone has the time that was promised, or less when the whole program stops.
+            // A service that stops alone keeps its time, or gets less when the whole program stops.
             let less = self.stop.is_some() && until < before;
             let given_back = self.call.gave_back && until == before;
-            law!(less || given_back, "service {id} is told a second time, and it is not less");
+            law!(less || given_back, "service {id} is signalled again without less time");
         } else {
             self.judge_order(id)?;
             self.judge_reserve(id, until)?;
-            law!(until >= self.with_first_poll(Time::default()), "service {id} is told that its time is up already");
+            law!(
+                until >= self.with_first_poll(Time::default()),
+                "service {id} is signalled when its time is already up"
+            );
         }
         self.services[id].stop_by = Some(until);
         self.pass_on(Owner::Service(ServiceId(id)), until);
         Ok(())
     }
 
-    /// Those that need it go first, their sessions with them; and before a dependency stops with the
-    /// whole program, whatever may use it without naming it goes.
+    /// The services that need it stop first, with their sessions. When the whole program stops, `main` and the root's
+    /// sessions, which may use any service without naming it, stop before the first dependency.
     fn judge_order(&self, id: usize) -> Result<(), Broken> {
         if !self.services[id].live && self.sessions(Owner::Service(ServiceId(id))).are_drained() {
-            // Only its state is left, which nobody uses.
+            // Only its state is left, which no other service uses.
             return Ok(());
         }
         let requests = self.requests();
@@ -52,26 +52,26 @@ impl Oracle {
             let goes_on = !self.is_ending() && requests[other].is_none();
             law!(
                 goes_on || self.is_drained(other),
-                "service {id} is told to stop while something is left of service {other}"
+                "service {id} is signalled while something is left of service {other}"
             );
             law!(
                 !goes_on || !self.to_stop()[id] || !self.cannot_be_without(other, id),
-                "service {id} is told to stop while service {other} goes on"
+                "service {id} is signalled while service {other} goes on"
             );
         }
         if self.stop.is_none() {
             return Ok(());
         }
         if !self.is_ending() {
-            law!(requests[id].is_some(), "service {id} is told to stop before the root is");
+            law!(requests[id].is_some(), "service {id} is signalled before the root");
             return Ok(());
         }
-        // Sessions that came when their service's turn was over hear it at once. Who waited for others of
-        // its own slot does not wait for sessions that came to the edge since.
+        // Sessions that are spawned after their service's step are signalled at once. A service that waited for
+        // others in its own step does not wait for sessions that the root has got since.
         let level = self.stop_level(id);
         let is_first = !self.stops_after(id).any(|other| self.stop_level(other) == level);
         if self.services[id].live && level > 0 && is_first {
-            law!(self.root_is_drained(), "service {id} is told to stop while main or the edge's sessions may need it");
+            law!(self.root_is_drained(), "service {id} is signalled while main or the root's sessions may need it");
         }
         Ok(())
     }
@@ -85,37 +85,37 @@ impl Oracle {
         Ok(())
     }
 
-    pub(super) fn judge_edge_told(&mut self, until: Time) -> Result<(), Broken> {
+    pub(super) fn judge_root_signalled(&mut self, until: Time) -> Result<(), Broken> {
         let now = self.call.now;
         self.divide_anew();
-        let given_back = self.call.gave_back && self.edge_told == Some(until);
-        law!(self.edge_told.is_none() || given_back, "the root is told to stop twice");
+        let given_back = self.call.gave_back && self.root_stop_by == Some(until);
+        law!(self.root_stop_by.is_none() || given_back, "the root is signalled twice");
         if given_back {
             return Ok(());
         }
         let Some(stop) = &self.stop else {
-            return Err(Broken("the edge is told to stop, which nobody asked for".to_owned()));
+            return Err(Broken("the root is signalled without a stop request".to_owned()));
         };
-        law!(until <= stop.deadline + TAIL, "the root is told that it has time after the deadline");
-        law!(until >= self.with_first_poll(Time::default()), "the root is told that its time is up already");
-        law!(until + ROUNDING >= stop.front_ends, "the edge has less than nobody else keeps: {until:?}");
+        law!(until <= stop.deadline + TAIL, "the root has time beyond the deadline");
+        law!(until >= self.with_first_poll(Time::default()), "the root is signalled when its time is already up");
+        law!(until + ROUNDING >= stop.front_ends, "the root has less time than is left unreserved: {until:?}");
         let nothing_left = self.all_is_drained() && !self.any_waits();
         law!(now >= stop.drain_ends || nothing_left, "the drain delay is cut short");
-        self.edge_told = Some(until);
+        self.root_stop_by = Some(until);
         self.note_no_restarts();
         self.pass_on(Owner::Root, until);
         Ok(())
     }
 
     pub(super) fn judge_abandoned(&mut self, abandoned: &Abandoned) -> Result<(), Broken> {
-        law!(!abandoned.is_empty(), "nothing is abandoned");
+        law!(!abandoned.is_empty(), "an abandonment of nothing");
         self.exit = self.exit.max(Exit::Abandoned);
         if abandoned.main {
             self.judge_main_abandoned()?;
         }
         for &(ServiceId(id), run) in &abandoned.services {
             let seen = &self.services[id];
-            law!((seen.live || seen.dropping) && seen.run == run, "service {id} is abandoned, but it is not there");
+            law!((seen.live || seen.dropping) && seen.run == run, "service {id} is abandoned, but has ended");
             self.judge_time_was_up(&format!("service {id}"), seen.stop_by)?;
             if self.services[id].dropping {
                 self.services[id].dropping = false;
@@ -133,8 +133,8 @@ impl Oracle {
         for &(owner, count) in &abandoned.sessions {
             let sessions = self.sessions(owner);
             let there = !sessions.abandoned && sessions.alive == count && count > 0;
-            law!(there, "{count} sessions of {owner:?} are abandoned, which are not there");
-            // What its home has no time for it has none for either.
+            law!(there, "{count} sessions of {owner:?} are abandoned that do not exist");
+            // A group has no more time than its home.
             let home = match owner {
                 Owner::Group(group) => self.stop_by(self.groups[group].home),
                 _ => None,
@@ -148,21 +148,21 @@ impl Oracle {
 
     fn judge_time_was_up(&self, what: &str, stop_by: Option<Time>) -> Result<(), Broken> {
         let Some(until) = stop_by else {
-            return Err(Broken(format!("{what} abandoned without having been told to stop")));
+            return Err(Broken(format!("{what} abandoned without a signal to stop")));
         };
         let left = until.since(self.call.now);
-        law!(left.is_zero(), "{what} abandoned {left:?} before the time that was promised");
+        law!(left.is_zero(), "{what} abandoned {left:?} too early");
         Ok(())
     }
 
     fn judge_main_abandoned(&mut self) -> Result<(), Broken> {
-        law!(!self.main.ended && !self.main.abandoned, "main is abandoned, but it is not there");
+        law!(!self.main.ended && !self.main.abandoned, "main is abandoned, but has ended");
         if self.main.in_run {
-            law!(self.main.returned, "main is abandoned though run() never returned");
+            law!(self.main.returned, "main is abandoned in run(), which has not returned");
             let until = self.stop.as_ref().and_then(|stop| stop.teardown_until);
             self.judge_time_was_up("main's teardown", until)?;
         } else {
-            self.judge_time_was_up("main", self.edge_told)?;
+            self.judge_time_was_up("main", self.root_stop_by)?;
         }
         self.main.abandoned = true;
         Ok(())

@@ -1,5 +1,5 @@
-//! A simulated world around the machine: services that obey a stop after a while, or never; sessions
-//! that come and go; failures. Time jumps from one event to the next.
+//! A simulated world around the machine: services that obey a stop after a while or never, sessions that
+//! come and go, failures. Time jumps from one input to the next.
 
 mod react;
 mod script;
@@ -18,28 +18,28 @@ use crate::machine::spec::ServiceSpec;
 use crate::machine::time::Time;
 
 pub(super) use self::script::{
-    End, Life, MainScript, Order, PredecessorScript, ServiceScript, SessionScript, SuccessorScript, World,
+    End, MainScript, Order, PredecessorScript, RunScript, ServiceScript, SessionScript, SuccessorScript, World,
 };
 
-/// More steps than this within a few seconds of simulated time are a loop that does not end.
+/// More steps than this within a few seconds of simulated time are an endless loop.
 const STEPS: usize = 50_000;
 
-/// A world that is being played.
+/// A world that is played.
 struct Play<'a> {
     world: &'a World,
     watched: Watched,
-    /// What the new process does that was asked for last.
+    /// The script of the new process that was requested last.
     successor: Option<SuccessorScript>,
-    /// What each service does, by its number.
+    /// The script of each service, by its id.
     scripts: Vec<&'a ServiceScript>,
-    /// What happens next; the number keeps those of one moment in order.
+    /// What happens next. The number keeps what happens at one moment in order.
     agenda: BTreeMap<(Time, usize), Happening<'a>>,
     planned: usize,
     live: Vec<Option<RunId>>,
     sessions: Vec<Session>,
-    /// Where sessions with a grace of their own belong, by their numbers, and whether that still serves.
+    /// The home and grace of each group of sessions with a grace of their own, and whether new sessions join it.
     groups: Vec<(Owner, u64, bool)>,
-    /// Whose sessions were given up, and whose next life has not begun.
+    /// The owners whose sessions were abandoned and whose next run has not begun.
     abandoned: Vec<Owner>,
     steps: usize,
 }
@@ -50,7 +50,7 @@ enum Happening<'a> {
     Input(Input),
     Added(ServiceSpec, &'a ServiceScript),
     Order(Order),
-    LifeEnds(usize, RunId, ExitReason),
+    RunEnds(usize, RunId, ExitReason),
     SessionBegins(Owner, SessionScript),
     SessionEnds(usize),
 }
@@ -58,13 +58,13 @@ enum Happening<'a> {
 #[derive(Debug)]
 struct Session {
     owner: Owner,
-    /// It belonged to a life that was given up, and nobody counts it any more.
-    forgotten: bool,
+    /// It belonged to an abandoned run, and is not counted any more.
+    uncounted: bool,
     alive: bool,
     obeys: Option<u64>,
 }
 
-/// Plays it to its end, and says how the program exited.
+/// Plays a world to its end, and returns the exit.
 pub(super) fn play(world: &World) -> Result<Exit, String> {
     let mut play = Play {
         world,
@@ -85,7 +85,7 @@ pub(super) fn play(world: &World) -> Result<Exit, String> {
     while !play.watched.oracle.is_over() {
         play.step()?;
     }
-    // The machine is deaf by now.
+    // The machine ignores inputs after its end.
     for happening in std::mem::take(&mut play.agenda).into_values().take(5) {
         if let Happening::Input(event) = happening {
             play.watched.try_handle(event)?;
@@ -138,25 +138,25 @@ impl<'a> Play<'a> {
         self.planned += 1;
     }
 
-    /// To the next event, or to when the machine wants to be woken, whichever comes first.
+    /// Goes to the next happening or the next wake, whichever comes first.
     fn step(&mut self) -> Result<(), String> {
         self.steps += 1;
         if self.steps > STEPS {
-            return Err(format!("it does not come to an end\n{:?}", self.watched));
+            return Err(format!("the world does not end\n{:?}", self.watched));
         }
         let lag = ms(self.world.lags[self.steps % self.world.lags.len()]);
         let wake_at = self.watched.state.wake_at().map(|at| at + lag);
         let next = self.agenda.keys().next().map(|&(at, _)| at);
         let Some(now) = wake_at.into_iter().chain(next).min() else {
-            return Err(format!("it waits for ever\n{:?}", self.watched));
+            return Err(format!("the world waits for ever\n{:?}", self.watched));
         };
-        // A shell that was late for one event is late for the next one, too.
+        // A control plane that was late for one input is late for the next one as well.
         self.watched.now = self.watched.now.max(now);
         if next == Some(now) {
             let happening = self.agenda.pop_first().map(|(_, happening)| happening);
             happening.map_or(Ok(()), |happening| self.happens(happening))
         } else {
-            self.tell_machine(Input::Wake)
+            self.send(Input::Wake)
         }
     }
 
@@ -164,8 +164,8 @@ impl<'a> Play<'a> {
         match happening {
             Happening::Order(order) => self.obey(&order),
             Happening::Added(spec, script) => self.add(spec, script),
-            Happening::Input(event) => self.tell_machine(event),
-            Happening::LifeEnds(id, run, reason) => {
+            Happening::Input(event) => self.send(event),
+            Happening::RunEnds(id, run, reason) => {
                 if self.live[id] != Some(run) {
                     return Ok(());
                 }
@@ -174,20 +174,20 @@ impl<'a> Play<'a> {
                 if let Some(echo) = self.scripts[id].echoes_after {
                     self.plan(ms(echo), Happening::Input(event.clone()));
                 }
-                self.tell_machine(event)
+                self.send(event)
             }
             Happening::SessionBegins(owner, script) => {
                 let group = script.grace.map(|grace| self.group(owner, grace)).transpose()?;
                 let owner = group.unwrap_or(owner);
-                self.sessions.push(Session { owner, forgotten: false, alive: true, obeys: script.obeys });
+                self.sessions.push(Session { owner, uncounted: false, alive: true, obeys: script.obeys });
                 if let Some(lasts) = script.lasts {
                     self.plan(ms(lasts), Happening::SessionEnds(self.sessions.len() - 1));
                 }
-                self.tell_machine(Input::Wake)
+                self.send(Input::Wake)
             }
             Happening::SessionEnds(session) => {
                 self.sessions[session].alive = false;
-                self.tell_machine(Input::Wake)
+                self.send(Input::Wake)
             }
         }
     }
@@ -216,7 +216,7 @@ impl<'a> Play<'a> {
                 Some(Input::HandOver(HandOverInput::Requested))
             }
         };
-        event.map_or(Ok(()), |event| self.tell_machine(event))
+        event.map_or(Ok(()), |event| self.send(event))
     }
 
     fn add(&mut self, spec: ServiceSpec, script: &'a ServiceScript) -> Result<(), String> {
@@ -230,22 +230,22 @@ impl<'a> Play<'a> {
             self.scripts[id] = script;
             self.live[id] = None;
         }
-        self.tell_machine(added(spec))
+        self.send(added(spec))
     }
 
-    /// The group of this grace; the machine hears of it when its first session comes.
+    /// The group of this grace. The machine learns of it with its first session.
     fn group(&mut self, home: Owner, grace: u64) -> Result<Owner, String> {
         let known = self.groups.iter().position(|&known| known == (home, grace, true));
         if let Some(group) = known {
             return Ok(Owner::Group(group));
         }
         self.groups.push((home, grace, true));
-        self.tell_machine(Input::GroupAdded { home, grace: ms(grace), cancels: false })?;
+        self.send(Input::GroupAdded { home, grace: ms(grace), cancels: false })?;
         Ok(Owner::Group(self.groups.len() - 1))
     }
 
-    /// As the shell does: sessions are counted first.
-    fn tell_machine(&mut self, event: Input) -> Result<(), String> {
+    /// Gives an input to the machine as the control plane does: sessions are counted first.
+    fn send(&mut self, event: Input) -> Result<(), String> {
         let counted = self.count();
         let mut actions = self.watched.try_handle(Input::SessionsCounted(counted))?;
         actions.extend(self.watched.try_handle(event)?);
@@ -261,7 +261,7 @@ impl<'a> Play<'a> {
         let groups = self.watched.oracle.groups().len();
         let owners = owners.chain((0..groups).map(Owner::Group));
         let alive = |owner| {
-            let counts = |session: &&Session| session.alive && !session.forgotten && session.owner == owner;
+            let counts = |session: &&Session| session.alive && !session.uncounted && session.owner == owner;
             self.sessions.iter().filter(counts).count() as u64
         };
         owners.map(|owner| (owner, alive(owner))).collect()

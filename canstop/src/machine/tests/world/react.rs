@@ -1,7 +1,7 @@
-//! What the world makes of what the machine decides.
+//! How the world reacts to the actions of the machine.
 
 use super::script::specs;
-use super::{End, Happening, Life, Play, PredecessorScript, SuccessorScript};
+use super::{End, Happening, Play, PredecessorScript, RunScript, SuccessorScript};
 use crate::machine::action::Action;
 use crate::machine::handover::{HandOverAction, HandOverInput};
 use crate::machine::id::{Owner, RunId, ServiceId};
@@ -16,12 +16,12 @@ impl Play<'_> {
             Action::StopService { id: ServiceId(id), run, .. } => {
                 let script = self.scripts[id];
                 if let Some(after) = script.obeys {
-                    self.plan(ms(after), Happening::LifeEnds(id, run, script.obeys_with.get()));
+                    self.plan(ms(after), Happening::RunEnds(id, run, script.obeys_with.get()));
                 }
-                self.sessions_hear(Owner::Service(ServiceId(id)));
+                self.signal_sessions(Owner::Service(ServiceId(id)));
             }
             Action::StopRoot { .. } => {
-                self.sessions_hear(Owner::Root);
+                self.signal_sessions(Owner::Root);
                 if let Some(after) = self.world.main.obeys {
                     self.plan(ms(after), Happening::Input(Input::MainEnded(ExitReason::Done)));
                 }
@@ -93,13 +93,13 @@ impl Play<'_> {
     fn begin(&mut self, ServiceId(id): ServiceId, run: RunId) {
         let script = self.scripts[id];
         self.live[id] = Some(run);
-        self.forget_what_was_given_up(Owner::Service(ServiceId(id)));
+        self.forget_abandoned(Owner::Service(ServiceId(id)));
         if let Some(after) = script.ready_after {
             self.plan(ms(after), Happening::Input(ready(id, run.0)));
         }
-        let Life { lasts, end } = &script.lives[(run.0 as usize - 1) % script.lives.len()];
+        let RunScript { lasts, end } = &script.runs[(run.0 as usize - 1) % script.runs.len()];
         if let Some(lasts) = lasts {
-            self.plan(ms(*lasts), Happening::LifeEnds(id, run, end.get()));
+            self.plan(ms(*lasts), Happening::RunEnds(id, run, end.get()));
         }
         self.plan_children(id, run);
         let is_first = run == self.watched.state.services()[id].before.next();
@@ -111,7 +111,7 @@ impl Play<'_> {
         }
     }
 
-    /// Each life starts its own.
+    /// Each run starts its own children.
     fn plan_children(&mut self, id: usize, run: RunId) {
         let script = self.scripts[id];
         let family = &script.children;
@@ -124,8 +124,8 @@ impl Play<'_> {
         }
     }
 
-    /// A life has nothing to do with what was given up before it.
-    fn forget_what_was_given_up(&mut self, home: Owner) {
+    /// Sessions that were abandoned before a run are not counted in it.
+    fn forget_abandoned(&mut self, home: Owner) {
         let groups = self.groups.iter().enumerate();
         let mut family: Vec<_> =
             groups.filter(|(_, group)| group.0 == home).map(|(group, _)| Owner::Group(group)).collect();
@@ -135,28 +135,28 @@ impl Play<'_> {
         }
         self.abandoned.retain(|owner| !family.contains(owner));
         for session in self.sessions.iter_mut().filter(|session| family.contains(&session.owner)) {
-            session.forgotten = true;
+            session.uncounted = true;
         }
         for group in self.groups.iter_mut().filter(|group| group.0 == home) {
             group.2 = false;
         }
     }
 
-    /// Its future is dropped, at once or when it next lets go of its thread, which may be never.
+    /// The future is dropped at once or when its poll returns, which may be never.
     fn abort(&mut self, id: usize, run: RunId) {
         if let Some(after) = self.scripts[id].dies_in {
-            self.plan(ms(after), Happening::LifeEnds(id, run, ExitReason::Dropped));
+            self.plan(ms(after), Happening::RunEnds(id, run, ExitReason::Dropped));
         }
     }
 
-    fn sessions_hear(&mut self, owner: Owner) {
+    fn signal_sessions(&mut self, owner: Owner) {
         for session in 0..self.sessions.len() {
-            let heard = &self.sessions[session];
-            let home = match heard.owner {
+            let signalled = &self.sessions[session];
+            let home = match signalled.owner {
                 Owner::Group(group) => self.groups[group].0,
                 owner => owner,
             };
-            if let Some(after) = heard.obeys.filter(|_| heard.alive && home == owner) {
+            if let Some(after) = signalled.obeys.filter(|_| signalled.alive && home == owner) {
                 self.plan(ms(after), Happening::SessionEnds(session));
             }
         }

@@ -1,4 +1,4 @@
-//! What will happen in a world, written down beforehand. All times are in milliseconds.
+//! The script of a world. All times are in milliseconds; `None` means never.
 
 use super::{ms, service};
 use crate::machine::backoff::Backoff;
@@ -6,25 +6,26 @@ use crate::machine::budget::Allowance;
 use crate::machine::restart::{Limit, Restart};
 use crate::machine::spec::{Ready, Reference, ServiceSpec, Start};
 
-/// A whole world. `None` as a time is never.
+/// A whole world.
 #[derive(Clone, Debug)]
 pub(in crate::machine::tests) struct World {
     pub(in crate::machine::tests) grace: u64,
     pub(in crate::machine::tests) drain_delay: u64,
     pub(in crate::machine::tests) main: MainScript,
     pub(in crate::machine::tests) services: Vec<ServiceScript>,
-    /// Those that are needed are added after those that need them.
+    /// Services are added after those that need them.
     pub(in crate::machine::tests) needed_come_last: bool,
-    /// One more `after`, which may lead nowhere or into a cycle.
+    /// One more `after`, which may name a missing service or close a cycle.
     pub(in crate::machine::tests) rogue: Option<(usize, usize)>,
     pub(in crate::machine::tests) root_sessions: Vec<SessionScript>,
     pub(in crate::machine::tests) orders: Vec<Order>,
-    /// How long a new process may take, and the old process that this one takes over from.
+    /// How long a new process may take.
     pub(in crate::machine::tests) upgrade_timeout: u64,
+    /// The old process that this one takes over from.
     pub(in crate::machine::tests) predecessor: Option<PredecessorScript>,
-    /// At the latest now somebody wants it to end.
+    /// When the last signal to stop is sent.
     pub(in crate::machine::tests) terminated: u64,
-    /// How late the shell wakes the machine, in turn.
+    /// How late the control plane wakes the machine, in turn.
     pub(in crate::machine::tests) lags: Vec<u64>,
 }
 
@@ -32,7 +33,7 @@ pub(in crate::machine::tests) struct World {
 pub(in crate::machine::tests) struct MainScript {
     pub(in crate::machine::tests) listens: bool,
     pub(in crate::machine::tests) runs: Option<u64>,
-    /// It returns by itself, wherever it is.
+    /// When it returns by itself.
     pub(in crate::machine::tests) ends: Option<u64>,
     pub(in crate::machine::tests) reason: End,
     pub(in crate::machine::tests) obeys: Option<u64>,
@@ -42,9 +43,9 @@ pub(in crate::machine::tests) struct MainScript {
 
 #[derive(Clone, Debug)]
 pub(in crate::machine::tests) struct ServiceScript {
-    /// Which of those before it it needs, bit by bit.
+    /// A bit for each earlier service that this one needs.
     pub(in crate::machine::tests) needs: u16,
-    /// Which of these it is bound to, and which of them are bound to it, too.
+    /// The needed services that it is bound to, and those of them that are bound to it as well.
     pub(in crate::machine::tests) bound: u16,
     pub(in crate::machine::tests) bound_dependents: u16,
     pub(in crate::machine::tests) added: u64,
@@ -55,8 +56,8 @@ pub(in crate::machine::tests) struct ServiceScript {
     pub(in crate::machine::tests) cancel: bool,
     pub(in crate::machine::tests) grace: Option<u64>,
     pub(in crate::machine::tests) ready_after: Option<u64>,
-    pub(in crate::machine::tests) lives: Vec<Life>,
-    /// How long after it was told it ends.
+    pub(in crate::machine::tests) runs: Vec<RunScript>,
+    /// How long after the signal to stop it ends.
     pub(in crate::machine::tests) obeys: Option<u64>,
     pub(in crate::machine::tests) obeys_with: End,
     pub(in crate::machine::tests) dies_in: Option<u64>,
@@ -64,15 +65,15 @@ pub(in crate::machine::tests) struct ServiceScript {
     pub(in crate::machine::tests) drops_in: Option<u64>,
     pub(in crate::machine::tests) drop_panics: bool,
     pub(in crate::machine::tests) retries: bool,
-    /// Each of its ends is reported a second time.
+    /// When each of its ends is reported a second time.
     pub(in crate::machine::tests) echoes_after: Option<u64>,
     pub(in crate::machine::tests) sessions: Vec<SessionScript>,
-    /// What each of its lives starts, some time after it began; `needs` and the others are siblings.
+    /// The children that each run starts. Their `needs` and `bound` mean siblings.
     pub(in crate::machine::tests) children: Vec<ServiceScript>,
 }
 
 #[derive(Clone, Debug)]
-pub(in crate::machine::tests) struct Life {
+pub(in crate::machine::tests) struct RunScript {
     pub(in crate::machine::tests) lasts: Option<u64>,
     pub(in crate::machine::tests) end: End,
 }
@@ -82,7 +83,7 @@ pub(in crate::machine::tests) struct SessionScript {
     pub(in crate::machine::tests) at: u64,
     pub(in crate::machine::tests) lasts: Option<u64>,
     pub(in crate::machine::tests) obeys: Option<u64>,
-    /// A grace of its own.
+    /// The grace of its own.
     pub(in crate::machine::tests) grace: Option<u64>,
 }
 
@@ -96,7 +97,7 @@ pub(in crate::machine::tests) enum Order {
     HandOver { at: u64, successor: SuccessorScript },
 }
 
-/// What a new process does after it was spawned.
+/// What a new process does.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::machine::tests) struct SuccessorScript {
     pub(in crate::machine::tests) spawned: u64,
@@ -104,7 +105,7 @@ pub(in crate::machine::tests) struct SuccessorScript {
     pub(in crate::machine::tests) ends: Option<u64>,
 }
 
-/// What an old process does after this one is ready, or without that.
+/// What an old process does after this one announces itself, or when it dies before.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::machine::tests) struct PredecessorScript {
     pub(in crate::machine::tests) stops: Option<u64>,
@@ -125,7 +126,7 @@ impl World {
         Allowance { grace: ms(self.grace), drain_delay: ms(self.drain_delay) }
     }
 
-    /// Every service but the children, and when it is added.
+    /// The spec of every service except children, and when it is added.
     pub(super) fn specs(&self) -> Vec<(u64, ServiceSpec)> {
         let count = self.services.len();
         let name = |at: usize| (if self.needed_come_last { count - 1 - at } else { at }).to_string();
@@ -142,7 +143,7 @@ impl World {
     }
 }
 
-/// The specs of one family, and when each is added.
+/// The specs of siblings, and when each is added.
 pub(super) fn specs(family: &[ServiceScript], name: impl Fn(usize) -> String) -> Vec<(u64, ServiceSpec)> {
     let spec = |(at, script): (usize, &ServiceScript)| {
         let needs = |others: u16| (0..at).filter(move |need| others & (1 << need) != 0);

@@ -1,4 +1,4 @@
-//! A second signal, and what comes so close that it is the same one.
+//! A second signal, and one so close to the first that it is a duplicate.
 
 use super::super::build::{TERMINATE, ended, ms, service, sessions_of, shutdown, signal};
 use super::super::harness::{deeds, events};
@@ -12,7 +12,7 @@ use crate::machine::input::{ExitReason, Input};
 const INTERRUPT: Input = signal(Signal::Interrupt, u64::MAX);
 
 #[test]
-fn a_second_signal_ends_it_at_once_with_128_and_its_number() {
+fn a_second_signal_forces_the_exit_with_128_and_its_number() {
     for (second, code) in [(TERMINATE, 143), (INTERRUPT, 130)] {
         let mut program = running([service("http", &[])]);
         program.handle(sessions_of(0, 2));
@@ -37,7 +37,7 @@ fn a_signal_within_a_tenth_of_a_second_is_the_same_one() {
 }
 
 #[test]
-fn the_first_signal_after_another_cause_is_not_a_second_one() {
+fn the_first_signal_after_another_cause_does_not_force() {
     let mut program = running([service("http", &[])]);
     program.handle(shutdown());
     program.pass(ms(1_000));
@@ -49,7 +49,7 @@ fn the_first_signal_after_another_cause_is_not_a_second_one() {
 }
 
 #[test]
-fn forced_is_graver_than_all_else() {
+fn a_forced_exit_is_the_gravest() {
     let mut program = running([service("http", &[]), service("db", &[])]);
     program.handle(TERMINATE);
     program.handle(ended(1, 1, ExitReason::Panicked("oh".to_owned())));
@@ -60,7 +60,7 @@ fn forced_is_graver_than_all_else() {
 }
 
 #[test]
-fn after_the_end_nothing_is_heard() {
+fn inputs_after_the_end_have_no_effect() {
     let mut program = running([service("http", &[])]);
     program.handle(TERMINATE);
     program.pass(ms(101));

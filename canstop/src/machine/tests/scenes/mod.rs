@@ -1,4 +1,4 @@
-//! What happens in single scenes.
+//! Single cases.
 
 mod body_of_main;
 mod bound;
@@ -68,7 +68,7 @@ fn stop_by(actions: &[Action]) -> Vec<usize> {
     actions.iter().filter_map(stop_by).collect()
 }
 
-/// Why the program stops, if this asks it to.
+/// The cause of the stop that these actions request, if any.
 fn cause(actions: &[Action]) -> Option<&Cause> {
     actions.iter().find_map(|action| match action {
         Action::Emit(Event::StopRequested { cause, .. }) => Some(cause),
@@ -76,7 +76,7 @@ fn cause(actions: &[Action]) -> Option<&Cause> {
     })
 }
 
-/// A second failure where one is allowed in ten seconds.
+/// A second failure when the limit is one in ten seconds.
 fn limit_exceeded(service: &str, error: &str) -> Cause {
     let (service, error) = (service.to_owned(), error.to_owned());
     let limit = LimitExceeded { failures: 2, limit: 1, window: Duration::from_secs(10) };

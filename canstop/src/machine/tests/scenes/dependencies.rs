@@ -9,13 +9,13 @@ use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::stage::ServiceOutcome;
 
-/// The writer keeps its second, the cache what it asked for, and the teardown a tenth of a second.
+/// A second is reserved for the writer, its own grace for the cache, and a tenth of a second for the teardown.
 fn three_levels() -> Watched {
     running([service("http", &["cache"]), service("cache", &["writer"]).grace(500), service("writer", &[])])
 }
 
 #[test]
-fn an_edge_session_that_is_stuck_for_ever_does_not_eat_the_time_of_the_writer() {
+fn a_stuck_root_session_does_not_use_a_dependencys_time() {
     let mut program = three_levels();
     program.handle(root_sessions(1));
     program.handle(TERMINATE);
@@ -40,7 +40,7 @@ fn an_edge_session_that_is_stuck_for_ever_does_not_eat_the_time_of_the_writer() 
 }
 
 #[test]
-fn time_that_an_early_level_does_not_use_goes_to_the_later_ones() {
+fn unused_time_goes_to_later_levels() {
     let mut program = three_levels();
     program.handle(TERMINATE);
     program.pass(ms(10));
@@ -57,7 +57,7 @@ fn time_that_an_early_level_does_not_use_goes_to_the_later_ones() {
 }
 
 #[test]
-fn sessions_of_a_dependency_do_not_hold_up_the_edge() {
+fn sessions_of_a_dependency_do_not_delay_the_front() {
     let mut program = three_levels();
     program.handle(sessions_of(2, 7));
     program.handle(TERMINATE);
@@ -72,7 +72,7 @@ fn sessions_of_a_dependency_do_not_hold_up_the_edge() {
 }
 
 #[test]
-fn a_dependency_that_is_over_before_its_turn_is_not_told() {
+fn a_dependency_that_ended_before_its_step_is_not_signalled() {
     let mut program = three_levels();
     program.handle(TERMINATE);
     program.handle(ended(1, 1, ExitReason::Done));
@@ -81,18 +81,18 @@ fn a_dependency_that_is_over_before_its_turn_is_not_told() {
 }
 
 #[test]
-fn sessions_that_come_after_their_services_turn_are_told_too() {
+fn sessions_spawned_after_their_services_step_are_signalled() {
     let mut program = three_levels();
     program.handle(TERMINATE);
     program.all([ended(1, 1, ExitReason::Done), ended(0, 1, ExitReason::Done)]);
-    // A thread that holds a guard of the cache, which is over, spawns one more.
+    // A thread with a guard of the cache, which has ended, spawns one more session.
     assert_eq!(stop_by(&program.handle(sessions_of(1, 1))), [1]);
     assert_eq!(deeds(&program.handle(ended(2, 1, ExitReason::Done))), Vec::<&Action>::new(), "it is waited for");
     assert_eq!(deeds(&program.handle(sessions_of(1, 0))), [&Action::ReturnFromRun]);
 }
 
 #[test]
-fn a_service_is_given_up_at_its_own_grace_before_its_step_is_over() {
+fn a_service_is_abandoned_at_its_grace_within_its_step() {
     let mut program = running([service("http", &[]).grace(300), service("grpc", &[])]);
     program.handle(TERMINATE);
     program.pass(ms(300));
@@ -100,7 +100,7 @@ fn a_service_is_given_up_at_its_own_grace_before_its_step_is_over() {
 }
 
 #[test]
-fn a_dependency_that_is_gone_keeps_no_time_for_itself() {
+fn a_dependency_that_ended_reserves_no_time() {
     let mut program = three_levels();
     program.handle(ended(2, 1, ExitReason::Done));
     let actions = program.handle(TERMINATE);

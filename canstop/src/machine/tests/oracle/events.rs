@@ -1,4 +1,4 @@
-//! Judges what is told.
+//! Judges the events that the machine emits.
 
 use std::time::Duration;
 
@@ -60,29 +60,29 @@ impl Oracle {
                 self.resolve([]);
             }
             Event::FlushFailed { .. } => {
-                law!(self.call.flush_failed, "a hook is said to have failed");
+                law!(self.call.flush_failed, "a hook is reported as failed");
                 self.exit = self.exit.max(Exit::Failed);
             }
-            Event::MainFailed { .. } => law!(self.call.main_failed, "main is said to have failed"),
+            Event::MainFailed { .. } => law!(self.call.main_failed, "main is reported as failed"),
             Event::StopRequested { cause, grace, drain_delay, .. } => {
                 law!(self.stop.is_none(), "a second stop is requested");
-                law!(*grace == self.allowance.grace, "the grace is said to be {grace:?}");
+                law!(*grace == self.allowance.grace, "the grace is reported as {grace:?}");
                 let (delay, allowed) = (*drain_delay, self.allowance.drain_delay);
-                law!(delay.is_zero() || delay == allowed, "the drain delay is said to be {delay:?}");
+                law!(delay.is_zero() || delay == allowed, "the drain delay is reported as {delay:?}");
                 if let Cause::HandedOver { pid } = cause {
                     self.judge_handed_over(*pid)?;
                 }
                 self.note_stop(cause);
             }
-            // What they are about is judged with the actions beside them.
+            // These are judged with the actions beside them.
             Event::HandOverStarted { .. }
             | Event::HandOverRefused { .. }
             | Event::HandOverFailed { .. }
             | Event::TookOver { .. }
             | Event::PredecessorEnded { .. } => {}
-            Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate is told, but no signal came"),
+            Event::DuplicateSignal { .. } => law!(self.call.signal, "a duplicate signal is reported without a signal"),
             Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => {
-                return Err(Broken("the control plane alone knows of signal handlers and links".to_owned()));
+                return Err(Broken("only the control plane knows of signal handlers and links".to_owned()));
             }
             Event::Waiting { remaining, .. } => {
                 let now = self.call.now;
@@ -91,7 +91,7 @@ impl Oracle {
                 };
                 let apart = now.since(stop.last_waiting_line);
                 law!(apart >= Duration::from_secs(1), "two waiting lines are {apart:?} apart");
-                law!(*remaining == stop.deadline.since(now), "{remaining:?} are said to remain");
+                law!(*remaining == stop.deadline.since(now), "{remaining:?} are reported to remain");
                 stop.last_waiting_line = now;
             }
             other => law!(false, "the machine does not report {other:?}"),
@@ -99,7 +99,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// The service that an event is about, which must bear that name.
+    /// The service of an event, which must have this name and be the one of the last action.
     fn subject(&self, name: &str) -> Result<&Seen, Broken> {
         match self.call.subject.map(|id| &self.services[id]) {
             Some(seen) if seen.spec.name == name => Ok(seen),
@@ -120,7 +120,10 @@ impl Oracle {
         let stop_by = seen.stop_by.is_some();
         let policy = &seen.spec.restart;
         if let (true, false, Some(Request::Restart { not_before })) = (stop_by, stopping, request) {
-            law!(restart_in == Some(not_before.since(now)), "service {id} is to begin a new life, but {restart_in:?}");
+            law!(
+                restart_in == Some(not_before.since(now)),
+                "service {id} is to restart, but the event says {restart_in:?}"
+            );
             seen.restart_at = Some(not_before.max(now));
             return Ok(());
         }
@@ -143,7 +146,7 @@ impl Oracle {
             policy.restart != Restart::Always || *reason != ExitReason::Done || stopping || stop_by,
             "service {id} always restarts, but not now"
         );
-        // Dropped while it was to stop anyway is how an aborted future ends.
+        // An aborted future ends as dropped, which is no failure during its stop.
         let failed = reason.error().is_some() || *reason == ExitReason::Dropped && !stopping && !stop_by;
         let outcome = match (failed, seen.spec.optional) {
             (true, true) if !stop_by => ServiceOutcome::Lost,
@@ -165,7 +168,7 @@ impl Oracle {
             self.exit = self.exit.max(Exit::Failed);
         }
         if self.call.plans && matches!(cause, Cause::StartFailed(_)) {
-            // The plan has faults, and so there is none.
+            // A plan with faults is no plan.
             (0..self.services.len()).for_each(|id| self.leave(id));
             self.resolve([]);
         }
@@ -191,7 +194,7 @@ impl Oracle {
                 seen.outcome = Some(ServiceOutcome::NeverStarted);
             }
         }
-        // A fifth of the grace for hooks, a tenth for kept values, and a second for each at most.
+        // Hooks get a fifth of the grace, kept values a tenth, and each at most a second.
         let of_grace = |share: u32| (grace / share).min(Duration::from_secs(1));
         self.reserve = match (self.hooks > 0, self.keeps) {
             (true, true) => of_grace(5) + of_grace(10),
@@ -216,7 +219,7 @@ impl Oracle {
         self.divide_anew();
     }
 
-    /// Divides the budget among those that are left.
+    /// Divides the budget among the services that are left.
     pub(super) fn divide_anew(&mut self) {
         let Some(Stop { begins, drain_delay, plan_changed: true, .. }) = self.stop else { return };
         let steps_have = self.allowance.grace.saturating_sub(self.reserve).saturating_sub(drain_delay);
@@ -242,9 +245,9 @@ impl Oracle {
         }
     }
 
-    /// What each service must have from when it is told, as DESIGN has it: a dependency's own grace,
-    /// or a fifth of the whole and at most a second. Where not all fits, all give up the same share.
-    /// And what that leaves for the edge: a dependency that is gone keeps nothing.
+    /// The time that each service must have once it is signalled, the time that is left for the front, and the number
+    /// of levels above it. A dependency reserves its own grace, by default a fifth of the total and at most a second.
+    /// If not all fits, every reserve shrinks by the same factor. A dependency that has ended reserves nothing.
     fn reserved(&self, steps_have: Duration) -> (Vec<Duration>, Duration, u32) {
         let grace = self.allowance.grace;
         let teardown = if self.main.ended { Duration::ZERO } else { (grace / 20).min(Duration::from_millis(100)) };
@@ -255,7 +258,7 @@ impl Oracle {
         let wanted: Vec<_> =
             (0..levels.len()).map(|id| if self.has_to_stop(id) { wants(id) } else { Duration::ZERO }).collect();
         let in_slot = |id: usize, &other: &usize| levels[other] == levels[id];
-        // How long each and those that stop before it in its step want to have together.
+        // The time that each wants, together with those that stop before it in the same step.
         let mut chains = wanted.clone();
         for _ in 0..chains.len() {
             for id in 0..chains.len() {
@@ -272,11 +275,11 @@ impl Oracle {
         let fits = steps_have * count as f64 / (count + 1) as f64;
         let share = if sum > fits { fits / sum } else { 1.0 };
         let front_has = steps_have - sum * share;
-        let edge_share = if of_level(0) > front_has { front_has / of_level(0) } else { 1.0 };
+        let front_share = if of_level(0) > front_has { front_has / of_level(0) } else { 1.0 };
         let reserved = |id: usize| {
             let is_last = self.stops_after(id).any(|other| in_slot(id, &other));
             match levels[id] {
-                0 if is_last => wanted[id].mul_f64(edge_share),
+                0 if is_last => wanted[id].mul_f64(front_share),
                 0 => Duration::ZERO,
                 _ => wanted[id].mul_f64(share),
             }

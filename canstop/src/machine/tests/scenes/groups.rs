@@ -20,7 +20,7 @@ fn at(milliseconds: u64) -> Time {
     Time::after_start(Duration::from_millis(milliseconds))
 }
 
-/// A program with five seconds, whose edge has a group of sessions with half a second.
+/// A program with five seconds, whose root has a group of sessions with half a second.
 fn program() -> State {
     let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
     let mut state = State::new(allowance, Jitter::seeded(1));
@@ -29,13 +29,13 @@ fn program() -> State {
     state
 }
 
-fn count(state: &mut State, now: Time, edge: u64, group: u64) -> Vec<Action> {
-    let _ = state.handle(now, Input::SessionsCounted(vec![(Owner::Root, edge), (GROUP, group)]));
+fn count(state: &mut State, now: Time, root: u64, group: u64) -> Vec<Action> {
+    let _ = state.handle(now, Input::SessionsCounted(vec![(Owner::Root, root), (GROUP, group)]));
     state.handle(now, Input::Wake)
 }
 
 #[test]
-fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
+fn a_group_is_abandoned_at_its_own_grace_and_others_are_not() {
     let mut state = program();
     let _ = count(&mut state, at(0), 1, 2);
     let _ = state.handle(at(0), Input::MainEnded(ExitReason::Done));
@@ -52,7 +52,7 @@ fn they_are_given_up_at_their_own_time_and_the_others_are_not() {
 }
 
 #[test]
-fn those_that_come_during_the_stop_have_their_time_from_then_on() {
+fn a_session_spawned_in_a_stop_has_its_grace_from_then() {
     let allowance = Allowance { grace: Duration::from_secs(5), drain_delay: Duration::ZERO };
     let mut state = State::new(allowance, Jitter::seeded(1));
     let _ = state.handle(at(0), Input::SessionsCounted(vec![(Owner::Root, 1)]));
@@ -66,7 +66,7 @@ fn those_that_come_during_the_stop_have_their_time_from_then_on() {
 }
 
 #[test]
-fn a_main_that_spawned_one_is_not_dropped() {
+fn a_main_with_a_session_in_a_group_is_not_dropped() {
     let mut state = program();
     let _ = count(&mut state, at(0), 0, 1);
     let actions = state.handle(at(0), signal(Signal::Terminate, u64::MAX));
@@ -85,7 +85,7 @@ fn program_that_cancels(after: Duration) -> State {
 }
 
 #[test]
-fn sessions_that_may_be_cancelled_are_dropped_without_blame() {
+fn sessions_with_cancel_are_dropped_without_blame() {
     let mut state = program_that_cancels(Duration::from_secs(1));
     let actions = state.handle(at(1_000), Input::Wake);
     assert!(actions.contains(&Action::CancelSessions { owner: GROUP }), "{actions:?}");

@@ -1,4 +1,4 @@
-//! When the budget begins, what is given back to it, and what the shortest one is.
+//! The start of the budget, the time that is given back to it, and the shortest one.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::machine::spec::{Ready, ServiceSpec, Start};
 use crate::machine::stage::ServiceOutcome;
 use crate::machine::state::State;
 
-/// Five seconds of grace, two of them a drain delay.
+/// A grace of five seconds, of which two are the drain delay.
 fn draining(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));
     program.all(specs.into_iter().map(added));
@@ -84,7 +84,7 @@ fn a_service_that_fails_in_the_drain_delay_is_restarted() {
 }
 
 #[test]
-fn a_restart_that_waits_when_the_stop_comes_is_made() {
+fn a_pending_restart_is_made_in_the_drain_delay() {
     let mut program = draining([service("http", &[]), service("db", &[])]);
     program.handle(ended(0, 1, failed()));
     program.handle(TERMINATE);
@@ -121,7 +121,7 @@ fn without_grace_each_service_has_time_for_one_poll() {
 }
 
 #[test]
-fn without_grace_it_ends_within_the_tail_all_the_same() {
+fn without_grace_the_stop_ends_within_the_tail() {
     let mut program = Watched::new(allowance(0, 0));
     program.all([added(service("db", &[])), added(service("http", &["db"])), Input::RunCalled]);
     program.handle(TERMINATE);
@@ -148,8 +148,8 @@ fn a_frozen_span_moves_the_end_of_a_stop() {
     program.now = at(6_000);
     let actions = program.handle(Input::Frozen { span: ms(3_000) });
     let until = at(7_900);
-    let told = Action::StopService { id: ServiceId(0), run: RunId(1), until };
-    assert_eq!(deeds(&actions), [&Action::StopRoot { until }, &told]);
+    let signalled = Action::StopService { id: ServiceId(0), run: RunId(1), until };
+    assert_eq!(deeds(&actions), [&Action::StopRoot { until }, &signalled]);
     program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(program.state.exit(), Exit::Clean);
 }
@@ -165,7 +165,7 @@ fn a_frozen_span_does_not_count_against_a_start() {
 }
 
 #[test]
-fn a_grace_that_is_set_before_the_stop_is_the_stops() {
+fn a_grace_set_before_the_stop_applies_to_it() {
     let mut program = running([service("http", &[])]);
     program.handle(Input::SetGrace(ms(700)));
     program.handle(TERMINATE);
@@ -227,7 +227,7 @@ fn a_service_stops_only_when_its_state_is_dropped() {
 }
 
 #[test]
-fn a_state_that_is_not_dropped_in_time_is_its_services_straggler() {
+fn a_state_not_dropped_in_time_makes_its_service_a_straggler() {
     let mut program = running([service("db", &[])]).holding_state();
     program.handle(TERMINATE);
     program.handle(ended(0, 1, ExitReason::Done));
@@ -238,7 +238,7 @@ fn a_state_that_is_not_dropped_in_time_is_its_services_straggler() {
 }
 
 #[test]
-fn a_state_that_panics_is_its_services_failure() {
+fn a_state_that_panics_fails_its_service() {
     let mut program = running([service("db", &[]), service("http", &[])]).holding_state();
     program.handle(ended(0, 1, ExitReason::Done));
     let actions = program.handle(state_dropped(0, 1, Some("poisoned")));
@@ -247,7 +247,7 @@ fn a_state_that_panics_is_its_services_failure() {
 }
 
 #[test]
-fn ready_from_a_service_that_is_ready_anyway_draws_one_warning() {
+fn ready_of_a_service_that_is_ready_warns_once() {
     let mut program = running([service("http", &[])]);
     let actions = program.handle(ready(0, 1));
     assert!(matches!(events(&actions)[..], [Event::ReadyIgnored { location, .. }] if location.line == 7));
@@ -255,7 +255,7 @@ fn ready_from_a_service_that_is_ready_anyway_draws_one_warning() {
 }
 
 #[test]
-fn what_has_returned_is_not_abandoned_with_a_count_before_it() {
+fn a_session_that_ended_is_not_abandoned_by_an_old_count() {
     let mut program = running([service("http", &[])]);
     program.handle(TERMINATE);
     program.now = at(4_900);

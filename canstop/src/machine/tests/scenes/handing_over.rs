@@ -27,7 +27,7 @@ fn successor_ended(attempt: u32) -> Input {
     Input::HandOver(HandOverInput::SuccessorEnded { attempt, error: "exit status: 1".to_owned() })
 }
 
-/// What is to be done for hand-overs.
+/// The actions of hand-overs.
 fn hand_over(actions: &[Action]) -> Vec<&HandOverAction> {
     fn action(action: &Action) -> Option<&HandOverAction> {
         match action {

@@ -1,4 +1,4 @@
-//! Starting: the plan as a whole, readiness, and services that come later.
+//! The start: the whole plan, readiness, and services that are added later.
 
 use super::super::build::{Options, added, at, ended, failed, ms, ready, service};
 use super::super::harness::events;
@@ -10,7 +10,7 @@ use crate::machine::input::{ExitReason, Input};
 use crate::machine::stage::ServiceOutcome;
 
 #[test]
-fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
+fn a_start_that_times_out_names_the_service_and_stops() {
     let mut program = running([service("db", &[]), service("cache", &["db"]).notify(), service("http", &["cache"])]);
     assert_eq!(program.state.wake_at(), Some(at(30_000)));
     let actions = program.pass(ms(30_000));
@@ -24,7 +24,7 @@ fn a_start_that_times_out_names_the_service_and_stops_what_was_started() {
 }
 
 #[test]
-fn the_start_timeout_counts_from_the_first_attempt_and_tells_the_last_error() {
+fn the_start_timeout_spans_attempts_and_has_the_last_error() {
     let mut program = running([service("db", &[]).notify().retry().limit(1_000)]);
     let mut actions = Vec::new();
     for run in 1.. {
@@ -41,7 +41,7 @@ fn the_start_timeout_counts_from_the_first_attempt_and_tells_the_last_error() {
 
 #[test]
 fn a_plan_with_faults_starts_nothing() {
-    let mut program = program([service("a", &["b"]), service("b", &["a"]), service("c", &["nobody"])]);
+    let mut program = program([service("a", &["b"]), service("b", &["a"]), service("c", &["missing"])]);
     let actions = program.handle(Input::RunCalled);
     let Some(Cause::StartFailed(fault)) = cause(&actions) else { panic!("{actions:?}") };
     assert!(fault.starts_with("2 faults in the plan"), "{fault}");
@@ -52,7 +52,7 @@ fn a_plan_with_faults_starts_nothing() {
 }
 
 #[test]
-fn a_service_added_at_run_time_starts_when_what_it_needs_is_ready() {
+fn a_service_added_later_starts_when_its_needs_are_ready() {
     let mut program = running([service("db", &[]).notify()]);
     assert_eq!(starts(&program.handle(added(service("http", &["db"])))), []);
     assert_eq!(starts(&program.handle(ready(0, 1))), [start(1, 1)]);
@@ -60,13 +60,13 @@ fn a_service_added_at_run_time_starts_when_what_it_needs_is_ready() {
 }
 
 #[test]
-fn a_service_that_does_not_fit_at_run_time_is_refused_and_the_program_goes_on() {
+fn a_service_added_later_that_does_not_fit_is_refused() {
     let mut program = running([service("db", &[])]);
     let actions = program.handle(added(service("http", &["cache"])));
     let [Event::ServiceRefused { fault, .. }] = events(&actions)[..] else { panic!("{actions:?}") };
     assert!(fault.contains("`http` (main.rs:1) is to start after `cache`, which is not started"), "{fault}");
     assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Refused));
-    // Its name is free again, and its number.
+    // Its name and its id are free again.
     assert_eq!(starts(&program.handle(added(service("http", &["db"])))), [start(1, 1)]);
     assert!(!program.oracle.is_stopping());
 }
@@ -80,7 +80,7 @@ fn a_service_added_during_a_stop_is_never_started() {
 }
 
 #[test]
-fn who_needs_one_that_is_done_may_start_after_it() {
+fn a_service_starts_when_its_need_is_done() {
     let mut program = running([service("migration", &[]).notify(), service("http", &["migration"])]);
     assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), [start(1, 1)]);
 }

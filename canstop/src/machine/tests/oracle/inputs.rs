@@ -1,4 +1,4 @@
-//! Notes events, and what each of them obliges the machine to.
+//! Notes inputs, and what each obliges the machine to do.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Oracle {
         }
     }
 
-    /// What was promised is promised for later.
+    /// Every promised time moves by the span.
     fn note_frozen(&mut self, span: Duration) {
         let span = span.min(self.allowance.grace.saturating_sub(self.given_back));
         self.given_back += span;
@@ -92,7 +92,7 @@ impl Oracle {
             }
             stop.teardown_until = stop.teardown_until.map(|until| until + span);
         }
-        self.edge_told = self.edge_told.map(|until| until + span);
+        self.root_stop_by = self.root_stop_by.map(|until| until + span);
         for seen in &mut self.services {
             seen.stop_by = seen.stop_by.map(|until| until + span);
         }
@@ -134,7 +134,7 @@ impl Oracle {
         }
     }
 
-    /// The plan is made when services begin to run.
+    /// The plan is made when services begin to run, by `run()` or the end of `main`.
     fn note_running(&mut self) {
         if self.running || self.stop.is_some() {
             return;
@@ -168,13 +168,13 @@ impl Oracle {
         }
     }
 
-    /// What is late changes nothing, unless something else is due as well.
+    /// An outdated input changes nothing, unless a timer is due in the same call.
     fn note_stale(&mut self) {
         let Call { now, stale, .. } = &mut self.call;
         *stale = self.wake_at.is_none_or(|wake_at| *now < wake_at);
     }
 
-    /// A service that can start gets its place in the plan, at once if the program runs.
+    /// A service that can start joins the plan, at once if the program runs.
     fn note_added(&mut self, spec: &ServiceSpec, id: usize) {
         let is_late = self.is_late(spec);
         self.call.wrong_id = self.fault_of_id(spec, id, is_late);
@@ -189,11 +189,11 @@ impl Oracle {
             self.leave_inside(id);
             self.call.named_before = (self.after[id].clone(), self.bound_to[id].clone());
             self.services[id] = seen;
-            self.groups_begin_anew(id);
+            self.forget_group_signals(id);
         } else {
             self.services.push(seen);
         }
-        // What comes later does not change what the others name.
+        // A service that is added later does not change what the others name.
         self.resolve([id]);
         if let Some(stop) = self.stop.as_mut().filter(|_| !is_late) {
             stop.plan_changed = true;
@@ -201,26 +201,26 @@ impl Oracle {
         }
     }
 
-    /// An id is given to another service only when nothing can mean the one that had it.
+    /// A service may take the id of an earlier one only when nothing can refer to that one.
     fn fault_of_id(&self, spec: &ServiceSpec, id: usize, is_late: bool) -> Option<String> {
         if id == self.services.len() {
             return None;
         }
-        let Some(gone) = self.services.get(id) else { return Some(format!("there is no id {id} to take")) };
+        let Some(gone) = self.services.get(id) else { return Some(format!("there is no id {id}")) };
         if !(gone.state_dropped && self.is_drained(id)) {
-            return Some(format!("`{}` gets the id of `{}`, which is not gone", spec.name, gone.spec.name));
+            return Some(format!("`{}` takes the id of `{}`, which is not gone", spec.name, gone.spec.name));
         }
         if is_late && gone.planned {
-            return Some(format!("`{}` never starts, and gets the id of `{}`", spec.name, gone.spec.name));
+            return Some(format!("`{}` never starts, and takes the id of `{}`", spec.name, gone.spec.name));
         }
         let are_children = spec.parent.is_some() && gone.spec.parent.is_some();
         let is_free = are_children && spec.location == gone.spec.location && !self.is_named(id);
         let is_same = spec.name == gone.spec.name;
-        (!is_same && !is_free).then(|| format!("`{}` gets the id of `{}`", spec.name, gone.spec.name))
+        (!is_same && !is_free).then(|| format!("`{}` takes the id of `{}`", spec.name, gone.spec.name))
     }
 
-    /// It comes too late to start: a stop was requested, or its parent's run is over. During the drain delay a parent
-    /// that was restarted starts its children.
+    /// Returns true if it is too late to start it: a stop was requested, or its parent's run is over. A parent that
+    /// restarts during the drain delay still starts its children.
     pub(super) fn is_late(&self, spec: &ServiceSpec) -> bool {
         let Some(parent) = spec.parent else { return self.stop.is_some() };
         let seen = &self.services[parent.id.0];
@@ -243,7 +243,7 @@ impl Oracle {
         }
     }
 
-    /// Whoever is bound to it begins a new life with it.
+    /// The services that are bound to it restart with it.
     pub(super) fn restart_bound(&mut self, id: usize, not_before: Time) {
         for bound in self.restarts_with(id) {
             let seen = &mut self.services[bound];

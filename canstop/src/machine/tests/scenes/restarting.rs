@@ -1,4 +1,4 @@
-//! Restarts: which end leads to one, when, and when no more.
+//! Restarts: after which end, when, and how many.
 
 use super::super::build::{Options, TERMINATE, ended, failed, ms, panicked, service};
 use super::super::harness::events;
@@ -16,7 +16,7 @@ fn a_failed_service_is_restarted_after_a_pause_within_the_bounds() {
     for run in 1..200 {
         let actions = program.handle(ended(0, run, if run % 2 == 0 { failed() } else { panicked() }));
         let [Event::ServiceEnded { restart_in: Some(pause), .. }] = events(&actions)[..] else { panic!("{actions:?}") };
-        // The oracle knows the bounds; the ceiling doubles up to the upper one.
+        // The oracle checks the bounds. The ceiling doubles up to the upper one.
         assert!(*pause <= ms(200) * 2_u32.saturating_pow(run - 1).min(1_000));
         assert_eq!(program.state.wake_at(), Some(program.now + *pause));
         assert_eq!(starts(&program.pass(*pause - ms(1))), []);
@@ -25,7 +25,7 @@ fn a_failed_service_is_restarted_after_a_pause_within_the_bounds() {
 }
 
 #[test]
-fn always_backs_off_after_ok_too_and_never_runs_into_the_limit() {
+fn restart_always_backs_off_after_ok_without_a_limit() {
     let mut program = running([service("poll", &[]).restart(Restart::Always)]);
     for run in 1..50 {
         assert_eq!(starts(&program.handle(ended(0, run, ExitReason::Done))), []);
@@ -34,7 +34,7 @@ fn always_backs_off_after_ok_too_and_never_runs_into_the_limit() {
 }
 
 #[test]
-fn one_failure_more_than_the_limit_stops_the_program_with_exit_1() {
+fn one_failure_more_than_the_limit_stops_the_program() {
     let mut program = running([service("db", &[]), service("http", &["db"]).limit(1)]);
     program.handle(ended(1, 1, failed()));
     program.pass(ms(200));
@@ -51,7 +51,7 @@ fn one_failure_more_than_the_limit_stops_the_program_with_exit_1() {
 }
 
 #[test]
-fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
+fn a_cancelled_run_does_not_report_an_earlier_error() {
     let mut program = running([service("db", &[]).limit(1)]);
     program.handle(ended(0, 1, failed()));
     program.pass(ms(200));
@@ -61,7 +61,7 @@ fn a_service_that_was_cancelled_is_not_said_to_have_failed_as_it_did_before() {
 }
 
 #[test]
-fn an_optional_service_is_lost_and_the_program_goes_on_without_it() {
+fn a_lost_optional_service_does_not_stop_the_program() {
     let mut program = running([service("metrics", &[]).optional().limit(0), service("http", &["metrics"])]);
     let actions = program.handle(ended(0, 1, failed()));
     assert_eq!(events(&actions).last(), Some(&&Event::ServiceLost { service: "metrics".to_owned() }));
@@ -73,7 +73,7 @@ fn an_optional_service_is_lost_and_the_program_goes_on_without_it() {
 }
 
 #[test]
-fn a_stop_during_a_backoff_does_not_wait_for_it() {
+fn a_stop_does_not_wait_for_a_backoff() {
     let mut program = running([service("db", &[]).backoff(4_000, 4_000)]);
     program.handle(ended(0, 1, failed()));
     program.handle(TERMINATE);
@@ -84,7 +84,7 @@ fn a_stop_during_a_backoff_does_not_wait_for_it() {
 }
 
 #[test]
-fn a_late_word_about_an_earlier_life_does_not_end_the_present_one() {
+fn a_late_input_of_an_earlier_run_has_no_effect() {
     let mut program = running([service("db", &[])]);
     program.handle(ended(0, 1, failed()));
     program.pass(ms(200));
@@ -93,7 +93,7 @@ fn a_late_word_about_an_earlier_life_does_not_end_the_present_one() {
 }
 
 #[test]
-fn one_that_flaps_delays_no_other() {
+fn a_flapping_service_delays_no_other() {
     let mut program = running([service("flaps", &[]).limit(1_000), service("http", &[])]);
     for run in 1..20 {
         program.handle(ended(0, run, failed()));

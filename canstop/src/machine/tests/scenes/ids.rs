@@ -47,7 +47,7 @@ fn a_child_added_in_a_stop_leaves_the_report_of_its_namesake() {
     assert_eq!(ids_of(&program, "shop/till"), [1, 2]);
     assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Done));
     assert_eq!(outcome(&program, 2), Some(ServiceOutcome::NeverStarted));
-    // The next one may have the id of that which never ran.
+    // The next service may take the id of the one that never ran.
     program.all([state_dropped(2, 0, None), added(child("shop/till", &[], 1))]);
     assert_eq!(ids_of(&program, "shop/till"), [1, 2]);
 }
@@ -140,7 +140,7 @@ fn an_ended_child_that_a_sibling_names_keeps_its_id() {
 }
 
 #[test]
-fn what_waits_for_a_restart_at_the_stop_has_time_for_its_drop() {
+fn a_service_waiting_for_a_restart_has_time_for_its_drop() {
     // Four levels share the time for first polls.
     let mut program = Watched::new(allowance(5_000, 0)).holding_state();
     let services = [service("disk", &[]), service("db", &["disk"]), service("web", &["db"])];

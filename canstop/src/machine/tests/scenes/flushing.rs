@@ -1,4 +1,4 @@
-//! What runs when everything has stopped.
+//! Flush hooks and kept values, after everything has stopped.
 
 use super::super::build::{TERMINATE, at, ended, ms, service, signal};
 use super::super::harness::{Watched, events};
@@ -13,7 +13,7 @@ fn flushed(panic: Option<&str>) -> Input {
     Input::Flushed { name: "otel".to_owned(), panic: panic.map(str::to_owned) }
 }
 
-/// A service, `main` in `run()`, and so many hooks.
+/// A service, `main` in `run()`, and this number of hooks.
 fn with_hooks(hooks: usize) -> Watched {
     let mut program = running([service("http", &[])]);
     program.all((0..hooks).map(|_| Input::FlushHookAdded));
@@ -29,7 +29,7 @@ fn stop_all(program: &mut Watched) -> Vec<Action> {
 }
 
 #[test]
-fn hooks_run_when_all_has_stopped_and_the_program_waits_for_them() {
+fn hooks_run_when_all_has_stopped_and_are_waited_for() {
     let mut program = with_hooks(2);
     assert_eq!(stop_all(&mut program).last(), Some(&Action::Flush));
     assert_eq!(program.handle(flushed(None)), []);
@@ -39,10 +39,10 @@ fn hooks_run_when_all_has_stopped_and_the_program_waits_for_them() {
 }
 
 #[test]
-fn their_time_is_reserved_and_nothing_before_them_uses_it_up() {
+fn the_time_of_hooks_is_reserved() {
     let mut program = with_hooks(1);
     let actions = program.handle(TERMINATE);
-    // A fifth of five seconds for the hook, and a tenth of a second for the teardown.
+    // The hook has a fifth of five seconds, and the teardown a tenth of a second.
     let until = at(3_900);
     assert!(actions.contains(&Action::StopRoot { until }), "{actions:?}");
     assert_eq!(stop_by(&actions), [0]);
@@ -56,7 +56,7 @@ fn their_time_is_reserved_and_nothing_before_them_uses_it_up() {
 }
 
 #[test]
-fn a_hook_that_hangs_has_a_second_and_not_the_rest_of_the_grace() {
+fn a_hook_that_hangs_is_abandoned_after_a_second() {
     let mut program = with_hooks(1);
     stop_all(&mut program);
     assert_eq!(program.pass(ms(999)), []);
@@ -85,7 +85,7 @@ fn a_second_signal_does_not_wait_for_hooks() {
 }
 
 #[test]
-fn a_hook_that_is_added_while_they_run_comes_too_late() {
+fn a_hook_added_during_the_flush_is_too_late() {
     let mut program = with_hooks(1);
     stop_all(&mut program);
     program.state.add_flush_hook();
@@ -93,7 +93,7 @@ fn a_hook_that_is_added_while_they_run_comes_too_late() {
 }
 
 #[test]
-fn kept_values_have_time_of_their_own_too() {
+fn kept_values_have_reserved_time() {
     let mut program = running([service("http", &[])]);
     program.handle(Input::Kept);
     let actions = program.handle(TERMINATE);

@@ -1,4 +1,4 @@
-//! A stop: its steps, its exit code, and what it says while it waits.
+//! A stop: its steps, its exit code, and its waiting lines.
 
 use super::super::build::{
     Options, TERMINATE, allowance, at, ended, failed, ms, root_sessions, service, sessions_of, shutdown,
@@ -20,7 +20,7 @@ fn with_drain_delay(specs: impl IntoIterator<Item = crate::machine::spec::Servic
 }
 
 #[test]
-fn everything_goes_on_serving_during_the_drain_delay() {
+fn all_services_go_on_during_the_drain_delay() {
     let mut program = with_drain_delay([service("http", &[])]);
     assert_eq!(deeds(&program.handle(TERMINATE)), [&Action::WatchSessions, &Action::BeginStop]);
     assert_eq!(stop_by(&program.pass(ms(1_999))), [0_usize; 0]);
@@ -29,7 +29,7 @@ fn everything_goes_on_serving_during_the_drain_delay() {
 }
 
 #[test]
-fn nobody_waits_out_a_drain_delay_when_nothing_is_left_to_serve() {
+fn the_drain_delay_ends_when_nothing_is_left_to_serve() {
     let mut program = with_drain_delay([service("http", &[])]);
     program.handle(TERMINATE);
     program.handle(ended(0, 1, ExitReason::Done));
@@ -45,7 +45,7 @@ fn a_finished_program_has_no_drain_delay() {
 }
 
 #[test]
-fn what_is_left_when_its_time_is_up_is_abandoned_and_the_exit_is_124() {
+fn what_is_left_at_the_end_of_its_time_is_abandoned() {
     let mut program = running([service("http", &[])]);
     program.handle(sessions_of(0, 3));
     program.handle(TERMINATE);
@@ -82,7 +82,7 @@ fn a_failure_during_the_stop_gives_exit_1() {
 }
 
 #[test]
-fn an_optional_service_that_fails_to_stop_well_leaves_the_exit_clean() {
+fn an_optional_service_that_fails_in_a_stop_exits_clean() {
     let mut program = running([service("metrics", &[]).optional()]);
     program.handle(TERMINATE);
     program.handle(ended(0, 1, failed()));
@@ -91,7 +91,7 @@ fn an_optional_service_that_fails_to_stop_well_leaves_the_exit_clean() {
 }
 
 #[test]
-fn a_cancelled_service_is_dropped_when_it_is_told_and_that_is_a_clean_end() {
+fn a_cancel_service_is_dropped_when_signalled_and_is_clean() {
     let mut program = running([service("tick", &[]).cancel()]);
     let cancel = Action::Cancel { id: ServiceId(0), run: RunId(1) };
     assert!(program.handle(TERMINATE).contains(&cancel));
@@ -101,7 +101,7 @@ fn a_cancelled_service_is_dropped_when_it_is_told_and_that_is_a_clean_end() {
 }
 
 #[test]
-fn once_a_second_it_says_what_it_waits_for() {
+fn a_waiting_line_appears_once_a_second() {
     let mut program = running([service("http", &[])]);
     program.handle(root_sessions(2));
     program.handle(shutdown());
@@ -120,7 +120,7 @@ fn once_a_second_it_says_what_it_waits_for() {
 }
 
 #[test]
-fn it_is_over_at_the_deadline_even_if_nobody_ever_answers() {
+fn the_stop_ends_at_the_deadline_without_any_answer() {
     let mut program = program([service("a", &[]), service("b", &["a"])]);
     program.handle(Input::RunCalled);
     program.handle(root_sessions(1));

@@ -18,7 +18,7 @@ fn child(name: &str, after: &[&str]) -> ServiceSpec {
     service(name, after).child_of(0, 1)
 }
 
-/// A shop with a database of its own, a till that needs it, and a street outside.
+/// A shop with a database and a till that needs it, and a street outside.
 fn shop() -> Watched {
     let mut program = running([service("shop", &[]), service("street", &["shop"])]);
     let actions = program.all([added(child("shop/db", &[])), added(child("shop/till", &["db"]))]);
@@ -39,7 +39,7 @@ fn children_stop_before_their_parent_and_in_their_own_order() {
 }
 
 #[test]
-fn a_parent_that_ends_takes_its_children_with_it_and_the_program_goes_on() {
+fn children_end_with_their_parent_and_the_program_goes_on() {
     let mut program = shop();
     assert_eq!(stop_by(&program.handle(ended(0, 1, ExitReason::Done))), [3]);
     program.all([ended(3, 1, ExitReason::Done), ended(2, 1, ExitReason::Done)]);
@@ -51,13 +51,13 @@ fn a_parent_that_ends_takes_its_children_with_it_and_the_program_goes_on() {
 }
 
 #[test]
-fn a_parents_next_life_waits_for_the_children_of_the_last_one() {
+fn a_parents_next_run_waits_for_the_children_of_the_last() {
     let mut program = shop();
     program.handle(ended(0, 1, failed()));
     assert_eq!(starts(&program.pass(ms(500))), [], "its pause is over, but its children are not");
     program.handle(ended(3, 1, ExitReason::Done));
     assert_eq!(starts(&program.handle(ended(2, 1, ExitReason::Done))), [start(0, 2)]);
-    // The names of those that are gone are free.
+    // The names of ended children are free.
     let db = added(service("shop/db", &[]).child_of(0, 2));
     assert_eq!(starts(&program.handle(db)), [start(2, 2)]);
 }
@@ -73,7 +73,7 @@ fn a_restart_of_the_parent_stops_its_children_first() {
 }
 
 #[test]
-fn a_child_that_errs_because_its_parent_begins_anew_does_not_fail_the_program() {
+fn an_error_of_a_child_in_its_parents_restart_does_not_count() {
     let mut program = shop();
     program.handle(restart(0));
     program.all([ended(3, 1, failed()), ended(2, 1, ExitReason::Done), ended(0, 1, ExitReason::Done)]);
@@ -103,7 +103,7 @@ fn a_child_may_be_stopped_alone() {
 }
 
 #[test]
-fn a_child_that_is_too_late_for_its_parents_life_never_starts() {
+fn a_child_added_after_its_parents_run_never_starts() {
     let mut program = running([service("shop", &[]), service("street", &[])]);
     program.handle(ended(0, 1, ExitReason::Done));
     assert_eq!(starts(&program.handle(added(child("shop/db", &[])))), []);
@@ -111,7 +111,7 @@ fn a_child_that_is_too_late_for_its_parents_life_never_starts() {
 }
 
 #[test]
-fn a_child_that_names_nobody_it_can_see_is_refused_and_nothing_else_happens() {
+fn a_child_that_names_a_service_out_of_sight_is_refused() {
     let mut program = shop();
     let actions = program.handle(added(child("shop/printer", &["ink"])));
     let [Event::ServiceRefused { fault, .. }] = events(&actions)[..] else { panic!("{actions:?}") };
@@ -121,7 +121,7 @@ fn a_child_that_names_nobody_it_can_see_is_refused_and_nothing_else_happens() {
 }
 
 #[test]
-fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
+fn a_stuck_child_does_not_use_its_parents_reserved_time() {
     let mut program = running([service("shop", &[])]);
     program.handle(added(child("shop/till", &[])));
     program.handle(TERMINATE);
@@ -129,13 +129,13 @@ fn a_stuck_child_leaves_its_parent_the_time_that_is_kept_for_it() {
     let actions = program.pass(ms(1));
     let till = Abandoned { services: vec![(ServiceId(1), RunId(1))], ..Abandoned::default() };
     let shop = Action::StopService { id: ServiceId(0), run: RunId(1), until: at(4_900) };
-    assert_eq!(deeds(&actions), [&Action::Abandon(till), &shop], "a second, as for whoever stops last");
+    assert_eq!(deeds(&actions), [&Action::Abandon(till), &shop], "a second, as for the service that stops last");
     program.all([ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
     assert_eq!(program.state.exit(), Exit::Abandoned);
 }
 
 #[test]
-fn grandchildren_come_first_of_all() {
+fn grandchildren_stop_first() {
     let mut program = running([service("a", &[])]);
     program.all([added(service("a/b", &[]).child_of(0, 1)), added(service("a/b/c", &[]).child_of(1, 1))]);
     assert_eq!(stop_by(&program.handle(TERMINATE)), [2]);
@@ -144,7 +144,7 @@ fn grandchildren_come_first_of_all() {
 }
 
 #[test]
-fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
+fn a_parent_is_signalled_after_its_childrens_sessions_end() {
     let mut program = running([service("shop", &[])]);
     program.handle(added(child("shop/till", &[])));
     program.handle(sessions_of(1, 3));
@@ -153,9 +153,9 @@ fn the_sessions_of_a_child_are_waited_for_before_its_parent_is_told() {
     assert_eq!(stop_by(&program.handle(sessions_of(1, 0))), [0]);
 }
 
-/// SessionGroup by a random world: the steps of this grace are no whole nanoseconds.
+/// Found by a random world: the steps of this grace are not whole nanoseconds.
 #[test]
-fn who_has_no_time_of_its_own_is_not_told_before_its_step_begins() {
+fn a_service_without_a_reserve_is_signalled_with_its_step() {
     let mut program = Watched::new(allowance(4_097, 0));
     let services =
         [service("db", &[]), service("cache", &[]), service("store", &["db"]), service("web", &["cache", "store"])];

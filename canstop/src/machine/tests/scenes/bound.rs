@@ -10,7 +10,7 @@ use crate::machine::input::{ExitReason, Input};
 use crate::machine::restart::Restart;
 use crate::machine::stage::ServiceOutcome;
 
-/// The cache begins anew with the database, the server with the cache, the metrics with nobody.
+/// The cache restarts with the database, the server with the cache, the metrics with neither.
 fn chain() -> Watched {
     running([
         service("db", &[]),
@@ -21,7 +21,7 @@ fn chain() -> Watched {
 }
 
 #[test]
-fn who_is_bound_starts_and_stops_like_one_that_is_after() {
+fn a_bound_service_starts_and_stops_as_with_after() {
     let mut program = chain();
     program.handle(TERMINATE);
     assert_eq!(stop_by(&program.all([ended(3, 1, ExitReason::Done), ended(2, 1, ExitReason::Done)])), [1]);
@@ -29,18 +29,18 @@ fn who_is_bound_starts_and_stops_like_one_that_is_after() {
 }
 
 #[test]
-fn a_restart_stops_those_that_are_bound_first_and_starts_them_last() {
+fn a_restart_stops_bound_services_first_and_starts_them_last() {
     let mut program = chain();
     assert_eq!(stop_by(&program.handle(restart(0))), [2], "the last of the chain is the first to stop");
     assert_eq!(stop_by(&program.handle(ended(2, 1, ExitReason::Done))), [1]);
     assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [0]);
     let started = program.handle(ended(0, 1, ExitReason::Done));
     assert_eq!(starts(&started), [start(0, 2), start(1, 2), start(2, 2)]);
-    assert_eq!(program.state.services()[3].run, RunId(1), "`after` restarts nobody");
+    assert_eq!(program.state.services()[3].run, RunId(1), "`after` restarts no service");
 }
 
 #[test]
-fn a_failure_begins_a_new_life_for_those_that_are_bound_but_not_for_those_before_it() {
+fn a_failure_restarts_bound_services_but_not_its_needs() {
     let mut program = chain();
     assert_eq!(stop_by(&program.handle(ended(1, 1, failed()))), [2]);
     assert_eq!(starts(&program.handle(ended(2, 1, ExitReason::Done))), [], "the cache backs off, and the server waits");
@@ -50,7 +50,7 @@ fn a_failure_begins_a_new_life_for_those_that_are_bound_but_not_for_those_before
 }
 
 #[test]
-fn a_new_life_waits_for_those_that_are_bound_to_the_old_one() {
+fn a_restart_waits_for_the_services_bound_to_the_old_run() {
     let mut program = chain();
     program.handle(ended(1, 1, failed()));
     assert_eq!(starts(&program.pass(ms(1_000))), [], "the server still serves what it had of the old cache");
@@ -58,7 +58,7 @@ fn a_new_life_waits_for_those_that_are_bound_to_the_old_one() {
 }
 
 #[test]
-fn who_is_bound_waits_until_the_new_life_is_ready() {
+fn a_bound_service_waits_until_the_new_run_is_ready() {
     let mut program = running([service("db", &[]).notify(), service("http", &[]).bound_to(&["db"])]);
     program.handle(ready(0, 1));
     program.handle(restart(0));
@@ -68,7 +68,7 @@ fn who_is_bound_waits_until_the_new_life_is_ready() {
 }
 
 #[test]
-fn a_service_that_is_over_for_good_is_not_restarted_with_the_others() {
+fn a_done_service_is_not_restarted_with_its_group() {
     let mut program = running([service("db", &[]), service("migrate", &[]).restart(Restart::Never).bound_to(&["db"])]);
     program.handle(ended(1, 1, ExitReason::Done));
     assert_eq!(stop_by(&program.handle(restart(0))), [0]);
@@ -77,14 +77,14 @@ fn a_service_that_is_over_for_good_is_not_restarted_with_the_others() {
 }
 
 #[test]
-fn a_policy_of_never_speaks_of_its_own_ends_and_not_of_its_groups() {
+fn restart_never_does_not_exclude_restarts_of_the_group() {
     let mut program = running([service("db", &[]), service("http", &[]).restart(Restart::Never).bound_to(&["db"])]);
     assert_eq!(stop_by(&program.handle(restart(0))), [1]);
     program.handle(ended(1, 1, ExitReason::Done));
     assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), [start(0, 2), start(1, 2)]);
 }
 
-/// Two that are nothing without each other.
+/// Two services that are bound to each other.
 fn pair() -> Watched {
     running([
         service("leader", &[]).bound_to(&["follower"]),
@@ -94,7 +94,7 @@ fn pair() -> Watched {
 }
 
 #[test]
-fn a_group_that_is_bound_both_ways_restarts_as_one() {
+fn services_bound_both_ways_restart_together() {
     let mut program = pair();
     assert_eq!(stop_by(&program.handle(ended(1, 1, failed()))), [0]);
     assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), []);
@@ -103,20 +103,20 @@ fn a_group_that_is_bound_both_ways_restarts_as_one() {
 }
 
 #[test]
-fn a_group_stops_as_one_too_and_those_that_need_one_of_it_before() {
+fn services_bound_both_ways_stop_together_after_dependents() {
     let mut program = pair();
     assert_eq!(stop_by(&program.handle(stop(1))), [1, 2]);
     assert_eq!(stop_by(&program.handle(ended(2, 1, ExitReason::Done))), [0], "the server needs the leader only");
     program.all([ended(1, 1, ExitReason::Done), ended(0, 1, ExitReason::Done), Input::MainEnded(ExitReason::Done)]);
-    assert!(is_over(&program), "nobody is left");
+    assert!(is_over(&program), "no service is left");
     assert_eq!(program.state.exit(), Exit::Clean);
 }
 
 #[test]
-fn a_stop_that_comes_in_a_restart_ends_it() {
+fn a_stop_ends_a_restart_of_a_group() {
     let mut program = chain();
     program.handle(restart(0));
-    assert_eq!(stop_by(&program.handle(TERMINATE)), [2, 3], "the server hears that it has less time by now");
+    assert_eq!(stop_by(&program.handle(TERMINATE)), [2, 3], "the server is signalled again, with less time");
     program.all([ended(3, 1, ExitReason::Done), ended(2, 1, ExitReason::Done)]);
     program.handle(ended(1, 1, ExitReason::Done));
     assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), []);
@@ -124,7 +124,7 @@ fn a_stop_that_comes_in_a_restart_ends_it() {
 }
 
 #[test]
-fn one_that_is_stuck_is_left_behind_at_its_grace_and_the_restart_goes_on_without_it() {
+fn a_stuck_bound_service_is_abandoned_and_the_restart_goes_on() {
     let mut program = running([service("db", &[]), service("http", &[]).bound_to(&["db"]).grace(300)]);
     program.handle(restart(0));
     let actions = program.pass(ms(300));
@@ -138,7 +138,7 @@ fn one_that_is_stuck_is_left_behind_at_its_grace_and_the_restart_goes_on_without
 }
 
 #[test]
-fn sessions_of_the_old_life_are_waited_for_before_the_new_one() {
+fn a_restart_waits_for_the_sessions_of_the_old_run() {
     let mut program = running([service("db", &[])]);
     program.handle(sessions_of(0, 2));
     program.handle(restart(0));
@@ -147,14 +147,14 @@ fn sessions_of_the_old_life_are_waited_for_before_the_new_one() {
 }
 
 #[test]
-fn a_restart_that_is_wanted_during_a_backoff_ends_the_backoff() {
+fn a_requested_restart_ends_the_backoff() {
     let mut program = running([service("db", &[]).backoff(8_000, 8_000)]);
     program.handle(ended(0, 1, failed()));
     assert_eq!(starts(&program.handle(restart(0))), [start(0, 2)]);
 }
 
 #[test]
-fn an_error_on_the_way_to_a_new_life_heals_with_it() {
+fn an_error_during_a_restart_does_not_count() {
     let mut program = running([service("db", &[]).limit(0)]);
     program.handle(restart(0));
     assert_eq!(starts(&program.handle(ended(0, 1, failed()))), [start(0, 2)]);

@@ -1,4 +1,4 @@
-//! Start, run and stop without faults.
+//! Start, run and stop without a fault.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const WRITER: ServiceId = ServiceId(0);
 const HTTP: ServiceId = ServiceId(1);
 
 #[test]
-fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
+fn dependencies_start_first_and_stop_last() {
     let mut program = program([service("writer", &[]).notify(), service("http", &["writer"])]);
 
     let actions = program.handle(Input::RunCalled);
@@ -41,7 +41,7 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
         drain_delay: Duration::ZERO,
         drain_delay_source: SettingSource::Default,
     })));
-    // The writer keeps a second, and the lines after run() a tenth of one.
+    // A second is reserved for the writer, and a tenth of one for the teardown.
     let front_ends = at(63_900);
     assert_eq!(
         deeds(&actions),
@@ -66,7 +66,7 @@ fn a_life_by_the_book_starts_dependencies_first_and_stops_them_last() {
 }
 
 #[test]
-fn it_is_finished_when_all_services_are_done_and_no_body_runs() {
+fn a_program_finishes_when_all_services_are_done() {
     let mut program = program([service("import", &[]), service("export", &["import"])]);
     program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(super::cause(&program.handle(ended(0, 1, ExitReason::Done))), None);
@@ -77,7 +77,7 @@ fn it_is_finished_when_all_services_are_done_and_no_body_runs() {
 }
 
 #[test]
-fn a_program_without_services_is_finished_as_soon_as_it_runs() {
+fn a_program_without_services_finishes_at_once() {
     let mut program = program([]);
     assert_eq!(super::cause(&program.handle(Input::RunCalled)), Some(&Cause::Finished));
     program.handle(Input::MainEnded(ExitReason::Done));

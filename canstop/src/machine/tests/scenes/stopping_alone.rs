@@ -12,7 +12,7 @@ use crate::machine::spec::ServiceSpec;
 use crate::machine::stage::ServiceOutcome;
 
 #[test]
-fn those_that_need_it_stop_before_it_and_the_others_go_on() {
+fn a_stopped_services_dependents_stop_first() {
     let mut program = running([service("db", &[]), service("http", &["db"]), service("metrics", &[])]);
     assert_eq!(stop_by(&program.handle(stop(0))), [1]);
     assert_eq!(stop_by(&program.handle(ended(1, 1, ExitReason::Done))), [0]);
@@ -25,7 +25,7 @@ fn those_that_need_it_stop_before_it_and_the_others_go_on() {
 }
 
 #[test]
-fn the_sessions_of_a_dependent_that_is_over_are_told_too() {
+fn sessions_of_a_dependent_that_ended_are_signalled() {
     let mut program = running([service("db", &[]), service("http", &["db"]), service("other", &[])]);
     program.handle(sessions_of(1, 1));
     program.handle(ended(1, 1, ExitReason::Done));
@@ -34,7 +34,7 @@ fn the_sessions_of_a_dependent_that_is_over_are_told_too() {
 }
 
 #[test]
-fn a_dependency_is_told_as_soon_as_its_last_dependent_is_given_up() {
+fn a_dependency_is_signalled_once_its_dependents_are_abandoned() {
     let mut program = running([service("db", &[]), service("http", &["db"]).grace(300), service("other", &[])]);
     program.handle(stop(0));
     let actions = program.pass(ms(300));
@@ -45,17 +45,17 @@ fn a_dependency_is_told_as_soon_as_its_last_dependent_is_given_up() {
 }
 
 #[test]
-fn one_that_backs_off_is_not_started_again_when_it_is_stopped() {
+fn a_service_stopped_in_its_backoff_does_not_restart() {
     let mut program = running([service("db", &[]), service("other", &[])]);
     program.handle(ended(0, 1, failed()));
-    // Just as its pause is over, and before anybody woke the machine.
+    // At the end of its pause, before the wake.
     program.now = at(200);
     assert_eq!(starts(&program.handle(stop(0))), []);
     assert_eq!(outcome(&program, 0), Some(ServiceOutcome::Stopped));
 }
 
 #[test]
-fn stopped_before_run_it_never_starts_and_nobody_waits_for_it() {
+fn a_service_stopped_before_run_never_starts() {
     let mut program = program([service("db", &[]), service("http", &["db"]), service("other", &[])]);
     program.handle(stop(0));
     assert_eq!(starts(&program.handle(Input::RunCalled)), [start(2, 1)]);
@@ -67,7 +67,7 @@ fn stopped_before_run_it_never_starts_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn what_is_added_after_one_that_was_stopped_never_starts() {
+fn a_service_that_needs_a_stopped_one_never_starts() {
     let mut program = running([service("db", &[]), service("other", &[])]);
     program.handle(stop(0));
     program.handle(ended(0, 1, ExitReason::Done));
@@ -76,14 +76,14 @@ fn what_is_added_after_one_that_was_stopped_never_starts() {
 }
 
 #[test]
-fn all_stopped_one_by_one_is_finished() {
+fn a_program_finishes_when_every_service_was_stopped() {
     let mut program = running([service("a", &[]), service("b", &[])]);
     program.all([stop(0), ended(0, 1, ExitReason::Done), stop(1)]);
     assert_eq!(cause(&program.handle(ended(1, 1, ExitReason::Done))), Some(&Cause::Finished));
 }
 
 #[test]
-fn the_programs_stop_shortens_the_time_that_was_promised_before() {
+fn a_stop_of_the_program_shortens_a_services_time() {
     let mut program = running([service("db", &[]), service("http", &["db"])]);
     program.handle(stop(1));
     assert_eq!(program.state.wake_at(), Some(at(5_000)));
@@ -101,7 +101,7 @@ fn the_programs_stop_shortens_the_time_that_was_promised_before() {
     assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Abandoned));
 }
 
-/// Its drain delay is longer than the service's own grace.
+/// The drain delay is longer than the service's own grace.
 fn with_drain_delay(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));
     program.all(specs.into_iter().map(added));
@@ -110,7 +110,7 @@ fn with_drain_delay(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
 }
 
 #[test]
-fn one_that_was_stopped_alone_is_given_up_in_time_during_the_drain_delay() {
+fn a_stopped_service_is_abandoned_in_time_in_the_drain_delay() {
     let mut program = with_drain_delay([service("http", &[]).grace(300), service("other", &[])]);
     program.handle(stop(0));
     program.handle(TERMINATE);
@@ -119,7 +119,7 @@ fn one_that_was_stopped_alone_is_given_up_in_time_during_the_drain_delay() {
 }
 
 #[test]
-fn a_dependency_that_was_stopped_alone_is_given_up_in_time_though_it_is_not_its_turn() {
+fn a_stopped_dependency_is_abandoned_in_time_before_its_step() {
     let mut program = running([service("db", &[]).grace(300), service("http", &["db"]), service("other", &[])]);
     program.all([stop(0), ended(1, 1, ExitReason::Done)]);
     program.handle(sessions_of(0, 2));

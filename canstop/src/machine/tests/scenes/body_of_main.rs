@@ -1,4 +1,4 @@
-//! Where the body of `main` is, and what a stop means for it.
+//! The body of `main`: before `run()`, in it and after it, and how it stops.
 
 use super::super::build::{TERMINATE, at, ended, failed, ms, panicked, root_sessions, service, shutdown};
 use super::super::harness::deeds;
@@ -10,7 +10,7 @@ use crate::machine::input::{ExitReason, Input};
 use crate::machine::stage::ServiceOutcome;
 
 #[test]
-fn a_main_that_sets_up_unheard_is_dropped_and_the_exit_is_clean() {
+fn a_main_without_a_lifecycle_is_dropped_and_exits_clean() {
     // Services that are only registered do not mean that main listens.
     let mut program = program([service("http", &[])]);
     assert!(program.handle(TERMINATE).contains(&Action::DropMain));
@@ -21,7 +21,7 @@ fn a_main_that_sets_up_unheard_is_dropped_and_the_exit_is_clean() {
 }
 
 #[test]
-fn a_main_that_listens_is_told_and_given_the_grace() {
+fn a_main_that_listens_is_signalled_and_has_the_grace() {
     let mut program = program([]);
     program.handle(Input::MainListens);
     let actions = program.handle(TERMINATE);
@@ -33,14 +33,14 @@ fn a_main_that_listens_is_told_and_given_the_grace() {
 }
 
 #[test]
-fn a_main_with_sessions_of_its_own_is_not_dropped_either() {
+fn a_main_with_sessions_is_not_dropped() {
     let mut program = program([]);
     program.handle(root_sessions(1));
     assert!(!program.handle(TERMINATE).contains(&Action::DropMain));
 }
 
 #[test]
-fn a_main_that_listens_and_does_not_end_is_named_and_then_dropped() {
+fn a_main_that_does_not_end_is_abandoned_and_dropped() {
     let mut program = program([]);
     program.handle(Input::MainListens);
     program.handle(TERMINATE);
@@ -51,7 +51,7 @@ fn a_main_that_listens_and_does_not_end_is_named_and_then_dropped() {
 }
 
 #[test]
-fn a_main_that_returns_while_it_is_in_run_asks_for_a_stop() {
+fn a_main_that_returns_from_run_requests_a_stop() {
     let mut program = running([service("http", &[])]);
     let actions = program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(cause(&actions), Some(&Cause::MainReturned));
@@ -61,14 +61,14 @@ fn a_main_that_returns_while_it_is_in_run_asks_for_a_stop() {
 }
 
 #[test]
-fn a_main_that_returns_without_run_is_as_good_as_one_that_calls_it_last() {
+fn a_main_that_returns_without_run_starts_the_services() {
     let mut program = program([service("http", &[])]);
     assert_eq!(starts(&program.handle(Input::MainEnded(ExitReason::Done))), [start(0, 1)]);
     assert!(!program.oracle.is_stopping());
 }
 
 #[test]
-fn a_main_that_fails_before_run_starts_nothing_and_exits_with_1() {
+fn a_main_that_fails_before_run_starts_nothing() {
     for reason in [failed(), panicked()] {
         let mut program = program([service("http", &[])]);
         let actions = program.handle(Input::MainEnded(reason));
@@ -80,7 +80,7 @@ fn a_main_that_fails_before_run_starts_nothing_and_exits_with_1() {
 }
 
 #[test]
-fn a_teardown_that_fails_gives_exit_1_and_one_without_an_end_124() {
+fn a_failed_teardown_exits_1_and_an_endless_one_124() {
     for (reason, code) in [(Some(failed()), 1), (None, 124)] {
         let mut program = running([]);
         assert!(program.oracle.main().returned);
@@ -94,7 +94,7 @@ fn a_teardown_that_fails_gives_exit_1_and_one_without_an_end_124() {
 }
 
 #[test]
-fn a_main_that_calls_run_during_the_stop_still_has_its_teardown() {
+fn a_main_that_calls_run_in_a_stop_has_its_teardown() {
     let mut program = program([]);
     program.handle(Input::MainListens);
     program.handle(shutdown());
@@ -104,7 +104,7 @@ fn a_main_that_calls_run_during_the_stop_still_has_its_teardown() {
 }
 
 #[test]
-fn what_main_added_before_run_never_starts_after_a_stop_request() {
+fn a_service_added_before_run_never_starts_after_a_stop() {
     let mut program = program([service("db", &[])]);
     program.handle(Input::MainListens);
     program.handle(TERMINATE);

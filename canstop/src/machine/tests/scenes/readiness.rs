@@ -1,4 +1,4 @@
-//! What probes are answered, from the first moment to the last.
+//! The answers to probes, from the start to the end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::machine::time::Time;
 
 const STALL: Duration = Duration::from_secs(30);
 
-/// What all three probes are answered while the data plane turns: alive, ready, started.
+/// The answers to all three probes while the data plane works: alive, ready, started.
 fn probes(program: &Watched) -> [Answer; 3] {
     let mut heartbeat = Heartbeat::new(Time::default(), ms(1_000));
     heartbeat.turned(program.now);
@@ -99,7 +99,7 @@ fn a_requested_restart_has_the_same_hold() {
 }
 
 #[test]
-fn a_service_that_ended_as_it_should_is_not_missed() {
+fn a_service_that_is_done_does_not_end_readiness() {
     let mut program = running([service("migrate", &[]), service("http", &[]), service("queue", &[])]);
     program.handle(ended(0, 1, ExitReason::Done));
     program.handle(stop(2));
@@ -109,7 +109,7 @@ fn a_service_that_ended_as_it_should_is_not_missed() {
 }
 
 #[test]
-fn a_service_added_later_counts_from_its_first_readiness_on() {
+fn a_service_added_later_counts_once_it_was_ready() {
     let mut program = running([service("http", &[])]);
     program.handle(added(service("tenant", &[]).notify().limit(1_000).backoff(5_000, 5_000)));
     program.pass(ms(5_000));
@@ -136,7 +136,7 @@ fn a_hold_keeps_readiness_back_until_it_is_released() {
 }
 
 #[test]
-fn a_data_plane_that_stands_still_is_dead_unless_it_stops() {
+fn a_stalled_data_plane_is_dead_unless_it_stops() {
     let mut program = running([service("http", &[])]);
     let heartbeat = Heartbeat::new(Time::default(), ms(1_000));
     let ask = |program: &Watched, probe| judge(probe, &program.state, heartbeat.age(program.now), STALL, program.now);
