@@ -144,8 +144,8 @@ impl State {
         }
     }
 
-    /// A service that was signalled alone may have more time than the whole program has. Its groups of sessions are
-    /// abandoned with it at the latest.
+    /// A service that was signalled alone may have more time than the whole program has, and so may its groups of
+    /// sessions. These must not depend on the service's own end, which gives its state a little more time.
     fn shorten_promises(&mut self) {
         for id in self.ids() {
             let Some(until) = self.stop.as_ref().map(|stop| stop.schedule.ends(id)) else { return };
@@ -154,6 +154,14 @@ impl State {
                 service.stop_by = Some(until);
                 let run = service.run;
                 self.actions.push(Action::StopService { id, run, until });
+                for group in self.groups_of(Owner::Service(id)).to_vec() {
+                    let now = self.now;
+                    self.change_group(group, |group| {
+                        if let Some(own) = group.stop_by {
+                            group.stop(now, until, own);
+                        }
+                    });
+                }
             }
         }
     }

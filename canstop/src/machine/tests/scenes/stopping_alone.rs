@@ -101,6 +101,18 @@ fn a_stop_of_the_program_shortens_a_services_time() {
     assert_eq!(outcome(&program, 1), Some(ServiceOutcome::Abandoned));
 }
 
+#[test]
+fn a_stop_of_the_program_shortens_the_time_of_a_services_group() {
+    let mut program = running([service("db", &[]), service("http", &["db"])]);
+    program.handle(Input::GroupAdded { home: Owner::Service(ServiceId(1)), grace: ms(10_000), cancels: false });
+    program.handle(Input::SessionsCounted(vec![(Owner::Group(0), 1)]));
+    program.all([stop(1), TERMINATE]);
+    program.pass(ms(3_895));
+    // The end of the service gives its state a little more time, and its sessions none.
+    program.handle(ended(1, 1, ExitReason::Done));
+    assert_eq!(program.state.wake_at(), Some(at(3_900)));
+}
+
 /// The drain delay is longer than the service's own grace.
 fn with_drain_delay(specs: impl IntoIterator<Item = ServiceSpec>) -> Watched {
     let mut program = Watched::new(allowance(5_000, 2_000));
