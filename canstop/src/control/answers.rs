@@ -72,11 +72,10 @@ impl EventLoop {
         let name = |&ServiceId(id): &ServiceId| self.state.services().get(id).map(|service| service.spec.name.clone());
         let step = |StopStep { phase: of_step, services, ends }: StopStep| Step {
             name: match of_step {
-                Phase::DrainDelay => "drain delay".to_owned(),
-                Phase::TearingDown => "teardown".to_owned(),
-                Phase::Flushing => "flush".to_owned(),
-                _ if services.is_empty() => "sessions".to_owned(),
-                _ => some(services.iter().filter_map(name).collect()).join(", "),
+                Phase::Stopping(_) if !services.is_empty() => {
+                    some(services.iter().filter_map(name).collect()).join(", ")
+                }
+                phase => phase.step_name().to_owned(),
             },
             progress: match of_step.cmp(&phase) {
                 Ordering::Less => Progress::Done,

@@ -20,7 +20,50 @@ pub(crate) enum Phase {
     Finished,
 }
 
+/// How a phase appears on pages and in series.
+struct Names {
+    /// For programs.
+    word: &'static str,
+    /// For people, as the state of the program.
+    headline: &'static str,
+    /// For people, as a step of the stop.
+    step: &'static str,
+}
+
 impl Phase {
+    /// The words of all phases, in their order.
+    pub(crate) const WORDS: [&'static str; 7] =
+        ["setting_up", "running", "drain_delay", "stopping", "tearing_down", "flushing", "finished"];
+
+    fn names(self) -> Names {
+        let names = |word, headline, step| Names { word, headline, step };
+        match self {
+            Phase::SettingUp => names("setting_up", "Setting up", "setup"),
+            Phase::Running => names("running", "Running", "run"),
+            Phase::DrainDelay => names("drain_delay", "Draining: everything still serves", "drain delay"),
+            // The services of its level name the step.
+            Phase::Stopping(_) => names("stopping", "Stopping", "sessions"),
+            Phase::TearingDown => names("tearing_down", "Tearing down", "teardown"),
+            Phase::Flushing => names("flushing", "Flushing", "flush"),
+            Phase::Finished => names("finished", "Stopped", "end"),
+        }
+    }
+
+    /// The phase in a word, for programs.
+    pub(crate) fn word(self) -> &'static str {
+        self.names().word
+    }
+
+    /// The phase as the state of the program, for people.
+    pub(crate) fn headline(self) -> &'static str {
+        self.names().headline
+    }
+
+    /// The phase as a step of the stop, for people.
+    pub(crate) fn step_name(self) -> &'static str {
+        self.names().step
+    }
+
     pub(crate) fn is_stopping(self) -> bool {
         self >= Phase::DrainDelay
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::status::Status;
-use super::words::{PHASES, STATES, word_of, word_of_state};
-use crate::machine::{Location, ServiceState};
+use super::words::{STATES, word_of_state};
+use crate::machine::{Location, Phase, ServiceState};
 use crate::session::{Supervisor, expect_scope, requests_by_route};
 
 /// The program's numbers at this moment.
@@ -212,7 +212,7 @@ impl Metrics {
             blocked_threads: numbers.blocked_threads,
             stall: numbers.stall,
             stopping: numbers.stop.map(|(requested, _)| requested.elapsed()),
-            phase: word_of(numbers.phase),
+            phase: numbers.phase.word(),
         }
     }
 
@@ -288,7 +288,7 @@ impl Metrics {
             family(
                 "canstop_phase",
                 "1 for the phase that the program is in.",
-                Values::gauges(Values::one_of(&PHASES, self.phase, |word| vec![("phase", word.to_owned())])),
+                Values::gauges(Values::one_of(&Phase::WORDS, self.phase, |word| vec![("phase", word.to_owned())])),
             ),
             family(
                 "canstop_stop_duration_seconds",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::status::{ServiceStatus, SessionStatus, Status};
-use super::words::{word_of, word_of_state};
+use super::words::word_of_state;
 use crate::machine::Phase;
 use crate::report::Rounded;
 use crate::session::Numbers;
@@ -71,7 +71,7 @@ impl Status {
         let sessions: Vec<_> = self.sessions.iter().map(session_json).collect();
         format!(
             "{{\"phase\":{},\"ready\":{},\"blocked_threads\":{},\"stop\":{},\"blocking\":[{}],\"services\":[{}],\"sessions\":[{}]}}\n",
-            Json(word_of(numbers.phase)),
+            Json(numbers.phase.word()),
             numbers.ready,
             numbers.blocked_threads,
             stop_json(moment),
@@ -147,14 +147,9 @@ impl Status {
 
 fn headline(numbers: &Numbers) -> &'static str {
     match numbers.phase {
-        Phase::SettingUp => "Setting up",
         Phase::Running if numbers.ready => "Ready",
         Phase::Running => "Not ready",
-        Phase::DrainDelay => "Draining: everything still serves",
-        Phase::Stopping(_) => "Stopping",
-        Phase::TearingDown => "Tearing down",
-        Phase::Flushing => "Flushing",
-        Phase::Finished => "Stopped",
+        phase => phase.headline(),
     }
 }
 

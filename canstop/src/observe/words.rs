@@ -1,22 +1,6 @@
-//! The words of phases and states, for series and pages.
+//! The words of the states of a service, for series and pages.
 
-use crate::machine::{Phase, ServiceState};
-
-/// The words of the phases, in their order.
-pub(super) const PHASES: [&str; 7] =
-    ["setting_up", "running", "drain_delay", "stopping", "tearing_down", "flushing", "finished"];
-
-pub(super) fn word_of(phase: Phase) -> &'static str {
-    PHASES[match phase {
-        Phase::SettingUp => 0,
-        Phase::Running => 1,
-        Phase::DrainDelay => 2,
-        Phase::Stopping(_) => 3,
-        Phase::TearingDown => 4,
-        Phase::Flushing => 5,
-        Phase::Finished => 6,
-    }]
-}
+use crate::machine::ServiceState;
 
 /// The words of the states of a service, in their order.
 pub(super) const STATES: [&str; 6] = ["waiting", "starting", "ready", "backing_off", "stopping", "over"];
