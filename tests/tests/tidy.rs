@@ -13,6 +13,7 @@ const LONG: &[(&str, &str)] = &[
     ("canstop/src/machine/plan.rs", "the graph and its faults, which must agree"),
     ("canstop/src/machine/state.rs", "every input in one match, and what the control plane may read"),
     ("canstop/src/registry/service.rs", "a service and every setter of its options"),
+    ("canstop/src/report/event.rs", "each event's level, fields and text, and a sample of it"),
     ("canstop/src/session/scope.rs", "a scope and its counters are one structure"),
     ("canstop/src/session/tests.rs", "one suite for the hot path"),
     ("canstop/src/session/thread.rs", "the record of a thread, and all that touches it"),

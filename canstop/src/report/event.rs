@@ -1,11 +1,130 @@
-//! An event's text for people.
+//! What is reported of each event: its level and fields for programs, and its text for people.
 
 use std::fmt;
 use std::time::Duration;
 
+use tracing::Level;
+
 use super::display::Rounded;
 use crate::machine::{Event, Exit, ExitReason};
 use crate::settings::Plain;
+
+impl Event {
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Event::ServiceStarted { .. } | Event::ServiceReady { .. } | Event::ServiceStopping { .. } => Level::DEBUG,
+            Event::ServiceEnded { reason: ExitReason::Done | ExitReason::Dropped, .. } => Level::DEBUG,
+            Event::ServiceEnded { .. } | Event::SessionFailed { .. } => Level::ERROR,
+            Event::StatePanicked { .. }
+            | Event::ServiceLost { .. }
+            | Event::Abandoned(_)
+            | Event::MoreAbandoned { .. } => Level::ERROR,
+            Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
+            Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
+            Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
+            Event::DuplicateSignal { .. }
+            | Event::ReadyIgnored { .. }
+            | Event::WaitsForItself { .. }
+            | Event::ListenerWarning { .. } => Level::WARN,
+            Event::SignalHandlerReplaced { .. } | Event::ServicesNotLinked { .. } => Level::WARN,
+            Event::ThreadBlocked { .. } | Event::WorkersHeld { .. } => Level::WARN,
+            Event::HeldUp { .. } | Event::NotifyFailed { .. } => Level::WARN,
+            Event::ThreadFreed { .. } | Event::Recovered { .. } => Level::INFO,
+            Event::HandOverStarted { .. } | Event::TookOver { .. } | Event::PredecessorEnded { .. } => Level::INFO,
+            Event::HandOverRefused { .. } => Level::WARN,
+            Event::Stalled { .. } | Event::FlushFailed { .. } | Event::HandOverFailed { .. } => Level::ERROR,
+            Event::Stopped { exit: Exit::Clean, .. } => Level::INFO,
+            Event::Stopped { .. } => Level::ERROR,
+            Event::Missed { .. } => Level::WARN,
+        }
+    }
+
+    /// Emits the event, if the subscriber wants it.
+    pub(super) fn emit(&self) {
+        // The level is part of an event's static metadata, so there is one event for each.
+        macro_rules! event_at {
+            ($level:expr, $($field:tt)*) => {
+                tracing::event!(target: "canstop", $level, event = self.kind(), $($field)* "{self}")
+            };
+        }
+        macro_rules! event {
+            ($($field:tt)*) => {
+                match self.level() {
+                    Level::ERROR => event_at!(Level::ERROR, $($field)*),
+                    Level::WARN => event_at!(Level::WARN, $($field)*),
+                    Level::INFO => event_at!(Level::INFO, $($field)*),
+                    _ => event_at!(Level::DEBUG, $($field)*),
+                }
+            };
+        }
+        match self {
+            Event::ServiceStarted { service, run } => event!(service, run,),
+            Event::ServiceReady { service } | Event::ServiceStopping { service } | Event::ServiceLost { service } => {
+                event!(service,)
+            }
+            Event::ReadyIgnored { service, location } => event!(service, site = %location,),
+            Event::WaitsForItself { service, waiter, location } => event!(service, waiter, site = %location,),
+            Event::StatePanicked { service, error } => event!(service, error,),
+            Event::ServiceRefused { service, fault } => event!(service, fault,),
+            Event::ServiceEnded { service, reason, restart_in } => {
+                let restart_in_ms = restart_in.map(milliseconds);
+                event!(service, error = reason.error(), restart_in_ms,)
+            }
+            Event::SessionFailed { name, location, function, module, owner, reason } => {
+                event!(session = name, site = %location, function, module, owner, error = reason.error(),)
+            }
+            Event::ListenerWarning { listener, warning } => event!(listener, warning,),
+            Event::MainFailed { error } => event!(error,),
+            Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => event!(
+                %cause,
+                grace_ms = milliseconds(*grace),
+                grace_source = %grace_source,
+                drain_delay_ms = milliseconds(*drain_delay),
+                drain_delay_source = %drain_delay_source,
+            ),
+            Event::DuplicateSignal { signal } | Event::SignalHandlerReplaced { signal } => event!(%signal,),
+            Event::ServicesNotLinked { services } => event!(services = services.join(", "),),
+            Event::Waiting { remaining, sessions, slowest, .. } => {
+                event!(sessions, slowest, remaining_ms = milliseconds(*remaining),)
+            }
+            Event::ThreadBlocked { what, place, since } => {
+                event!(what, site = %place, blocked_ms = milliseconds(*since),)
+            }
+            Event::ThreadFreed { what, place, after } => {
+                event!(what, site = %place, blocked_ms = milliseconds(*after),)
+            }
+            Event::WorkersHeld { workers, since } => event!(workers, blocked_ms = milliseconds(*since),),
+            Event::HeldUp { service, by } => event!(service, by = by.join("; "),),
+            Event::Stalled { since, .. } => event!(stalled_ms = milliseconds(*since),),
+            Event::Recovered { after } => event!(stalled_ms = milliseconds(*after),),
+            Event::FlushFailed { name, error } => event!(hook = name, error,),
+            Event::HandOverStarted { pid } | Event::TookOver { pid } | Event::PredecessorEnded { pid } => event!(pid,),
+            Event::HandOverRefused { reason } => event!(reason,),
+            Event::HandOverFailed { error } => event!(error,),
+            Event::NotifyFailed { error } => event!(error,),
+            Event::Abandoned(straggler) => event!(
+                kind = %straggler.kind,
+                session = straggler.name,
+                site = straggler.location.map(tracing::field::display),
+                function = straggler.function,
+                label = straggler.label,
+                owner = straggler.owner,
+                count = straggler.count,
+                oldest_ms = straggler.oldest.map(milliseconds),
+            ),
+            Event::MoreAbandoned { rows } => event!(rows,),
+            Event::Missed { count } => event!(count,),
+            Event::Stopped { cause, duration, drained, cancelled, abandoned, exit } => event!(
+                %cause,
+                duration_ms = milliseconds(*duration),
+                drained,
+                cancelled,
+                abandoned,
+                exit_code = exit.code(),
+            ),
+        }
+    }
+}
 
 /// The text for people, as it is logged.
 impl fmt::Display for Event {
@@ -163,6 +282,148 @@ impl fmt::Display for ExitReason {
             ExitReason::Failed(error) => write!(f, "failed: {error}"),
             ExitReason::Panicked(panic) => write!(f, "panicked: {panic}"),
             ExitReason::Dropped => f.write_str("was dropped"),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+    use super::*;
+    use crate::machine::{Activity, Cause, Location, SettingSource, Signal, Straggler, StragglerKind};
+
+    /// An event as a subscriber received it: the kind, the level and the names of the fields.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<(String, String, BTreeSet<String>)>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Heard {
+        fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+            let mut heard = self.0.lock().unwrap();
+            heard.1 = event.metadata().level().to_string().to_lowercase();
+            event.record(&mut Fields(&mut heard));
+        }
+    }
+
+    struct Fields<'a>(&'a mut (String, String, BTreeSet<String>));
+
+    impl Visit for Fields<'_> {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            match field.name() {
+                "event" => self.0.0 = value.to_owned(),
+                name => drop(self.0.2.insert(name.to_owned())),
+            }
+        }
+
+        fn record_debug(&mut self, field: &Field, _value: &dyn fmt::Debug) {
+            if field.name() != "message" {
+                self.0.2.insert(field.name().to_owned());
+            }
+        }
+    }
+
+    /// One of each kind, with every field.
+    fn samples() -> Vec<Event> {
+        let service = || "http".to_owned();
+        let ms = Duration::from_millis;
+        let straggler = Straggler {
+            kind: StragglerKind::Session,
+            name: Some("request".to_owned()),
+            location: Some(Location { file: "main.rs", line: 1 }),
+            function: Some("http".to_owned()),
+            label: Some("customer 7".to_owned()),
+            owner: Some(service()),
+            count: 2,
+            oldest: Some(ms(100)),
+            activity: Activity::Waiting,
+        };
+        let failed = ExitReason::Failed("disk full".to_owned());
+        let (name, location, function, module) =
+            (Some("request"), Location { file: "main.rs", line: 1 }, "http", "shop");
+        vec![
+            Event::ServiceStarted { service: service(), run: 1 },
+            Event::ServiceReady { service: service() },
+            Event::ReadyIgnored { service: service(), location: Location { file: "main.rs", line: 1 } },
+            Event::WaitsForItself {
+                service: service(),
+                waiter: service(),
+                location: Location { file: "main.rs", line: 1 },
+            },
+            Event::ServiceStopping { service: service() },
+            Event::ServiceEnded { service: service(), reason: failed.clone(), restart_in: Some(ms(5)) },
+            Event::StatePanicked { service: service(), error: "disk full".to_owned() },
+            Event::ServiceLost { service: service() },
+            Event::ServiceRefused { service: service(), fault: "two of one name".to_owned() },
+            Event::SessionFailed { name, location, function, module, owner: Some(service()), reason: failed },
+            Event::ListenerWarning { listener: service(), warning: "no descriptor is free".to_owned() },
+            Event::MainFailed { error: "disk full".to_owned() },
+            Event::StopRequested {
+                cause: Cause::Signal(Signal::Terminate),
+                grace: ms(5_000),
+                grace_source: SettingSource::Default,
+                drain_delay: ms(1_000),
+                drain_delay_source: SettingSource::Environment("CANSTOP_DRAIN_DELAY"),
+            },
+            Event::DuplicateSignal { signal: Signal::Interrupt },
+            Event::SignalHandlerReplaced { signal: Signal::Interrupt },
+            Event::ServicesNotLinked { services: vec![service()] },
+            Event::Waiting {
+                remaining: ms(900),
+                services: vec![service()],
+                sessions: 3,
+                main: false,
+                slowest: Some("GET /orders for 3.2 s".to_owned()),
+            },
+            Event::ThreadBlocked { what: "service `http`".to_owned(), place: location, since: ms(1_000) },
+            Event::ThreadFreed { what: "service `http`".to_owned(), place: location, after: ms(1_000) },
+            Event::WorkersHeld { workers: 2, since: ms(1_000) },
+            Event::HeldUp { service: service(), by: vec!["session `query`".to_owned()] },
+            Event::Stalled { since: ms(1_000), blocking: vec!["service `http`".to_owned()] },
+            Event::Recovered { after: ms(1_000) },
+            Event::FlushFailed { name: "otel".to_owned(), error: "no connection".to_owned() },
+            Event::HandOverStarted { pid: 7 },
+            Event::HandOverRefused { reason: "busy".to_owned() },
+            Event::HandOverFailed { error: "exit status: 1".to_owned() },
+            Event::TookOver { pid: 7 },
+            Event::PredecessorEnded { pid: 7 },
+            Event::NotifyFailed { error: "no such file".to_owned() },
+            Event::Abandoned(straggler),
+            Event::MoreAbandoned { rows: 4 },
+            Event::Stopped {
+                cause: Cause::Finished,
+                duration: ms(7),
+                drained: 1,
+                cancelled: 2,
+                abandoned: 0,
+                exit: Exit::Clean,
+            },
+            Event::Missed { count: 5 },
+        ]
+    }
+
+    #[test]
+    fn the_documented_table_is_what_a_subscriber_gets() {
+        let rows = include_str!("../../docs/events.md").lines().filter(|line| line.starts_with("| `")).skip(1);
+        let rows: Vec<Vec<&str>> =
+            rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+        assert_eq!(rows.len(), samples().len());
+        for (event, row) in samples().into_iter().zip(rows) {
+            let heard = Heard::default();
+            with_default(tracing_subscriber::registry().with(heard.clone()), || event.emit());
+            let (kind, level, fields) = heard.0.lock().unwrap().clone();
+            assert_eq!(row[0], format!("`{kind}`"));
+            assert!(row[1].contains(&level), "{kind} is emitted as {level}, and documented as {}", row[1]);
+            let documented: BTreeSet<_> = row[2].split(", ").map(|field| field.trim_matches('`').to_owned()).collect();
+            assert_eq!(fields, documented, "{kind}");
         }
     }
 }
