@@ -1,8 +1,0 @@
-use canstop::Lifecycle;
-
-#[canstop::service(colour = "red")]
-async fn http(lifecycle: Lifecycle) {
-    lifecycle.stopping().await;
-}
-
-fn main() {}
