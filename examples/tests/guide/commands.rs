@@ -30,6 +30,11 @@ const COMMANDS: &[(&str, &str, RunBy)] = &[
     ("operations.md", "#!/bin/sh", RunBy::Other("tests/tests/process/notify.rs", "CANSTOP_READY_FD")),
     ("operations.md", "export CANSTOP_READY_FD=3", RunBy::Other("tests/tests/process/notify.rs", "CANSTOP_READY_FD")),
     ("operations.md", "exec ", RunBy::Other("tests/tests/process/notify.rs", "CANSTOP_READY_FD")),
+    (
+        "operations.md",
+        "CANSTOP_HEALTH=0.0.0.0:9000 ",
+        RunBy::Other("tests/managers/tests/balancers/main.rs", "CANSTOP_DRAIN_DELAY"),
+    ),
     ("template/README.md", "cargo run", RunBy::Other("examples/tests/template.rs", "fn stops_well(")),
     ("template/README.md", "cargo test", RunBy::Other("examples/tests/template.rs", "\"test\", \"--offline\"")),
     ("template/README.md", "curl ", RunBy::Other("examples/tests/template.rs", "/orders/1")),
