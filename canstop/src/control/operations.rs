@@ -63,7 +63,7 @@ pub(super) struct Notifying {
 }
 
 impl Operations {
-    /// Nobody looks.
+    /// Operations of a test: nothing is watched, served or notified.
     pub(super) fn unseen() -> Self {
         Self {
             pulse: None,

@@ -59,7 +59,7 @@ impl EventLoop {
     /// From then on, that thread notifies this one.
     pub(super) fn goes_quiet(&self) -> bool {
         let has_finding = self.operations.stalled.is_some() || self.operations.accept_stalls.is_any();
-        // A test's clock stands still, and its runtime has hooks of its own.
+        // A test's clock is paused, and its runtime has hooks of its own.
         let may_be = self.guard.is_some() && self.state.phase() == Phase::Running && self.watch.is_quiet();
         if !may_be || has_finding || self.services.await_sessions() {
             return false;
