@@ -177,10 +177,10 @@ pub use crate::machine::{
 };
 pub use crate::machine::{Platform, SettingSource};
 pub use crate::observe::{AcceptQueueMetrics, Metrics, RequestMetrics, ServiceMetrics, SessionMetrics, metrics};
-pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, observe, status};
+pub use crate::observe::{Events, ServiceStatus, SessionStatus, Status, events, inspect_errors, observe, status};
 pub use crate::registry::{
     AnyService, Dependency, LifecycleParameter, MainOutput, MakesService, RestartError, RestartState, Service,
     ServiceFunction, ServiceHandle, ServiceOutput, run, start,
 };
 
-pub use crate::session::Session;
+pub use crate::session::{ReturnedError, Session};

@@ -1,6 +1,8 @@
 //! The policies of services, tested as a user would: on a paused clock, by their events and reports.
 
+use std::error::Error;
 use std::future::pending;
+use std::num::ParseIntError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -359,4 +361,45 @@ async fn a_handle_waits_for_the_sessions_of_a_service_that_is_done(mut sup: Supe
     assert_eq!(done.wait().await, ServiceOutcome::Done);
     assert!(session_is_over.load(Ordering::SeqCst));
     assert!(sup.stop().await.is_clean());
+}
+
+#[canstop::test]
+async fn errors_are_inspected_while_they_have_a_type(mut sup: Supervisor) {
+    let (seen, mut inspected) = tokio::sync::mpsc::unbounded_channel();
+    canstop::inspect_errors(move |error| {
+        let kind = if error.downcast_ref::<std::fmt::Error>().is_some() {
+            "fmt"
+        } else if error.downcast_ref::<anyhow::Error>().is_some_and(|error| error.is::<std::io::Error>()) {
+            "anyhow of io"
+        } else if error.downcast_ref::<Box<dyn Error + Send + Sync>>().is_some_and(|error| error.is::<ParseIntError>())
+        {
+            "box of number"
+        } else {
+            "unknown"
+        };
+        let session = error.session().map(|session| session.line);
+        seen.send((kind, error.service().map(str::to_owned), session)).expect("the test reads it");
+    });
+    sup.start(polite());
+    let write = |_| async { anyhow::Result::<()>::Err(std::io::Error::other("disk full").into()) };
+    sup.start(Service::new("writer", write).restart(Restart::Never).optional());
+    assert_eq!(inspected.recv().await, Some(("anyhow of io", Some("writer".to_owned()), None)));
+    let parse = |_| async { Result::<(), Box<dyn Error + Send + Sync>>::Ok("three".parse::<u32>().map(drop)?) };
+    sup.start(Service::new("reader", parse).restart(Restart::Never).optional());
+    assert_eq!(inspected.recv().await, Some(("box of number", Some("reader".to_owned()), None)));
+    let line = line!() + 1;
+    drop(spawn_session!(async { Err::<(), _>(std::fmt::Error) }));
+    assert_eq!(inspected.recv().await, Some(("fmt", None, Some(line))));
+    assert_eq!(sup.stop().await.exit, Exit::Clean);
+}
+
+#[canstop::test]
+async fn a_callback_that_panics_is_reported_with_the_error(mut sup: Supervisor) {
+    canstop::inspect_errors(|_| panic!("no counter of that name"));
+    sup.start(failing(failures(1)));
+    sup.wait_for(|event| matches!(event, Event::ServiceStarted { run: 2, .. })).await;
+    let story = story(sup.events(), "failing").join("\n");
+    let expected = "connection refused (and a callback of `canstop::inspect_errors` panicked: no counter of that name";
+    assert!(story.contains(expected), "{story}");
+    assert_eq!(sup.stop().await.exit, Exit::Clean);
 }

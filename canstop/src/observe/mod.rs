@@ -3,6 +3,7 @@
 mod status;
 mod events;
 mod observer;
+mod inspect_errors;
 mod words;
 mod metrics;
 mod prometheus;
@@ -11,6 +12,7 @@ mod facade;
 mod page;
 
 pub use events::{Events, events};
+pub use inspect_errors::inspect_errors;
 pub use metrics::{AcceptQueueMetrics, Metrics, RequestMetrics, ServiceMetrics, SessionMetrics, metrics};
 pub use observer::observe;
 pub use status::{ServiceStatus, SessionStatus, Status, status};

@@ -8,6 +8,7 @@ use std::error::Error;
 
 use crate::failure::with_sources;
 use crate::machine::ExitReason;
+use crate::session::inspect;
 
 mod sealed {
     use std::convert::Infallible;
@@ -58,24 +59,20 @@ mod sealed {
     note = "`E` is any error that can be boxed and sent: `anyhow::Error`, `Box<dyn Error + Send + Sync>`, or a type that implements `std::error::Error`"
 )]
 pub trait ServiceOutput: sealed::Sealed + Send + 'static {
-    /// Converts the output to a result.
-    ///
-    /// # Errors
-    ///
-    /// The service's error.
-    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>>;
+    /// How the service ended, for its report.
+    fn into_reason(self) -> ExitReason;
 }
 
 #[diagnostic::do_not_recommend]
 impl ServiceOutput for () {
-    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(())
+    fn into_reason(self) -> ExitReason {
+        ExitReason::Done
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl ServiceOutput for Infallible {
-    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn into_reason(self) -> ExitReason {
         match self {}
     }
 }
@@ -85,8 +82,11 @@ impl<E> ServiceOutput for Result<(), E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
-    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.map_err(Into::into)
+    fn into_reason(self) -> ExitReason {
+        match self {
+            Ok(()) => ExitReason::Done,
+            Err(error) => failed(error),
+        }
     }
 }
 
@@ -95,10 +95,10 @@ impl<E> ServiceOutput for Result<Infallible, E>
 where
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
-    fn into_result(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn into_reason(self) -> ExitReason {
         match self {
             Ok(never) => match never {},
-            Err(error) => Err(error.into()),
+            Err(error) => failed(error),
         }
     }
 }
@@ -186,11 +186,7 @@ impl<E: Into<Box<dyn Error>>> MainOutput for Result<Infallible, E> {
     }
 }
 
-/// How a body that was not dropped has ended: with an output, or a panic.
-pub(crate) fn reason_of<R: ServiceOutput>(returned: Result<R, ExitReason>) -> ExitReason {
-    match returned.map(ServiceOutput::into_result) {
-        Ok(Ok(())) => ExitReason::Done,
-        Ok(Err(error)) => ExitReason::Failed(with_sources(&*error)),
-        Err(panic) => panic,
-    }
+fn failed<E: Into<Box<dyn Error + Send + Sync>> + 'static>(error: E) -> ExitReason {
+    let inspected = inspect(&error);
+    ExitReason::Failed(inspected.append_to(with_sources(&*error.into())))
 }

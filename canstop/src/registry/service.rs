@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::dependency::{ByNameOnly, Dependency, HasUnknown, NamedService};
-use super::output::{ServiceOutput, reason_of};
+use super::output::ServiceOutput;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{Backoff, ExitReason, Limit, Location, Ready, Reference, Restart, RunId, ServiceSpec, Start};
 use crate::session::{Factory, Scope, current_scope, in_current_span};
@@ -115,7 +115,7 @@ impl<R: ServiceOutput> Body<R> {
         match self {
             Body::Async(mut body) => Box::new(move |run| {
                 let run = body(Lifecycle::new(scope_of_run(), run));
-                Box::pin(async move { reason_of(Ok(run.await)) })
+                Box::pin(async move { run.await.into_reason() })
             }),
             Body::Blocking(body) => {
                 let body = Arc::new(Mutex::new(body));
@@ -145,7 +145,7 @@ async fn run_on_own_thread<R: ServiceOutput>(
         let reason = scope.body().run(|| {
             // A run that panicked poisons its body's lock, and otherwise leaves it as any caught panic does.
             let returned = (body.lock().unwrap_or_else(PoisonError::into_inner))(lifecycle.clone());
-            reason_of(Ok(returned))
+            returned.into_reason()
         });
         let dropped = scope.body().run(|| drop(body));
         let _ = ended.send(reason.and_then(|reason| dropped.map(|()| reason)).unwrap_or_else(|panic| panic));

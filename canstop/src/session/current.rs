@@ -1,6 +1,7 @@
 //! Which scope the code of a thread belongs to, and the body of a service or of `main`, which is polled under
 //! its own name as a session is.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
@@ -11,11 +12,12 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Handle, Id};
 
-use super::scope::{Counter, Scope};
+use super::returned_error::{Inspected, ReturnedError};
+use super::scope::{Counter, Kind, Scope};
 use super::slots::PollTag;
 use super::thread::{self, Belonging, Polling, Role, replace_belonging, set_role, this_thread};
 use crate::failure::{catch, current_panic};
-use crate::machine::ExitReason;
+use crate::machine::{ExitReason, Owner};
 
 /// The scope of the code that calls this, if there is a supervisor.
 #[inline]
@@ -244,6 +246,15 @@ impl<F: Future> Future for Body<F> {
             Err(panic) => Poll::Ready(Err(panic)),
         }
     }
+}
+
+/// Lets the program inspect an error that the code of this thread has returned.
+#[cold]
+pub(crate) fn inspect(error: &dyn Any) -> Inspected {
+    let Some(Counter { site, home, kind, .. }) = thread::current() else { return Inspected::default() };
+    let service = (home.owner != Owner::Root).then(|| home.name());
+    let session = matches!(kind, Kind::Session | Kind::Blocking).then(|| site.location());
+    home.hub.error_inspectors().inspect(&ReturnedError::new(error, service, session))
 }
 
 /// How a body ended that is dropped before it has returned: by a panic, its own or that of a destructor, or

@@ -18,6 +18,7 @@ use super::message::{Inbox, Message, SessionFailure};
 use super::numbers::Numbers;
 use super::off_control::OffControl;
 use super::quiet::Quiet;
+use super::returned_error::{Inspectors, ReturnedError};
 use super::tagged::SpawnTick;
 use crate::machine::{Event, Input, Straggler};
 use crate::report::ReportThread;
@@ -54,6 +55,7 @@ pub(crate) struct Hub {
     kept: Kept,
     flush_hooks: FlushHooks,
     numbers: Mutex<Numbers>,
+    error_inspectors: Inspectors,
     /// The supervisor around it, for code that has only a scope.
     supervisor: OnceLock<&'static (dyn Any + Send + Sync)>,
 }
@@ -82,6 +84,7 @@ impl Hub {
             kept: Kept::default(),
             flush_hooks: FlushHooks::default(),
             numbers: Mutex::new(Numbers::new()),
+            error_inspectors: Inspectors::default(),
             supervisor: OnceLock::new(),
         };
         (hub, Inbox { messages, failures })
@@ -269,6 +272,15 @@ impl Hub {
     /// Calls this for every event from now on.
     pub(crate) fn observe(&self, observer: impl FnMut(&Event) + Send + 'static) {
         self.off_control.observe(observer);
+    }
+
+    /// Calls this with every error of a service or session from now on.
+    pub(crate) fn inspect_errors(&self, inspector: Arc<dyn Fn(&ReturnedError<'_>) + Send + Sync>) {
+        self.error_inspectors.push(inspector);
+    }
+
+    pub(super) fn error_inspectors(&self) -> &Inspectors {
+        &self.error_inspectors
     }
 
     /// Keeps a value until the last line is written.

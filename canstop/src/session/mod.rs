@@ -50,7 +50,6 @@ mod tally;
 mod tagged;
 mod site;
 mod starts;
-mod output;
 mod data_plane;
 mod off_control;
 mod service_snapshot;
@@ -60,6 +59,7 @@ mod numbers;
 mod kept;
 mod flush;
 mod quiet;
+mod returned_error;
 mod hub;
 mod scope;
 mod slots;
@@ -68,6 +68,7 @@ mod poll_hook;
 mod thread;
 mod table;
 mod current;
+mod output;
 mod membership;
 mod spans;
 mod tracked;
@@ -94,11 +95,12 @@ pub use output::{
     SilentResult, observe,
 };
 pub use placed::{OrTask, Place, PlacedSession};
+pub use returned_error::ReturnedError;
 pub use site::{Site, function_of};
 pub use spawn::Session;
 
 pub(crate) use counting::{Count, SessionCounter, count};
-pub(crate) use current::{Body, EnteredScope, current_scope, expect_scope, reason_of_dropped};
+pub(crate) use current::{Body, EnteredScope, current_scope, expect_scope, inspect, reason_of_dropped};
 pub(crate) use data_plane::EnteredRuntime;
 pub(crate) use event_streams::EventReader;
 pub(crate) use hub::Hub;

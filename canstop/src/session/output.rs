@@ -9,11 +9,13 @@
 //! settles it. So the macro also writes a call on the output itself, which never runs: it makes the compiler ask for
 //! the type, where the session is spawned.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::mem::needs_drop;
 
+use super::current::inspect;
 use crate::failure::{debug_text, display_text, with_sources};
 
 mod sealed {
@@ -51,6 +53,11 @@ fn result_has_destructor<T, E>(output: &Result<T, E>) -> bool {
         Ok(_) => needs_drop::<T>(),
         Err(_) => needs_drop::<E>(),
     }
+}
+
+#[cold]
+fn text_of<E: Any>(error: &E, text: impl FnOnce(&E) -> String) -> String {
+    inspect(error).append_to(text(error))
 }
 
 /// Represents the output of a future.
@@ -98,10 +105,10 @@ impl<T> OutputObserver<T> for NotAResult {
     }
 }
 
-impl<T, E: Error> OutputObserver<Result<T, E>> for ErrorResult {
+impl<T, E: Error + Any> OutputObserver<Result<T, E>> for ErrorResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(with_sources)
+        output.as_ref().err().map(|error| text_of(error, with_sources))
     }
 
     #[inline]
@@ -110,10 +117,10 @@ impl<T, E: Error> OutputObserver<Result<T, E>> for ErrorResult {
     }
 }
 
-impl<T, E: Display> OutputObserver<Result<T, E>> for DisplayResult {
+impl<T, E: Display + Any> OutputObserver<Result<T, E>> for DisplayResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(display_text)
+        output.as_ref().err().map(|error| text_of(error, display_text))
     }
 
     #[inline]
@@ -122,10 +129,10 @@ impl<T, E: Display> OutputObserver<Result<T, E>> for DisplayResult {
     }
 }
 
-impl<T, E: Debug> OutputObserver<Result<T, E>> for DebugResult {
+impl<T, E: Debug + Any> OutputObserver<Result<T, E>> for DebugResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.as_ref().err().map(debug_text)
+        output.as_ref().err().map(|error| text_of(error, debug_text))
     }
 
     #[inline]
@@ -134,10 +141,11 @@ impl<T, E: Debug> OutputObserver<Result<T, E>> for DebugResult {
     }
 }
 
-impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
+impl<T, E: Any> OutputObserver<Result<T, E>> for SilentResult {
     #[inline]
     fn error(&self, output: &Result<T, E>) -> Option<String> {
-        output.is_err().then(|| "an error that has neither Display nor Debug".to_owned())
+        let text = |_: &E| "an error that has neither Display nor Debug".to_owned();
+        output.as_ref().err().map(|error| text_of(error, text))
     }
 
     #[inline]
@@ -149,8 +157,8 @@ impl<T, E> OutputObserver<Result<T, E>> for SilentResult {
 /// The traits that the macros bring into scope around their probe.
 pub mod observe {
     use super::{
-        BlockingOutputProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, NotAResult, OutputProbe,
-        SilentResult, sealed::Sealed,
+        Any, BlockingOutputProbe, Debug, DebugResult, Display, DisplayResult, Error, ErrorResult, NotAResult,
+        OutputProbe, SilentResult, sealed::Sealed,
     };
 
     macro_rules! levels {
@@ -232,10 +240,10 @@ pub mod observe {
 
     impl<T> Known for T {}
 
-    observe!(ViaError, ErrorResult, [E: Error], &&&&);
-    observe!(ViaDisplay, DisplayResult, [E: Display], &&&);
-    observe!(ViaDebug, DebugResult, [E: Debug], &&);
-    observe!(ViaResult, SilentResult, [], &);
+    observe!(ViaError, ErrorResult, [E: Error + Any], &&&&);
+    observe!(ViaDisplay, DisplayResult, [E: Display + Any], &&&);
+    observe!(ViaDebug, DebugResult, [E: Debug + Any], &&);
+    observe!(ViaResult, SilentResult, [E: Any], &);
 
     impl<F> ViaNotAResult for OutputProbe<F> {
         type OutputObserver = NotAResult;
