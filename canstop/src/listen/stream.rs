@@ -79,6 +79,49 @@ impl Stream {
         }
     }
 
+    /// The TCP socket itself, for code that needs a [`TcpStream`]; the stream as it was for a Unix socket.
+    ///
+    /// From then on it no longer counts towards the [`limit`](super::Listener::limit) of its listener.
+    ///
+    /// ```
+    /// # use canstop::testing::{Clock, Harness};
+    /// # use tokio::net::TcpStream;
+    /// # Harness::new().clock(Clock::Real).run(async |mut sup| {
+    /// let listener = canstop::listen("greeter", "127.0.0.1:0").await.unwrap();
+    /// let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    ///
+    /// let (stream, _peer) = listener.accept().await.unwrap().unwrap();
+    /// let (_reader, _writer) = stream.into_tcp().expect("it listens on TCP").into_split();
+    /// # assert!(sup.stop().await.is_clean());
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The stream, if its socket is a Unix socket.
+    pub fn into_tcp(self) -> Result<TcpStream, Self> {
+        match self.socket {
+            Socket::Tcp(socket) => Ok(socket),
+            #[cfg(unix)]
+            Socket::Unix(_) => Err(self),
+        }
+    }
+
+    /// The Unix socket itself, for code that needs a [`UnixStream`]; the stream as it was for a TCP socket.
+    ///
+    /// From then on it no longer counts towards the [`limit`](super::Listener::limit) of its listener.
+    ///
+    /// # Errors
+    ///
+    /// The stream, if its socket is a TCP socket.
+    #[cfg(unix)]
+    pub fn into_unix(self) -> Result<UnixStream, Self> {
+        match self.socket {
+            Socket::Unix(socket) => Ok(socket),
+            Socket::Tcp(_) => Err(self),
+        }
+    }
+
     /// Sends small writes at once instead of waiting for more (`TCP_NODELAY`). A Unix socket always does.
     ///
     /// # Errors
