@@ -118,7 +118,9 @@ fn cargo(project: &Path, arguments: &[&str]) {
     command.current_dir(project).args(arguments);
     if arguments[0] != "fmt" {
         // What the workspace has compiled with the same features serves here too, if it is compiled alike.
-        command.args(["--config", &patch, "--config", "profile.dev.debug='line-tables-only'"]);
+        command.args(["--config", &patch]);
+        command.args(["--config", "profile.dev.debug='line-tables-only'"]);
+        command.args(["--config", "profile.dev.package.'*'.debug=false"]);
         command.env("CARGO_TARGET_DIR", target());
     }
     let output = command.output().expect("there is a cargo");

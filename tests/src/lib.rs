@@ -13,10 +13,12 @@ pub mod load;
 mod orders;
 mod probe;
 pub mod shared;
+mod stopwatch;
 
 pub use finished::Finished;
 pub use orders::{Orders, orders, until};
 pub use probe::{Audience, Probe, READY, Signal};
+pub use stopwatch::{Stopwatch, Took};
 
 /// The scenario that a probe runs: its first argument.
 ///

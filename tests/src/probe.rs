@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process};
 
-use crate::Finished;
+use crate::{Finished, Stopwatch};
 
 /// A probe that runs longer than this hangs: it is killed, and its test fails.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
@@ -113,7 +113,7 @@ pub struct Probe {
     stderr: Vec<String>,
     /// How many lines of stdout a test has waited for.
     awaited: usize,
-    first_signal: Option<Instant>,
+    first_signal: Option<Stopwatch>,
 }
 
 impl Probe {
@@ -258,7 +258,7 @@ impl Probe {
 
     /// Sends it a signal. It has not been waited for, so its pid cannot have been reused.
     pub fn signal(&mut self, signal: Signal) {
-        self.first_signal.get_or_insert_with(Instant::now);
+        self.first_signal.get_or_insert_with(Stopwatch::start);
         kill_process(Pid::from_child(&self.child), signal.to_system()).expect("a child may be signalled");
     }
 
@@ -301,7 +301,7 @@ impl Probe {
                 None => thread::sleep(ASK_EVERY),
             }
         };
-        let after_signal = self.first_signal.map(|first| first.elapsed());
+        let after_signal = self.first_signal.map(|first| first.took());
         let (stdout, stderr) = (std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr));
         Finished { code: status.code(), stdout, stderr, after_signal }
     }

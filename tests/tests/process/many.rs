@@ -1,5 +1,7 @@
 //! What very many children cost, in real processes.
 
+use std::time::Duration;
+
 use canstop_tests::Finished;
 
 use crate::terminate;
@@ -23,13 +25,14 @@ fn ten_thousand_children_start_and_stop_within_their_cpu_time() {
 #[test]
 fn children_that_are_gone_cost_no_memory() {
     let children = std::env::var("CANSTOP_CHILDREN").unwrap_or_else(|_| "20000".to_owned());
-    let finished = start!("many_children", "churn", &children).finish();
+    let all = children.parse::<u64>().expect("a number");
+    let probe = start!("many_children", "churn", &children);
+    let finished = probe.patiently(Duration::from_secs(20 + all / 1_000)).finish();
     finished.exited(0);
     let grown = number_after("grown by ", &finished);
     assert!(grown <= GROWTH_KIB, "{children} children have cost {grown} KiB");
     let ended = number_after("ended before ", &finished);
     let listed = number_after("listed ", &finished);
-    let all = children.parse::<u64>().expect("a number");
     assert_eq!(listed + ended, all + 1, "each is in the report once, listed or counted; one is the parent");
 }
 

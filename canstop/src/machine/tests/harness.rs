@@ -1,6 +1,6 @@
 //! A machine whose every call goes through the oracle.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
@@ -202,18 +202,10 @@ fn fingerprint_of_service(service: &Service) -> u64 {
 
 /// Hashes the `Debug` output, so that the machine needs no method for it.
 fn hash(what: &dyn fmt::Debug) -> u64 {
-    struct Hashed(DefaultHasher);
-
-    impl Write for Hashed {
-        fn write_str(&mut self, part: &str) -> fmt::Result {
-            self.0.write(part.as_bytes());
-            Ok(())
-        }
-    }
-
-    let mut hashed = Hashed(DefaultHasher::new());
-    write!(hashed, "{what:?}").expect("a hasher takes everything");
-    hashed.0.finish()
+    let mut hasher = DefaultHasher::new();
+    // As one piece: a debug text comes in very small ones, and the hasher is called for each.
+    hasher.write(format!("{what:?}").as_bytes());
+    hasher.finish()
 }
 
 impl fmt::Debug for Watched {
