@@ -188,10 +188,7 @@ impl EventLoop {
                 Turn::DataPlaneWoke => {}
             }
             self.read_some(inbox, BATCH);
-            for _ in 0..BATCH {
-                let Ok(failure) = inbox.failures.try_recv() else { break };
-                self.report_failure(failure);
-            }
+            self.report_some_failures(inbox);
         }
     }
 
@@ -208,6 +205,11 @@ impl EventLoop {
                 Some(failure) = inbox.failures.recv() => self.report_failure(failure),
             }
         }
+        self.report_some_failures(inbox);
+    }
+
+    /// Reports sessions that have failed, at most a batch of them.
+    fn report_some_failures(&self, inbox: &mut Inbox) {
         for _ in 0..BATCH {
             let Ok(failure) = inbox.failures.try_recv() else { break };
             self.report_failure(failure);
