@@ -1,8 +1,8 @@
 //! The promises of `#[canstop::test]` and `canstop::testing`.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use canstop::testing::{Clock, Harness, Supervisor};
@@ -148,7 +148,18 @@ async fn a_service_that_never_recovers_does_not_block_a_stop(mut sup: Supervisor
     assert_eq!(sup.stop().await.exit, Exit::Clean);
 }
 
+/// A harness whose test hangs soon.
+///
+/// canstop's panic hook is installed before: the first service and the first session install it again, which waits for
+/// the panics of other tests that write their backtraces.
 fn hurried() -> Harness {
+    static WITH_HOOK: Once = Once::new();
+    WITH_HOOK.call_once(|| {
+        Harness::new().run(async |mut sup| {
+            sup.start(Service::new("first", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }));
+            spawn_session!(async {});
+        });
+    });
     Harness::new().hang_timeout(ms(300))
 }
 
@@ -239,6 +250,74 @@ fn a_long_computation_is_progress() {
         }
         tokio::task::yield_now().await;
     });
+}
+
+/// Starts two services that exchange messages for ever, whatever is requested: one of them is always ready.
+fn start_ping_pong(sup: &mut Supervisor) {
+    let (ping, mut pings) = tokio::sync::mpsc::channel(1);
+    let (pong, mut pongs) = tokio::sync::mpsc::channel(1);
+    sup.start(Service::once("ping", move |_| async move {
+        while ping.send(()).await.is_ok() && pongs.recv().await.is_some() {}
+    }));
+    sup.start(Service::once("pong", move |_| async move {
+        while pings.recv().await.is_some() && pong.send(()).await.is_ok() {}
+    }));
+}
+
+#[test]
+fn a_stop_of_services_that_are_always_ready_fails_its_test() {
+    let message = failure(|| {
+        hurried().run(async |mut sup| {
+            start_ping_pong(&mut sup);
+            let _ = sup.stop().await;
+        });
+    });
+    assert!(message.contains("the test made no progress for 300ms of real time"), "{message}");
+    for service in ["  service `ping` (canstop/tests/testing.rs:", "  service `pong` (canstop/tests/testing.rs:"] {
+        assert!(message.contains(service), "{message}");
+    }
+    assert!(message.contains("no grace ends") && message.contains("clock = \"real\""), "{message}");
+}
+
+#[test]
+fn services_that_are_always_ready_are_abandoned_on_the_real_clock() {
+    let report = Harness::new().clock(Clock::Real).grace(ms(100)).run(async |mut sup| {
+        start_ping_pong(&mut sup);
+        sup.stop().await
+    });
+    let mut abandoned: Vec<_> = report.stragglers.iter().filter_map(|straggler| straggler.name.as_deref()).collect();
+    abandoned.sort_unstable();
+    assert_eq!((report.exit, abandoned), (Exit::Abandoned, vec!["ping", "pong"]), "{report}");
+}
+
+#[test]
+fn a_session_that_is_always_ready_is_named_with_its_place() {
+    let message = failure(|| {
+        hurried().run(async |mut sup| {
+            spawn_session!(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+            sup.advance(Duration::from_secs(3_600)).await;
+        });
+    });
+    assert!(message.contains(&format!("  session ({}:{})", file!(), line!() - 8)), "{message}");
+}
+
+#[test]
+fn a_raw_task_that_is_always_ready_fails_its_test() {
+    let message = failure(|| {
+        hurried().run(async |mut sup| {
+            tokio::spawn(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+            sup.advance(ms(1)).await;
+        });
+    });
+    assert!(message.contains("a task that canstop does not see, as one of `tokio::spawn`"), "{message}");
 }
 
 #[test]

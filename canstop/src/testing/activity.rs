@@ -1,28 +1,38 @@
 //! What the threads of a test's runtime do.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Wake, Waker};
 
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 
+use super::clock::Clock;
 use crate::session::Supervisor;
+
+/// On a loaded machine, the last answer before a park may be the second.
+const BUSY_ANSWERS: u64 = 5;
 
 /// What the hooks of a test's runtime observe. No hot path reads it, so all orderings are sequentially consistent.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     /// How often a scheduler has found nothing to run.
     parks: AtomicU64,
+    /// How often the runtime has answered the watchdog since it last had nothing to run.
+    answers: AtomicU64,
+    /// The watchdog asks for an answer.
+    asks: Notify,
     /// How many schedulers currently have nothing to run.
     parked: AtomicUsize,
     /// Workers, and threads of the blocking pool.
     threads: AtomicUsize,
     /// How often the test's body was woken.
     wakes: AtomicU64,
-    /// The test has asked for a signal or a stop that is not delivered yet.
-    asked: AtomicBool,
-    /// How many services there were when the runtime was last idle and nothing was asked.
+    /// How many signals and stops the test has requested that are not delivered yet.
+    requested: AtomicUsize,
+    /// How many services there were when services last had time to start and nothing was requested.
     settled_services: AtomicUsize,
     /// Waits until the runtime is idle.
     waits_for_idle: Mutex<Option<Waker>>,
@@ -30,7 +40,7 @@ pub(super) struct Activity {
 
 impl Activity {
     /// Observes the runtime that is built. The threads belong to the supervisor.
-    pub(super) fn observe(self: &Arc<Self>, builder: &mut Builder, supervisor: &'static Supervisor) {
+    pub(super) fn observe(self: &Arc<Self>, builder: &mut Builder, supervisor: &'static Supervisor, clock: Clock) {
         let (started, stopped) = (Arc::clone(self), Arc::clone(self));
         let (parks, unparks) = (Arc::clone(self), Arc::clone(self));
         builder
@@ -41,21 +51,32 @@ impl Activity {
             .on_thread_stop(move || {
                 stopped.threads.fetch_sub(1, Ordering::SeqCst);
             })
-            .on_thread_park(move || parks.park(supervisor))
+            .on_thread_park(move || {
+                // On the real clock a worker may park between two lines of the body.
+                if clock == Clock::Paused {
+                    parks.settle(supervisor);
+                }
+                parks.park();
+            })
             .on_thread_unpark(move || {
                 unparks.parked.fetch_sub(1, Ordering::SeqCst);
             });
     }
 
-    fn park(&self, supervisor: &Supervisor) {
-        if !self.asked.load(Ordering::SeqCst) {
-            self.settled_services.store(supervisor.services().len(), Ordering::SeqCst);
-        }
+    fn park(&self) {
+        self.answers.store(0, Ordering::SeqCst);
         self.parks.fetch_add(1, Ordering::SeqCst);
         self.parked.fetch_add(1, Ordering::SeqCst);
         // A wake from here lets the single thread of a paused runtime continue before its clock moves.
         if let Some(waits) = self.lock_waits_for_idle().take() {
             waits.wake();
+        }
+    }
+
+    /// A signal or a stop that is requested later does not wait for the services so far.
+    pub(super) fn settle(&self, supervisor: &Supervisor) {
+        if self.requested.load(Ordering::SeqCst) == 0 {
+            self.settled_services.store(supervisor.services().len(), Ordering::SeqCst);
         }
     }
 
@@ -96,8 +117,36 @@ impl Activity {
         self.settled_services.load(Ordering::SeqCst)
     }
 
-    pub(super) fn set_asked(&self, asked: bool) {
-        self.asked.store(asked, Ordering::SeqCst);
+    /// The test requests a signal or a stop.
+    pub(super) fn request(&self) {
+        self.requested.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A request was delivered.
+    pub(super) fn deliver(&self) {
+        self.requested.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Asks the runtime whether it still polls its tasks.
+    pub(super) fn ask(&self) {
+        self.asks.notify_one();
+    }
+
+    /// Answers the watchdog. Never returns.
+    pub(super) async fn answer(&self) -> Infallible {
+        loop {
+            self.asks.notified().await;
+            self.answers.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::SeqCst)
+    }
+
+    /// Returns true if the runtime has had something to run for so long that it was asked several times.
+    pub(super) fn is_busy(&self) -> bool {
+        self.answers() >= BUSY_ANSWERS
     }
 
     /// A waker of the test's body: it counts, and wakes `root`.

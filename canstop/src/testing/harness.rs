@@ -17,7 +17,7 @@ use super::injection::Polls;
 use super::plane::Plane;
 use super::settle::{Settle, WORKERS};
 use super::supervisor::{Ask, Supervisor};
-use super::watchdog::{Watchdog, Watched, advice, names_of_work};
+use super::watchdog::{Watchdog, Watched, advice, advice_for_busy, names_of_busy_work, names_of_work};
 use crate::control::Settings;
 use crate::failure::install_hook;
 use crate::machine::{Allowance, Exit, Report, StopSources};
@@ -87,6 +87,8 @@ impl Harness {
 
     /// How much real time a test on the paused clock may take without progress, and how long any test
     /// waits at its end for work on the blocking pool; ten seconds unless set. `Duration::MAX` is no limit.
+    ///
+    /// Progress is that the test's body is woken, or that a task computes without an `.await`.
     pub fn hang_timeout(mut self, hang_timeout: Duration) -> Self {
         self.hang_timeout = hang_timeout;
         self
@@ -172,7 +174,7 @@ impl Harness {
             // After each task the control plane gets its turn, if it was woken.
             builder.event_interval(1);
         }
-        activity.observe(builder.enable_all(), supervisor);
+        activity.observe(builder.enable_all(), supervisor, self.clock);
         builder.build().unwrap_or_else(|error| panic!("the test's runtime cannot be built: {error}"))
     }
 }
@@ -204,25 +206,35 @@ impl Stage {
         test: impl AsyncFnOnce(Supervisor) -> T,
     ) -> T {
         let hangs = Arc::new(Notify::new());
-        let _watchdog = Watchdog::start(Watched {
+        let watchdog = Watchdog::start(Watched {
             supervisor: self.supervisor,
             activity: Arc::clone(&self.activity),
             limit: self.harness.hang_timeout,
             hangs: Arc::clone(&hangs),
         });
-        runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             tokio::select! {
                 // The test is polled first, so the control plane acts on its requests at once.
                 biased;
-                output = self.play(held, test) => output,
+                output = self.play(held, test) => Ok(output),
                 () = plane.run() => unreachable!("the control plane of a test waits at its end"),
-                () = hangs.notified() => panic!(
-                    "the test made no progress for {:?} of real time. {}",
-                    self.harness.hang_timeout,
-                    advice(self.supervisor, self.activity.threads())
-                ),
+                never = self.activity.answer() => match never {},
+                () = hangs.notified() => Err(self.explain_hang().await),
             }
+        });
+        // The panic may wait long for those of other tests that write their backtraces.
+        drop(watchdog);
+        outcome.unwrap_or_else(|why| {
+            panic!("the test made no progress for {:?} of real time. {why}", self.harness.hang_timeout)
         })
+    }
+
+    async fn explain_hang(&self) -> String {
+        if self.activity.is_busy() {
+            advice_for_busy(&names_of_busy_work().await)
+        } else {
+            advice(self.supervisor, self.activity.threads())
+        }
     }
 
     /// The control plane has its own thread, as in a program.
@@ -260,7 +272,11 @@ impl Stage {
             let mut body = pin!(test(held));
             poll_fn(|cx| {
                 let waker = self.activity.count_wakes(cx.waker().clone());
-                body.as_mut().poll(&mut Context::from_waker(&waker))
+                let poll = body.as_mut().poll(&mut Context::from_waker(&waker));
+                if poll.is_pending() && self.harness.clock == Clock::Real {
+                    self.activity.settle(self.supervisor);
+                }
+                poll
             })
             .await
         };
@@ -279,7 +295,7 @@ impl Stage {
     }
 
     async fn stop(&self) {
-        self.activity.set_asked(true);
+        self.activity.request();
         // This has no effect after the end.
         let _ = self.ask.send(Ask::Stop { reason: "the test is over" });
         let mut ended = self.ended.clone();

@@ -100,15 +100,16 @@ impl Polls {
             *times += 1;
             let times = *times;
             if after == Some(seen.polls) {
-                seen.at = Some(described(&polled, times));
+                seen.at = Some(format!("poll {times} of {}", described(&polled)));
                 injection.inject(supervisor, seen.polls);
             }
         })
     }
 }
 
-fn described(polled: &PolledCode, times: u64) -> String {
+/// The name and the place of a service or a session.
+pub(super) fn described(polled: &PolledCode) -> String {
     let PolledCode { kind, site, home } = *polled;
     let place = if kind == Kind::Service { home.location } else { site.location() };
-    format!("poll {times} of {} ({place})", name_of(kind, site.name, home))
+    format!("{} ({place})", name_of(kind, site.name, home))
 }

@@ -76,8 +76,9 @@
 //! # Threads and sockets
 //!
 //! Work on the blocking pool takes real time, and the paused clock does not move meanwhile. While a test waits
-//! for a thread that is not the runtime's, the paused clock jumps from timer to timer. A test that makes no
-//! progress for ten seconds of real time fails, and names what it waits for; see
+//! for a thread that is not the runtime's, the paused clock jumps from timer to timer. While tasks are always ready, as
+//! two that exchange messages for ever, it does not move at all, and no grace ends. A test that makes no progress for
+//! ten seconds of real time fails, and names what it waits for, or what is always ready; see
 //! [`Harness::hang_timeout`]. Tests with sockets and threads of their own run on a real clock:
 //!
 //! ```
@@ -95,8 +96,8 @@ mod supervisor;
 mod parameter;
 mod settle;
 mod plane;
-mod watchdog;
 mod injection;
+mod watchdog;
 mod harness;
 mod everywhere;
 

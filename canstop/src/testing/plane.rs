@@ -66,9 +66,7 @@ async fn deliver(settle: &Settle, mut asks: mpsc::UnboundedReceiver<Ask>, signal
                 settle.supervisor.event(Input::ShutdownRequested { reason: reason.to_owned() });
             }
         }
-        if asks.is_empty() {
-            settle.activity.set_asked(false);
-        }
+        settle.activity.deliver();
     }
     pending().await
 }

@@ -67,9 +67,15 @@ impl Settle {
         let mut looks = 0;
         while looks < PARKED_LOOKS && began.elapsed() < READY_BY {
             tokio::time::sleep(REAL_POLL).await;
-            let rests = self.activity.parked() >= WORKERS && !self.any_new(is_starting);
-            looks = if rests { looks + 1 } else { 0 };
+            looks = if self.is_idle() && !self.any_new(is_starting) { looks + 1 } else { 0 };
         }
+    }
+
+    /// Returns true if every worker is parked and no task waits for one. A worker counts as parked for some time after
+    /// it was woken for a task, which is in the queue until the worker takes it.
+    fn is_idle(&self) -> bool {
+        let queued = self.supervisor.data_plane().map_or(0, |runtime| runtime.metrics().global_queue_depth());
+        queued == 0 && self.activity.parked() >= WORKERS
     }
 
     /// Waits for new services that have failed and are restarted.

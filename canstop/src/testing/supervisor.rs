@@ -89,7 +89,7 @@ impl Supervisor {
     }
 
     fn ask(&self, ask: Ask) {
-        self.activity.set_asked(true);
+        self.activity.request();
         // The receiver is dropped only with the test.
         let _ = self.asks.send(ask);
     }
