@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::iter::Sum;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,17 +46,6 @@ impl Tally {
         self.refused + self.reset + self.other.values().sum::<u64>()
     }
 
-    fn add(mut self, more: Self) -> Self {
-        self.answered += more.answered;
-        self.refused += more.refused;
-        self.reset += more.reset;
-        for (what, times) in more.other {
-            *self.other.entry(what).or_default() += times;
-        }
-        self.created.extend(more.created);
-        self
-    }
-
     fn count_failure(&mut self, failure: Failure) {
         match failure {
             Failure::Connection(ErrorKind::ConnectionRefused) => self.refused += 1,
@@ -65,6 +55,21 @@ impl Tally {
             Failure::Connection(kind) => *self.other.entry(kind.to_string()).or_default() += 1,
             Failure::Status(status) => *self.other.entry(format!("answered with {status}")).or_default() += 1,
         }
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |mut all, more| {
+            all.answered += more.answered;
+            all.refused += more.refused;
+            all.reset += more.reset;
+            for (what, times) in more.other {
+                *all.other.entry(what).or_default() += times;
+            }
+            all.created.extend(more.created);
+            all
+        })
     }
 }
 
@@ -166,7 +171,7 @@ impl Load {
     pub fn finish(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let tallies = self.clients.into_iter().map(|client| client.join().expect("a client does not panic"));
-        tallies.fold(Tally::default(), Tally::add)
+        tallies.sum()
     }
 }
 

@@ -21,6 +21,8 @@ mod families;
 mod guards;
 #[cfg(target_os = "linux")]
 mod handover;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod handover_steps;
 mod health;
 mod hearing;
 #[cfg(target_os = "linux")]
