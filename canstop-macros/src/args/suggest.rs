@@ -52,6 +52,8 @@ mod tests {
         assert_eq!(distance("graec", "grace"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("abcd", "d"), 3);
+        assert_eq!(distance("dab", "d"), 2);
     }
 
     #[test]

@@ -77,6 +77,12 @@ fn each_ill_typed_value_gets_its_mend() {
         ("grace = 5", "in quotes: write `grace = \"5s\"`"),
         ("grace = 250ms", "in quotes: write `grace = \"250ms\"`"),
         ("grace(\"5s\")", "write `grace = \"5s\"`"),
+        ("grace[\"5s\"]", "expected `=`, `(..)` or `,` after `grace`"),
+        ("grace = true", "write `grace = \"5s\"`"),
+        ("grace = _", "write `grace = \"5s\"`"),
+        ("grace = || FIVE", "write `grace = \"5s\"`"),
+        ("grace = async { FIVE }", "write `grace = \"5s\"`"),
+        ("grace = FIVE = SIX", "write `grace = \"5s\"`"),
         ("grace = \"0s\"", "that is no time at all"),
         ("grace = \"5\"", "write \"5s\""),
         ("grace = \"5s\" manual", "expected a comma before this"),
@@ -133,11 +139,29 @@ fn each_ill_typed_value_gets_its_mend() {
         ("services(a, a)", "names `a` twice"),
         ("services(\"a\")", "without quotes"),
         ("link(my-lib)", "write `link(my_lib)`"),
+        ("link(\"other-lib\")", "write `link(my_lib)`"),
+        ("status = maybe", "write `status = "),
         ("link(a::b)", "write `link(my_lib)`"),
         ("link()", "names nothing"),
     ] {
         refuses(arguments, Location::Main, part);
     }
+}
+
+#[test]
+fn a_value_at_the_edge_is_read_as_what_it_says() {
+    assert_eq!(read("backoff = \"1s..1s\"", Location::Service).1, Vec::<String>::new());
+    let allowances = |arguments| read(arguments, Location::Service).0.allow.expect("given").value;
+    let only_spawns = allowances("allow(raw_spawn)");
+    assert!(only_spawns.raw_spawn && !only_spawns.blocking_call);
+    let only_calls = allowances("allow(blocking_call)");
+    assert!(!only_calls.raw_spawn && only_calls.blocking_call);
+}
+
+#[test]
+fn a_macro_knows_its_own_options_only() {
+    assert!(Options::knows("grace", Location::Main) && Options::knows("label", Location::Session));
+    assert!(!Options::knows("flavor", Location::Service) && !Options::knows("colour", Location::Main));
 }
 
 #[test]

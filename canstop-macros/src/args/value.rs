@@ -62,7 +62,6 @@ fn computed(value: &[TokenTree]) -> Option<TokenStream> {
     let tokens: TokenStream = value.iter().cloned().collect();
     let is_value = match syn::parse2::<Expr>(tokens.clone()).ok()? {
         Expr::Path(path) => path.path.get_ident().is_none_or(|word| !word.to_string().contains(char::is_lowercase)),
-        Expr::Lit(literal) if matches!(literal.lit, syn::Lit::Bool(_)) => false,
         Expr::Unary(unary) => !matches!(&*unary.expr, Expr::Lit(_)),
         Expr::Lit(_) | Expr::Infer(_) | Expr::Closure(_) | Expr::Async(_) | Expr::Assign(_) | Expr::Verbatim(_) => {
             false

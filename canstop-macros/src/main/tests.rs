@@ -95,6 +95,25 @@ fn services_run_at_each_end_of_the_body() {
 }
 
 #[test]
+fn services_run_after_a_body_that_gives_nothing() {
+    const RUN: &str = "#[allow(unreachable_code)] {
+        use ::canstop::__private_0_1::AnyOutput as _;
+        ::canstop::__private_0_1::AtEnd(()).run().await
+    }";
+    for unit in ["", "-> ()", "-> (())"] {
+        // A macro may be items.
+        for body in ["f();", "select! { a }", "m!();", "#[cold] m! { a }"] {
+            let expansion = main("", &format!("async fn main() {unit} {{ {body} }}"));
+            assert_contains(&expansion, &format!("async fn main() {unit} {{ {body} {RUN} }}"));
+        }
+    }
+    for body in ["m!();", "#[cold] m! { a }"] {
+        let expansion = main("", &format!("async fn main() -> ((),) {{ {body} }}"));
+        assert_contains(&expansion, &format!("async fn main() -> ((),) {{ {body} }}"));
+    }
+}
+
+#[test]
 fn a_return_of_something_else_stays() {
     for body in [
         "let f = |x| { return x; };",

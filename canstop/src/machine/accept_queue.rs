@@ -100,9 +100,11 @@ mod tests {
         let mut stalls = AcceptStalls::new(at(0));
         look_through(&mut stalls, 0..500, queue(0, 3));
         assert_eq!(stalls.age(at(500)), Duration::ZERO);
+        assert!(!stalls.is_any());
         look_through(&mut stalls, 500..2_500, queue(2, 3));
         assert_eq!(stalls.age(at(2_500)), Duration::from_secs(2));
-        assert_eq!(stalls.newly_over(at(2_500), 3 * SECOND), []);
+        assert!(stalls.is_any());
+        assert_eq!(stalls.newly_over(at(2_500), 2 * SECOND), [], "no longer than that");
         assert_eq!(stalls.newly_over(at(2_500), SECOND), [(7, 2 * SECOND)]);
         assert_eq!(stalls.newly_over(at(2_500), SECOND), [], "it is reported once");
     }

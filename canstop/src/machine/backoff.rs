@@ -67,6 +67,15 @@ mod tests {
         }
     }
 
+    /// The numbers of SplitMix64 for this seed, which its author published.
+    #[test]
+    fn the_fractions_are_those_of_splitmix64() {
+        let mut jitter = Jitter::seeded(1_234_567);
+        for number in [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423] {
+            assert_eq!(jitter.next_fraction(), (number / 2_048) as f64 / 2_f64.powi(53));
+        }
+    }
+
     #[test]
     fn equal_bounds_leave_no_room_for_jitter() {
         let second = Duration::from_secs(1);

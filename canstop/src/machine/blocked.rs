@@ -129,11 +129,13 @@ mod tests {
     fn a_thread_is_reported_when_it_is_blocked_and_when_it_is_free() {
         let mut threads = threads();
         assert_eq!(threads.look(at(999), &[held(0, 7, 1, 0)]), []);
+        assert_eq!(threads.count(), 0);
         let place = Location { file: "main.rs", line: 1 };
         let what = || "session 1".to_owned();
         let since = Duration::from_secs(1);
         assert_eq!(threads.look(at(1_000), &[held(0, 7, 1, 0)]), [Event::ThreadBlocked { what: what(), place, since }]);
         assert_eq!(threads.look(at(5_000), &[held(0, 7, 1, 0)]), [], "it is said once");
+        assert_eq!(threads.count(), 1);
         let after = Duration::from_secs(6);
         assert_eq!(threads.look(at(6_000), &[]), [Event::ThreadFreed { what: what(), place, after }]);
         assert_eq!(threads.look(at(6_100), &[]), []);

@@ -185,6 +185,33 @@ mod tests {
     }
 
     #[test]
+    fn a_level_has_the_share_of_its_wish_that_fits() {
+        let budget = divide(3.0, 0.0, &[4.0, 4.0], false);
+        assert_eq!(budget.share_of(1, seconds(4.0)), 0.25);
+        // The front has a second.
+        assert_eq!(budget.share_of(0, seconds(0.5)), 1.0);
+        assert_eq!(budget.share_of(0, seconds(4.0)), 0.25);
+    }
+
+    #[test]
+    fn an_extended_budget_ends_later_as_a_whole() {
+        let mut budget = divide(5.0, 0.5, &[1.0], false);
+        budget.extend(seconds(2.0));
+        assert_eq!(budget.drain_delay_ends(), START + seconds(2.5));
+        assert_eq!(budget.level_begins(0), budget.drain_delay_ends());
+        assert_eq!(budget.level_ends(0), START + seconds(6.0));
+        assert_eq!(budget.level_begins(1), budget.level_ends(0));
+        assert_eq!((budget.last_level(), budget.level_ends(1)), (1, budget.deadline()));
+        assert_eq!(budget.deadline(), START + seconds(7.0));
+    }
+
+    #[test]
+    fn a_dependency_keeps_a_fifth_and_at_most_a_second() {
+        let reserve = |grace| Allowance { grace: seconds(grace), drain_delay: Duration::ZERO }.default_reserve();
+        assert_eq!((reserve(2.0), reserve(60.0)), (seconds(0.4), seconds(1.0)));
+    }
+
+    #[test]
     fn a_drain_delay_longer_than_the_grace_is_cut_and_nothing_underflows() {
         let budget = divide(1.0, 9.0, &[1.0], true);
         assert!(budget.drain_delay_ends() <= budget.level_ends(0));

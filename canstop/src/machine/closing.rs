@@ -32,3 +32,22 @@ impl Closing {
         (grace / 5).min(LIMIT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_and_kept_values_have_a_part_of_the_grace_and_at_most_a_second() {
+        let ms = Duration::from_millis;
+        let reserve = |hooks, keeps, grace| {
+            let allowance = Allowance { grace: ms(grace), drain_delay: Duration::ZERO };
+            Closing { hooks, keeps, flush_until: None }.reserve(allowance)
+        };
+        assert_eq!(reserve(0, false, 2_000), Duration::ZERO);
+        assert_eq!(reserve(3, false, 2_000), ms(400));
+        assert_eq!(reserve(0, true, 2_000), ms(200));
+        assert_eq!(reserve(1, true, 2_000), ms(600));
+        assert_eq!(reserve(1, true, 60_000), ms(2_000));
+    }
+}

@@ -58,3 +58,24 @@ impl fmt::Display for Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_has_its_code_and_text() {
+        let exits = [
+            (Exit::Clean, 0, "clean"),
+            (Exit::Interrupted(Signal::Interrupt), 130, "interrupted by SIGINT"),
+            (Exit::Failed, 1, "failed"),
+            (Exit::Abandoned, 124, "abandoned"),
+            (Exit::Forced(Signal::Terminate), 143, "forced by SIGTERM"),
+        ];
+        for (exit, code, text) in exits {
+            assert_eq!((exit.code(), exit.to_string().as_str()), (code, text));
+            // `ExitCode` cannot be compared.
+            assert_eq!(format!("{:?}", ExitCode::from(exit)), format!("{:?}", ExitCode::from(code)));
+        }
+    }
+}

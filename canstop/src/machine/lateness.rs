@@ -23,3 +23,20 @@ impl Looks {
         (late > tick).then_some(late)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_late_by_what_exceeds_its_tick_if_that_is_more_than_another() {
+        let at = |milliseconds| Time::after_start(Duration::from_millis(milliseconds));
+        let tick = Duration::from_millis(100);
+        let late = |now| Looks::since(at(1_000)).lateness(at(now), tick);
+        assert_eq!((late(1_050), late(1_200)), (None, None));
+        assert_eq!(late(1_201), Some(Duration::from_millis(101)));
+        let mut looks = Looks::since(at(0));
+        assert_eq!(looks.lateness(at(500), tick), Some(Duration::from_millis(400)));
+        assert_eq!(looks.lateness(at(600), tick), None, "it counts from the last look");
+    }
+}

@@ -234,6 +234,11 @@ mod tests {
     }
 
     #[test]
+    fn the_last_message_names_the_new_process() {
+        assert_eq!(handed_over(7), "MAINPID=7\nREADY=1\nSTATUS=handed over to process 7");
+    }
+
+    #[test]
     fn a_status_is_one_line_of_bounded_length() {
         assert_eq!(status(&"a\nREADY=1\tb"), "STATUS=a READY=1 b");
         let long = status(&"ä".repeat(1_000));

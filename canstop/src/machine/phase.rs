@@ -68,3 +68,20 @@ impl Phase {
         self >= Phase::DrainDelay
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_has_its_words() {
+        use Phase::{DrainDelay, Finished, Flushing, Running, SettingUp, Stopping, TearingDown};
+        let phases = [SettingUp, Running, DrainDelay, Stopping(3), TearingDown, Flushing, Finished];
+        assert_eq!(phases.map(Phase::word), Phase::WORDS);
+        assert_eq!(
+            (DrainDelay.step_name(), DrainDelay.headline()),
+            ("drain delay", "Draining: everything still serves")
+        );
+        assert_eq!((TearingDown.step_name(), TearingDown.headline()), ("teardown", "Tearing down"));
+    }
+}

@@ -147,3 +147,20 @@ pub(crate) fn judge(probe: Probe, state: &State, stalled_for: Duration, stall: D
         Probe::Ready => state.readiness(now),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_word_that_names_nothing() {
+        let reasons = [
+            Unready::Starting(Some(ServiceId(3))),
+            Unready::Stopping,
+            Unready::Service(ServiceId(3)),
+            Unready::Stalled,
+            Unready::Held("migrating".to_owned()),
+        ];
+        assert_eq!(reasons.map(|reason| reason.to_string()), ["starting", "stopping", "service", "stalled", "held"]);
+    }
+}

@@ -194,3 +194,37 @@ pub enum Activity {
     /// It was never polled: no worker was free.
     Queued,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_counts_what_was_left_behind() {
+        let straggler = |count| Straggler {
+            kind: StragglerKind::Session,
+            name: None,
+            location: None,
+            function: None,
+            label: None,
+            owner: None,
+            count,
+            oldest: None,
+            activity: Activity::Queued,
+        };
+        let report = |exit, counts: &[u64]| Report {
+            cause: Cause::Finished,
+            duration: Duration::ZERO,
+            drained: 9,
+            cancelled: 9,
+            failed_sessions: 9,
+            stragglers: counts.iter().copied().map(straggler).collect(),
+            services: Vec::new(),
+            ended_children: 9,
+            exit,
+        };
+        let (clean, abandoned) = (report(Exit::Clean, &[]), report(Exit::Abandoned, &[3, 1]));
+        assert_eq!((clean.is_clean(), clean.abandoned()), (true, 0));
+        assert_eq!((abandoned.is_clean(), abandoned.abandoned()), (false, 4));
+    }
+}

@@ -195,3 +195,46 @@ impl Sessions {
         self.alive
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Time {
+        Time::after_start(Duration::from_millis(milliseconds))
+    }
+
+    fn group(cancels: bool) -> Group {
+        Group {
+            home: Owner::Root,
+            grace: Duration::from_secs(1),
+            stop_by: None,
+            cancels,
+            cancelled: false,
+            sessions: Sessions { alive: 1, abandoned: false },
+        }
+    }
+
+    #[test]
+    fn sessions_are_cancelled_a_moment_before_their_homes_time_is_up() {
+        let ends = |cancels, home, own| {
+            let mut group = group(cancels);
+            group.stop(at(1_000), at(home), at(own));
+            group.stop_by
+        };
+        assert_eq!(ends(true, 1_200, 9_000), Some(at(1_180)));
+        assert_eq!(ends(true, 5_000, 9_000), Some(at(4_950)));
+        assert_eq!(ends(true, 5_000, 2_000), Some(at(2_000)));
+        assert_eq!(ends(false, 5_000, 9_000), Some(at(5_000)));
+    }
+
+    #[test]
+    fn a_group_has_an_end_while_something_of_it_is_left() {
+        let mut group = group(true);
+        assert_eq!(group.time_ends(), None);
+        group.stop_by = Some(at(7));
+        assert_eq!(group.time_ends(), Some(at(7)));
+        assert_eq!(Group { cancelled: true, ..group.clone() }.time_ends(), None);
+        assert_eq!(Group { sessions: Sessions::default(), ..group }.time_ends(), None);
+    }
+}

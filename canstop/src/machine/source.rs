@@ -78,3 +78,17 @@ pub(crate) struct StopSources {
     pub(crate) grace: SettingSource,
     pub(crate) drain_delay: SettingSource,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_shown_by_its_name() {
+        let platforms = [Platform::Kubernetes, Platform::Ecs, Platform::Nomad, Platform::Fly];
+        let shown = platforms.map(|platform| SettingSource::Platform(platform).to_string());
+        assert_eq!(shown, ["Kubernetes", "ECS", "Nomad", "Fly"]);
+        let others = [SettingSource::Default, SettingSource::Code, SettingSource::Environment("CANSTOP_GRACE")];
+        assert_eq!(others.map(|source| source.to_string()), ["default", "code", "CANSTOP_GRACE"]);
+    }
+}

@@ -1,6 +1,6 @@
 //! Handing over to a new process, and taking over from an old one.
 
-use super::super::build::{Options, TERMINATE, added, allowance, ended, failed, ms, ready, service, shutdown};
+use super::super::build::{Options, TERMINATE, added, allowance, at, ended, failed, ms, ready, service, shutdown};
 use super::super::harness::{Watched, deeds, events};
 use super::{cause, program, running, stop_by};
 use crate::machine::action::Action;
@@ -165,4 +165,28 @@ fn a_successor_serves_when_its_predecessor_dies() {
     let actions = program.handle(Input::HandOver(HandOverInput::PredecessorEnded));
     assert_eq!(hand_over(&actions), [&HandOverAction::Serve, &HandOverAction::CloseUnclaimed]);
     assert_eq!(deeds(&program.handle(ready(0, 1))), Vec::<&Action>::new(), "there is no one to announce it to");
+}
+
+#[test]
+fn what_comes_of_an_earlier_attempt_counts_for_nothing() {
+    let mut program = serving();
+    program.all([REQUEST, spawned(1), successor_ended(1)]);
+    assert_eq!(hand_over(&program.handle(REQUEST)), [&HandOverAction::Spawn { attempt: 2 }]);
+    assert_eq!(program.handle(spawned(1)), []);
+    program.handle(spawned(2));
+    assert_eq!(program.handle(successor_ready(1)), []);
+    assert_eq!(program.handle(successor_ended(1)), []);
+    assert_eq!(cause(&program.handle(successor_ready(2))), Some(&Cause::HandedOver { pid: NEW }));
+}
+
+#[test]
+fn a_frozen_span_does_not_count_against_a_successor() {
+    let mut program = serving();
+    program.all([REQUEST, spawned(1)]);
+    program.now = at(TIMEOUT + 1_000);
+    assert_eq!(program.handle(Input::Frozen { span: ms(4_000) }), []);
+    assert_eq!(program.pass(ms(2_999)), []);
+    let actions = program.pass(ms(1));
+    let error = "the new process was not ready within the upgrade_timeout of 60s; this process goes on serving";
+    assert_eq!(events(&actions), [&Event::HandOverFailed { error: error.to_owned() }]);
 }

@@ -1,5 +1,6 @@
 //! Single cases.
 
+mod asked;
 mod body_of_main;
 mod bound;
 mod budget_rules;
