@@ -91,12 +91,14 @@ impl Listening {
             return false;
         }
         match self {
+            Self::Tcp { is_shared: true, .. } => false,
             #[cfg(target_os = "linux")]
-            Self::Tcp { kernel, is_shared: false, .. } => {
+            Self::Tcp { kernel, .. } => {
                 use std::os::fd::AsFd;
                 // If a sandbox forbids it, the queue is still emptied.
                 super::kernel::ignore_new_connections(kernel.as_fd()).is_ok()
             }
+            #[cfg(not(target_os = "linux"))]
             Self::Tcp { .. } => false,
             #[cfg(unix)]
             Self::Unix { file, .. } => {

@@ -44,18 +44,23 @@ impl Notifier {
     ///
     /// If `CANSTOP_READY_FD` is not an open file descriptor, because the process that set it waits for the newline.
     pub(crate) fn from_environment(world: &World<'_>, enabled: bool) -> Result<Self, String> {
-        let mut notifier = Self::default();
-        #[cfg(unix)]
-        {
-            notifier.ready_fd = ready_fd::ReadyFd::from_environment(world)?;
-        }
         #[cfg(all(feature = "systemd", target_os = "linux"))]
-        if enabled {
-            notifier.socket = world.get("NOTIFY_SOCKET").map(|path| socket::Socket::new(&path));
-            notifier.watchdog = socket::watchdog(world, std::process::id()).filter(|_| notifier.socket.is_some());
-        }
+        let (socket, watchdog) = match world.get("NOTIFY_SOCKET").filter(|_| enabled) {
+            Some(path) => (Some(socket::Socket::new(&path)), socket::watchdog(world, std::process::id())),
+            None => (None, None),
+        };
+        #[cfg(not(all(feature = "systemd", target_os = "linux")))]
+        let watchdog = None;
         let _ = (world, enabled);
-        Ok(notifier)
+        Ok(Self {
+            #[cfg(all(feature = "systemd", target_os = "linux"))]
+            socket,
+            #[cfg(unix)]
+            ready_fd: ready_fd::ReadyFd::from_environment(world)?,
+            watchdog,
+            #[cfg(all(unix, feature = "handover"))]
+            voice: Voice::default(),
+        })
     }
 
     /// The limit of the manager's watchdog.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use canstop::{Lifecycle, spawn_session};
 
-/// Also of the program that is ended by a second signal, which must not wait for it.
+/// A second signal ends the program before it is over.
 const GRACE: Duration = Duration::from_secs(1);
 
 #[canstop::service]

@@ -1,4 +1,4 @@
-//! How programs are stopped on this platform: by SIGTERM on Unix, by Ctrl-Break on Windows.
+//! How programs are stopped on this platform: by SIGTERM on Unix, by the events of a console on Windows.
 //!
 //! `.ci/compat` runs this for other platforms, where `PROBE_RUNNER` is the emulator that starts the program.
 
@@ -37,7 +37,7 @@ fn a_blocked_worker_is_named_by_the_deadline() {
 #[test]
 fn a_second_signal_ends_the_program_at_once() {
     let mut program = Program::start("stays");
-    program.request_stop();
+    platform::send(platform::USUAL, &program.child);
     program.wait_for("STOPPING");
     thread::sleep(APART);
     let ended = program.stop();
@@ -68,12 +68,15 @@ struct Ended {
 impl Program {
     /// Starts it, and waits until it is ready.
     fn start(scenario: &str) -> Self {
+        Self::start_with(scenario, [])
+    }
+
+    fn start_with<const N: usize>(scenario: &str, variables: [(&str, &str); N]) -> Self {
         let program = env!("CARGO_BIN_EXE_canstop-tests-platforms");
         let runner = std::env::var("PROBE_RUNNER").unwrap_or_default();
         let words: Vec<_> = runner.split_whitespace().chain([program, scenario]).collect();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        platform::apart(&mut command);
+        command.args(&words[1..]).envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}"));
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -92,14 +95,14 @@ impl Program {
         }
     }
 
-    fn request_stop(&self) {
-        platform::request_stop(&self.child);
+    /// Requests a stop, and waits for the exit.
+    fn stop(self) -> Ended {
+        self.stop_by(platform::USUAL)
     }
 
-    /// Requests a stop, and waits for the exit.
-    fn stop(mut self) -> Ended {
+    fn stop_by(mut self, request: platform::Request) -> Ended {
         let requested = Instant::now();
-        self.request_stop();
+        platform::send(request, &self.child);
         let stdout = self.stdout.lines().map(|line| line.expect("it writes text")).collect();
         let status = self.child.wait().expect("it can be waited for");
         let after = requested.elapsed();
@@ -121,38 +124,108 @@ const FORCED: i32 = 128 + 2;
 
 #[cfg(unix)]
 mod unix {
-    use std::process::{Child, Command};
+    use std::process::Child;
 
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{Pid, kill_process};
 
-    pub(super) fn apart(_: &mut Command) {}
+    pub(super) type Request = rustix::process::Signal;
 
-    pub(super) fn request_stop(child: &Child) {
-        kill_process(Pid::from_child(child), Signal::TERM).expect("it runs");
+    pub(super) const USUAL: Request = Request::TERM;
+
+    pub(super) fn send(signal: Request, child: &Child) {
+        kill_process(Pid::from_child(child), signal).expect("it runs");
     }
 }
 
 #[cfg(windows)]
 mod windows {
-    use std::os::windows::process::CommandExt as _;
-    use std::process::{Child, Command};
+    use std::ffi::{CStr, c_void};
+    use std::io;
+    use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle, RawHandle};
+    use std::process::Child;
+    use std::time::Duration;
 
-    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-    const CTRL_BREAK_EVENT: u32 = 1;
+    use super::{GRACE, Program, SLACK};
 
-    /// A process group of its own, so that a console event reaches it and not the test.
-    pub(super) fn apart(command: &mut Command) {
-        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+    /// The events of a console, with the numbers that Windows gives them.
+    #[derive(Clone, Copy)]
+    pub(super) enum Request {
+        CtrlC = 0,
+        CtrlBreak = 1,
+        Close = 2,
+        Logoff = 5,
+        Shutdown = 6,
     }
 
-    pub(super) fn request_stop(child: &Child) {
+    pub(super) const USUAL: Request = Request::CtrlBreak;
+
+    /// Sends an event as the console does: by a new thread of the program in `CtrlRoutine`, which runs its handlers. A
+    /// call of `GenerateConsoleCtrlEvent` would reach the test too, and sends no more than the first two.
+    pub(super) fn send(event: Request, child: &Child) {
+        type Routine = unsafe extern "system" fn(*mut c_void) -> u32;
+        #[expect(unsafe_code, reason = "std sends no console event")]
         #[link(name = "kernel32")]
         unsafe extern "system" {
-            fn GenerateConsoleCtrlEvent(event: u32, group: u32) -> i32;
+            fn GetModuleHandleA(name: *const i8) -> *mut c_void;
+            fn GetProcAddress(module: *mut c_void, name: *const i8) -> Option<Routine>;
+            fn CreateRemoteThread(
+                process: RawHandle,
+                attributes: *const c_void,
+                stack: usize,
+                start: Routine,
+                argument: *mut c_void,
+                flags: u32,
+                id: *mut u32,
+            ) -> RawHandle;
         }
+        const MODULE: &CStr = c"kernelbase.dll";
+        const ROUTINE: &CStr = c"CtrlRoutine";
+
         #[expect(unsafe_code, reason = "std sends no console event")]
-        // SAFETY: it takes two numbers, and no pointer.
-        let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, child.id()) };
-        assert_ne!(sent, 0, "no console event can be sent: {}", std::io::Error::last_os_error());
+        // SAFETY: both names end with a zero, and the module is one that every process keeps.
+        let routine = unsafe { GetProcAddress(GetModuleHandleA(MODULE.as_ptr()), ROUTINE.as_ptr()) };
+        let routine = routine.expect("every Windows has it");
+        let (none, argument) = (std::ptr::null_mut(), std::ptr::without_provenance_mut(event as usize));
+        #[expect(unsafe_code, reason = "std sends no console event")]
+        // SAFETY: the handle is that of a child, which has this module at the same address as every process. The routine
+        // takes a number.
+        let thread =
+            unsafe { CreateRemoteThread(child.as_raw_handle(), none, 0, routine, argument, 0, std::ptr::null_mut()) };
+        assert!(!thread.is_null(), "no event can be sent: {}", io::Error::last_os_error());
+        #[expect(unsafe_code, reason = "std starts no thread in another process")]
+        // SAFETY: the handle is new, and nothing else owns it.
+        drop(unsafe { OwnedHandle::from_raw_handle(thread) });
+    }
+
+    #[test]
+    fn every_event_of_the_console_stops_cleanly() {
+        let interrupts = [Request::CtrlC, Request::CtrlBreak].map(|event| (event, "SIGINT"));
+        let terminations = [Request::Close, Request::Logoff, Request::Shutdown].map(|event| (event, "SIGTERM"));
+        for (event, signal) in interrupts.into_iter().chain(terminations) {
+            let ended = Program::start("ends").stop_by(event);
+            assert_eq!(ended.code, 0, "{ended:?}");
+            assert!(ended.stdout.contains(&"the session is done".to_owned()), "{ended:?}");
+            assert!(ended.stderr.contains(signal), "{ended:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_console_forces_a_stop_in_progress() {
+        let mut program = Program::start("stays");
+        send(Request::CtrlBreak, &program.child);
+        program.wait_for("STOPPING");
+        std::thread::sleep(super::APART);
+        let ended = program.stop_by(Request::Close);
+        assert_eq!(ended.code, 128 + 15, "{ended:?}");
+    }
+
+    #[test]
+    fn only_ctrl_c_skips_the_drain_delay() {
+        const DELAY: Duration = Duration::from_secs(8);
+        let variables = [("CANSTOP_GRACE", "20s"), ("CANSTOP_DRAIN_DELAY", "8s")];
+        let ended = Program::start_with("ends", variables).stop_by(Request::CtrlC);
+        assert!(ended.code == 0 && ended.after < DELAY, "{ended:?}");
+        let ended = Program::start_with("ends", variables).stop_by(Request::CtrlBreak);
+        assert!(ended.code == 0 && (DELAY..DELAY + GRACE + SLACK).contains(&ended.after), "{ended:?}");
     }
 }

@@ -40,7 +40,8 @@ impl Signals {
     /// The next one. Cancel safe.
     pub(in crate::control) async fn next(&mut self) -> Delivery {
         tokio::select! {
-            Some(()) = self.ctrl_c.recv() => Delivery::now(Signal::Interrupt),
+            // A key and a program send the same Ctrl-C here. A program that wants the drain delay sends Ctrl-Break.
+            Some(()) = self.ctrl_c.recv() => Delivery { from_terminal: true, ..Delivery::now(Signal::Interrupt) },
             Some(()) = self.ctrl_break.recv() => Delivery::now(Signal::Interrupt),
             Some(()) = self.close.recv() => Delivery::now(Signal::Terminate),
             Some(()) = self.logoff.recv() => Delivery::now(Signal::Terminate),
