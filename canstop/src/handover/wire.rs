@@ -37,6 +37,12 @@ const HEAD: usize = 10;
 /// No name and no path is longer.
 const LONGEST: usize = 64 * 1024;
 
+/// A reader that is gone is an error, and not a SIGPIPE. Apple's systems lack the flag, and std ignores the signal.
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::empty();
+
 /// Sends the sockets.
 ///
 /// # Errors
@@ -55,7 +61,7 @@ pub(super) fn send(stream: &UnixStream, sockets: &[Handed]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)), "the space is for one descriptor");
-        let sent = sendmsg(stream, &[IoSlice::new(&head)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        let sent = sendmsg(stream, &[IoSlice::new(&head)], &mut ancillary, SEND)?;
         (&*stream).write_all(&head[sent..])?;
         (&*stream).write_all(name.as_bytes())?;
         (&*stream).write_all(file)?;
