@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
 /// An address to listen on.
@@ -57,6 +57,7 @@ mod sealed {
 ///
 /// assert_eq!(count("127.0.0.1:8080,[::1]:8080"), 2);
 /// assert_eq!(count((Ipv4Addr::LOCALHOST, 8080)), 1);
+/// assert_eq!(count(("localhost", 8080)), 1);
 /// assert_eq!(count(vec![SocketAddr::from(([127, 0, 0, 1], 8080))]), 1);
 /// assert_eq!(count(std::path::Path::new("/run/shop.sock")), 1);
 /// assert_eq!("127.0.0.1".addresses().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
@@ -121,17 +122,39 @@ impl ListenAddress for String {
     }
 }
 
-impl sealed::Sealed for SocketAddr {}
-impl ListenAddress for SocketAddr {
+macro_rules! socket_addresses {
+    ($($address:ty),*) => { $(
+        impl sealed::Sealed for $address {}
+        impl ListenAddress for $address {
+            fn addresses(&self) -> io::Result<Vec<Address>> {
+                Ok(vec![Address::Tcp((*self).into())])
+            }
+        }
+    )* };
+}
+
+socket_addresses!(SocketAddr, SocketAddrV4, SocketAddrV6);
+// Each of them, because a host's name may stand before the port as well.
+socket_addresses!((IpAddr, u16), (Ipv4Addr, u16), (Ipv6Addr, u16), ([u8; 4], u16), ([u16; 8], u16), ([u8; 16], u16));
+
+impl sealed::Sealed for (&str, u16) {}
+impl ListenAddress for (&str, u16) {
     fn addresses(&self) -> io::Result<Vec<Address>> {
-        Ok(vec![Address::Tcp(*self)])
+        let &(host, port) = self;
+        match host.parse::<IpAddr>() {
+            Ok(address) => (address, port).addresses(),
+            Err(_) if host.contains(['/', ':', ',']) => {
+                Err(invalid(host, "only the name of a host has a port beside it"))
+            }
+            Err(_) => Ok(vec![parse(&format!("{host}:{port}"))?]),
+        }
     }
 }
 
-impl<A: Into<IpAddr> + Copy + Send + Sync> sealed::Sealed for (A, u16) {}
-impl<A: Into<IpAddr> + Copy + Send + Sync> ListenAddress for (A, u16) {
+impl sealed::Sealed for (String, u16) {}
+impl ListenAddress for (String, u16) {
     fn addresses(&self) -> io::Result<Vec<Address>> {
-        Ok(vec![Address::Tcp((self.0, self.1).into())])
+        (self.0.as_str(), self.1).addresses()
     }
 }
 
@@ -203,6 +226,18 @@ mod tests {
             ("unix:http.sock", vec![Address::Unix("http.sock".into())]),
         ] {
             assert_eq!(text.addresses().unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_its_port_beside_it() {
+        let any = |port| vec![Address::Tcp(SocketAddr::from(([0, 0, 0, 0], port)))];
+        assert_eq!(("0.0.0.0", 80).addresses().unwrap(), any(80));
+        assert_eq!((Ipv4Addr::UNSPECIFIED, 80).addresses().unwrap(), any(80));
+        assert_eq!(("::1", 80).addresses().unwrap(), "[::1]:80".addresses().unwrap());
+        assert_eq!(("localhost".to_owned(), 80).addresses().unwrap(), "localhost:80".addresses().unwrap());
+        for host in ["", "/run/http.sock", "unix:http.sock", "localhost:80", "localhost,127.0.0.1"] {
+            assert!((host, 80).addresses().is_err(), "{host}");
         }
     }
 
