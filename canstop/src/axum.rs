@@ -1,5 +1,8 @@
 //! Serving an axum router (feature `axum`).
 
+#[cfg(feature = "ws")]
+mod websocket;
+
 use std::io;
 use std::task::{Context, Poll};
 
@@ -9,6 +12,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::http::{Accept, NamedRequest, Server};
+
+#[cfg(feature = "ws")]
+pub use websocket::WebSocketUpgrade;
 
 /// Serves a router as [`http::serve`](crate::http::serve) does. Reports name each request by the template of its
 /// route, `GET /orders/{id}`, so there is not a row for each order.

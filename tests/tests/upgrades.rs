@@ -59,9 +59,13 @@ fn plain_axum_loses_a_raw_websocket() {
 
 #[test]
 fn a_websocket_that_does_not_end_is_named() {
-    let place = place_of("serving", "upgrade.on_upgrade(canstop::http::upgrade(");
+    let session = |text| {
+        let place = place_of("serving", text);
+        format!("abandoned: session `upgrade` at {place} in canstop::http::upgrade of service `http`")
+    };
     for (path, named) in [
-        ("/chat/60000", format!("abandoned: session `upgrade` at {place} in canstop::http::upgrade of service `http`")),
+        ("/chat/60000", session("upgrade.on_upgrade(canstop::http::upgrade(")),
+        ("/extracted/60000", session(".spawn_session(move |socket|")),
         ("/raw/60000", "abandoned: GET /raw/{ms} of service `http`".to_owned()),
     ] {
         let (mut probe, address) = start("canstop");

@@ -85,6 +85,12 @@ fn app() -> Router {
             }),
         )
         .route(
+            "/extracted/{ms}",
+            any(|upgrade: canstop::axum::WebSocketUpgrade, Path(ms): Path<u64>| async move {
+                upgrade.configure(|upgrade| upgrade.protocols(["chat"])).spawn_session(move |socket| chat(socket, ms))
+            }),
+        )
+        .route(
             "/raw/{ms}",
             any(|upgrade: WebSocketUpgrade, Path(ms): Path<u64>| async move {
                 upgrade.on_upgrade(move |socket| chat(socket, ms))
