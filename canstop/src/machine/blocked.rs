@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_site_is_reported_again_after_exactly_ten_seconds() {
+        for (again, reports) in [(10_999, 0), (11_000, 1)] {
+            let mut threads = threads();
+            threads.look(at(1_000), &[held(0, 7, 1, 0)]);
+            threads.look(at(2_000), &[]);
+            assert_eq!(threads.look(at(again), &[held(0, 8, 1, 2_000)]).len(), reports);
+        }
+    }
+
+    #[test]
     fn workers_are_reported_once_in_ten_seconds_while_they_are_held() {
         let mut workers = HeldWorkers::new(Some(Duration::from_secs(1)));
         let mut reported = Vec::new();

@@ -386,3 +386,20 @@ impl Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_a_service_names_it() {
+        let service = || "web".to_owned();
+        let ready = Event::ServiceReady { service: service() };
+        let stopping = Event::ServiceStopping { service: service() };
+        let lost = Event::ServiceLost { service: service() };
+        assert_eq!([&ready, &stopping, &lost].map(Event::service), [Some("web"); 3]);
+        assert_eq!([&ready, &stopping, &lost].map(Event::kind), ["service_ready", "service_stopping", "service_lost"]);
+        let other = Event::TookOver { pid: 7 };
+        assert_eq!((other.service(), other.kind()), (None, "took_over"));
+    }
+}

@@ -155,4 +155,27 @@ mod tests {
             assert_eq!(decision, RestartDecision::RestartAfter { attempt });
         }
     }
+
+    #[test]
+    fn a_failure_counts_until_the_window_is_over() {
+        let window = Duration::from_secs(10);
+        let cases =
+            [(10, RestartDecision::LimitExceeded { failures: 2 }), (11, RestartDecision::RestartAfter { attempt: 0 })];
+        for (second, decision) in cases {
+            let policy = RestartPolicy { limit: Limit { failures: 1, window }, ..RestartPolicy::default() };
+            let mut history = History::default();
+            let _ = history.judge(&policy, at(0), at(0), true);
+            assert_eq!(history.judge(&policy, at(0), at(second), true), decision);
+        }
+    }
+
+    #[test]
+    fn a_run_as_long_as_the_window_does_not_reset_the_pause() {
+        let window = Duration::from_secs(10);
+        let policy = RestartPolicy { limit: Limit { failures: 9, window }, ..RestartPolicy::default() };
+        let mut history = History::default();
+        let _ = history.judge(&policy, at(0), at(0), true);
+        assert_eq!(history.judge(&policy, at(0), at(10), true), RestartDecision::RestartAfter { attempt: 1 });
+        assert_eq!(history.judge(&policy, at(10), at(21), true), RestartDecision::RestartAfter { attempt: 0 });
+    }
 }

@@ -45,3 +45,15 @@ impl Sub<Duration> for Time {
         Time(self.0.saturating_sub(duration))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_what_has_passed_since_the_start() {
+        let time = Time::after_start(Duration::from_secs(3)) + Duration::from_secs(2);
+        assert_eq!(time.since_start(), Duration::from_secs(5));
+        assert_eq!((time - Duration::from_secs(9)).since_start(), Duration::ZERO);
+    }
+}

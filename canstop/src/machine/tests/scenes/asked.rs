@@ -62,6 +62,17 @@ fn a_start_ends_when_the_last_service_must_be_ready() {
 }
 
 #[test]
+fn a_start_that_is_begun_anew_has_its_whole_time() {
+    let mut db = service("db", &[]).notify();
+    db.start_timeout = ms(8_000);
+    let mut program = running([db]);
+    program.now = at(5_000);
+    program.handle(restart(0));
+    program.handle(ended(0, 1, ExitReason::Done));
+    assert_eq!(program.state.start_ends(), Some(at(13_000)));
+}
+
+#[test]
 fn sessions_are_counted_from_the_stop_request_on() {
     let mut program = running([service("http", &[])]);
     assert!(!program.state.watches_sessions());

@@ -165,6 +165,48 @@ fn a_frozen_span_does_not_count_against_a_start() {
 }
 
 #[test]
+fn a_frozen_span_is_given_back_to_what_is_not_signalled_yet() {
+    let mut program = running([service("db", &[]), service("http", &["db"])]);
+    program.handle(TERMINATE);
+    program.now = at(1_000);
+    program.handle(Input::Frozen { span: ms(500) });
+    let actions = program.handle(ended(1, 1, ExitReason::Done));
+    let db = Action::StopService { id: ServiceId(0), run: RunId(1), until: at(5_400) };
+    assert!(actions.contains(&db), "{actions:?}");
+}
+
+#[test]
+fn a_frozen_span_in_the_teardown_is_given_back_to_main() {
+    let mut program = running([service("http", &[])]);
+    program.all([TERMINATE, ended(0, 1, ExitReason::Done)]);
+    program.now = at(1_000);
+    program.handle(Input::Frozen { span: ms(500) });
+    program.pass(ms(4_499));
+    assert!(!is_over(&program));
+    program.pass(ms(1));
+    assert!(is_over(&program));
+}
+
+#[test]
+fn a_frozen_span_in_the_drain_delay_moves_a_budget_that_is_divided_again() {
+    let mut program = Watched::new(allowance(5_000, 1_000));
+    program.all([added(service("shop", &[])), Input::RunCalled, TERMINATE]);
+    program.handle(added(service("shop/till", &[]).child_of(0, 1)));
+    program.now = at(900);
+    program.handle(Input::Frozen { span: ms(500) });
+    program.pass(ms(600));
+    assert_eq!(program.state.deadline(), Some(at(5_500)));
+}
+
+#[test]
+fn a_grace_as_long_as_the_programs_is_allowed() {
+    let mut program = running([service("http", &[]).grace(5_000)]);
+    assert!(!program.oracle.is_stopping());
+    let actions = program.handle(added(service("long", &[]).grace(5_001)));
+    assert!(matches!(events(&actions)[..], [Event::ServiceRefused { .. }]), "{actions:?}");
+}
+
+#[test]
 fn a_grace_set_before_the_stop_applies_to_it() {
     let mut program = running([service("http", &[])]);
     program.handle(Input::SetGrace(ms(700)));

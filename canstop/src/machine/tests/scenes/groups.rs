@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::build::signal;
+use super::super::build::{Options, TERMINATE, ended, restart, service, sessions_in, signal};
+use super::super::harness::deeds;
+use super::running;
 use crate::machine::action::{Abandoned, Action};
 use crate::machine::backoff::Jitter;
 use crate::machine::budget::Allowance;
 use crate::machine::cause::Signal;
 use crate::machine::exit::Exit;
-use crate::machine::id::Owner;
+use crate::machine::id::{Owner, RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
 use crate::machine::state::State;
@@ -111,4 +113,38 @@ fn a_session_that_cannot_be_cancelled_is_abandoned_with_its_step() {
     let abandoned = Abandoned { sessions: vec![(GROUP, 1)], ..Abandoned::default() };
     assert!(actions.contains(&Action::Abandon(abandoned)), "{actions:?}");
     assert_eq!(state.exit(), Exit::Abandoned);
+}
+
+/// Another group of sessions, with half a second, of the first service.
+fn group_of_service(cancels: bool) -> Input {
+    Input::GroupAdded { home: Owner::Service(ServiceId(0)), grace: Duration::from_millis(500), cancels }
+}
+
+#[test]
+fn sessions_that_may_be_cancelled_are_not_abandoned_by_a_late_wake() {
+    let mut state = running([service("http", &[]).grace(500)]).state;
+    for input in [group_of_service(true), sessions_in(0, 1), TERMINATE] {
+        let _ = state.handle(at(0), input);
+    }
+    let actions = state.handle(at(500), Input::Wake);
+    assert!(actions.contains(&Action::CancelSessions { owner: GROUP }), "{actions:?}");
+    let abandoned = Abandoned { services: vec![(ServiceId(0), RunId(1))], ..Abandoned::default() };
+    assert!(actions.contains(&Action::Abandon(abandoned)), "{actions:?}");
+}
+
+#[test]
+fn the_groups_of_a_new_run_are_not_abandoned_for_the_stop_of_the_last() {
+    let mut program = running([service("http", &[])]);
+    program.all([group_of_service(false), restart(0), ended(0, 1, ExitReason::Done)]);
+    program.handle(sessions_in(0, 1));
+    assert_eq!(deeds(&program.pass(Duration::from_secs(60))), [] as [&Action; 0]);
+}
+
+#[test]
+fn a_group_of_an_unknown_service_counts_with_the_root() {
+    let mut state = running([service("http", &[])]).state;
+    let home = Owner::Service(ServiceId(1));
+    let _ = state.handle(at(0), Input::GroupAdded { home, grace: Duration::ZERO, cancels: false });
+    let _ = state.handle(at(0), sessions_in(0, 1));
+    assert_eq!(state.left().sessions, [(GROUP, 1)]);
 }

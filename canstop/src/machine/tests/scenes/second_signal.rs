@@ -1,7 +1,7 @@
 //! A second signal, and one so close to the first that it is a duplicate.
 
-use super::super::build::{TERMINATE, ended, ms, service, sessions_of, shutdown, signal};
-use super::super::harness::{deeds, events};
+use super::super::build::{TERMINATE, added, allowance, ended, ms, service, sessions_of, shutdown, signal};
+use super::super::harness::{Watched, deeds, events};
 use super::{is_over, running};
 use crate::machine::action::Action;
 use crate::machine::cause::Signal;
@@ -67,4 +67,11 @@ fn inputs_after_the_end_have_no_effect() {
     program.handle(TERMINATE);
     assert_eq!(program.all([ended(0, 1, ExitReason::Done), TERMINATE, Input::RunCalled, Input::Wake]), []);
     assert_eq!(program.state.wake_at(), None);
+}
+
+#[test]
+fn the_first_signal_of_a_requested_stop_is_reported_once() {
+    let mut program = Watched::new(allowance(5_000, 1_000));
+    program.all([added(service("http", &[])), Input::RunCalled, shutdown()]);
+    assert_eq!(events(&program.handle(TERMINATE)), [&Event::DuplicateSignal { signal: Signal::Terminate }]);
 }

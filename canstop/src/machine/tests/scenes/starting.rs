@@ -84,3 +84,12 @@ fn a_service_starts_when_its_need_is_done() {
     let mut program = running([service("migration", &[]).notify(), service("http", &["migration"])]);
     assert_eq!(starts(&program.handle(ended(0, 1, ExitReason::Done))), [start(1, 1)]);
 }
+
+#[test]
+fn a_name_that_is_taken_is_refused_while_the_program_runs() {
+    let mut program = running([service("db", &[])]);
+    for spec in [service("db", &[]), service("loop", &["loop"]), service("knot", &[]).bound_to(&["knot"])] {
+        let actions = program.handle(added(spec));
+        assert!(matches!(events(&actions)[..], [Event::ServiceRefused { .. }]), "{actions:?}");
+    }
+}

@@ -144,3 +144,12 @@ fn a_stopped_dependency_is_abandoned_in_time_before_its_step() {
     };
     assert_eq!(deeds(&actions), [&Action::Abandon(db)]);
 }
+
+#[test]
+fn a_service_stopped_alone_has_its_own_grace() {
+    let mut program = running([service("db", &[]).grace(3_000), service("other", &[])]);
+    program.handle(Input::SetGrace(ms(1_000)));
+    let actions = program.handle(stop(0));
+    let db = Action::StopService { id: ServiceId(0), run: RunId(1), until: at(3_000) };
+    assert!(actions.contains(&db), "{actions:?}");
+}
