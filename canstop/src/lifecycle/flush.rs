@@ -19,6 +19,17 @@ use crate::session::expect_scope;
 /// # }
 /// ```
 ///
+/// A hook returns nothing. Where the exporter's call returns a `Result`, the hook handles it. `expect` makes a
+/// failure count: the error is in the report's line, and the exit code is 1.
+///
+/// ```
+/// # struct Exporter;
+/// # impl Exporter { fn shutdown(self) -> std::io::Result<()> { Ok(()) } }
+/// # async fn example(exporter: Exporter) {
+/// canstop::flush("otel", move || exporter.shutdown().expect("the last batch is sent"));
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Outside a supervisor, with what to do about it.
