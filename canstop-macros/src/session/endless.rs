@@ -12,8 +12,26 @@ const DIVERGING: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 
 /// Returns true if this block or closure ends in a loop without an exit, in a statement, or in a panic.
 pub(super) fn has_no_output(work: &[TokenTree]) -> bool {
-    let Some(TokenTree::Group(body)) = work.last().filter(|_| is_inline(work)) else { return false };
-    body.delimiter() == Delimiter::Brace && !may_leave(body.stream()) && ends_in_nothing(body.stream())
+    let gives_nothing = |body: TokenStream| !may_leave(body.clone()) && ends_in_nothing(body);
+    let block = match work.last() {
+        Some(TokenTree::Group(block)) if is_inline(work) && block.delimiter() == Delimiter::Brace => block.stream(),
+        _ => return bare_body(work).is_some_and(gives_nothing),
+    };
+    gives_nothing(block) || bare_body(work).is_some_and(gives_nothing)
+}
+
+/// The body of a closure that is an expression and needs no braces, as in `|| panic!("no")`.
+fn bare_body(work: &[TokenTree]) -> Option<TokenStream> {
+    let closure = match work {
+        [TokenTree::Ident(word), closure @ ..] if word == "move" => closure,
+        closure => closure,
+    };
+    match closure {
+        [open, close, body @ ..] if is_punct(open, '|') && is_punct(close, '|') && !body.is_empty() => {
+            Some(body.iter().cloned().collect())
+        }
+        _ => None,
+    }
 }
 
 /// Returns true if the text of the block or closure is here.
@@ -65,6 +83,8 @@ mod tests {
             "async { panic!(\"no\") }",
             "move || loop_of({ })  ",
             "|| { loop {} }",
+            "|| panic!(\"no\")",
+            "move || loop { wait(); }",
         ] {
             assert_eq!(says(work), !work.contains("loop_of"), "{work}");
         }
@@ -75,6 +95,9 @@ mod tests {
         for work in [
             "serve(socket)",
             "async { 42 }",
+            "|| work()",
+            "|| loop { break Ok(()) }",
+            "|| read().unwrap_or_else(|_| panic!(\"no\"))",
             "async { work().await }",
             "async { work()?; }",
             "async { loop { break Ok(()) } }",
