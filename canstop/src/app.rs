@@ -84,6 +84,9 @@ impl App {
 
     /// The total time from a stop request to the exit. The variable `CANSTOP_GRACE` overrides it. If neither is set,
     /// it is the time that the platform allows, or else five seconds.
+    ///
+    /// A grace of zero is a program that does not wait: what hears the stop and returns at its next poll is still
+    /// drained, and the rest is abandoned.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = Some(grace);
         self

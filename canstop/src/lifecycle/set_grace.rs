@@ -25,9 +25,8 @@ use crate::session::expect_scope;
 ///
 /// # Panics
 ///
-/// If the grace is zero, or outside a supervisor.
+/// Outside a supervisor, with what to do about it.
 #[track_caller]
 pub fn set_grace(grace: Duration) {
-    assert!(!grace.is_zero(), "a grace of zero leaves no time to stop; give it for example 5 seconds");
     expect_scope("`canstop::set_grace`").hub.event(Input::SetGrace(grace));
 }

@@ -90,10 +90,7 @@ impl Resolved {
             code.drain_delay,
             delay_of_platform.unwrap_or(Setting::new(Duration::ZERO, SettingSource::Default)),
         );
-        if grace.value.is_zero() {
-            return Err(Fault("the grace is no time at all; give it for example 5 seconds".to_owned()));
-        }
-        if drain_delay.value >= grace.value {
+        if !drain_delay.value.is_zero() && drain_delay.value >= grace.value {
             return Err(Fault(format!(
                 "the drain delay of {} ({}) leaves nothing of the grace of {} ({}); it is part of it, so make it \
                  shorter or the grace longer",

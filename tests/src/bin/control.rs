@@ -22,6 +22,13 @@ fn main() -> ExitCode {
     match scenario().as_str() {
         "serve" => app.service(server()).run(async {}),
         "grace-without-end" => app.grace(Duration::MAX).service(server().start_timeout(Duration::MAX)).run(async {}),
+        "no-grace" => app.grace(Duration::ZERO).service(server()).run(async {
+            spawn_session!(async { Lifecycle::current().stopping().await });
+        }),
+        "no-grace-and-deaf" => {
+            let pending = Service::new("deaf", |_: Lifecycle| pending::<()>());
+            app.grace(Duration::ZERO).service(pending).service(server()).run(async {})
+        }
         "code-after-run" => {
             let code = app.service(server()).run(async {});
             println!("after");

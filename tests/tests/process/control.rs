@@ -37,6 +37,15 @@ fn sighup_stops_like_sigterm() {
 }
 
 #[test]
+fn without_a_grace_what_returns_at_once_is_not_abandoned() {
+    let finished = terminate(start!("control", "no-grace"));
+    finished.exited(0).within(PROMPTLY).ended_with(&["1 sessions drained, 0 abandoned, exit code 0"]);
+    let finished = terminate(start!("control", "no-grace-and-deaf"));
+    finished.exited(124).within(Duration::from_millis(250)).logged(&["abandoned: ", "service `deaf`"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
 fn a_stop_signal_that_the_parent_blocked_is_heard() {
     let finished = terminate(start_by(&["env", "--block-signal"], "serve"));
     finished.exited(0).within(PROMPTLY);
