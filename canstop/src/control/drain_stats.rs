@@ -5,12 +5,10 @@ use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use crate::machine::{Abandoned, Activity, Event, Owner, RunId, ServiceId, Straggler, StragglerKind};
+use crate::report::ROWS;
 use crate::session::{
     Count, Kind, Scope, SessionGroup, Site, Supervisor, Watch, body_blocks_since, count, snapshot_sessions,
 };
-
-/// The most stragglers that get a line of their own.
-const ROWS: usize = 20;
 
 /// The most sessions that are named as what a service may wait for.
 const OTHERS: usize = 5;

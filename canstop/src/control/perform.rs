@@ -6,7 +6,7 @@ use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
-use crate::report::Reporter;
+use crate::report::{ROWS, Reporter};
 use crate::session::{Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
 
 /// How long the values of `canstop::keep` may take to be dropped.
@@ -194,9 +194,13 @@ impl EventLoop {
         let main = left.main.then(|| "the body of main".to_owned());
         let services = left.services.iter().map(|&(id, _)| format!("service `{}`", self.services.scope(id).name()));
         let sessions = (sessions > 0).then(|| format!("{sessions} sessions"));
-        let rows: Vec<_> = main.into_iter().chain(services).chain(sessions).collect();
-        for row in &rows {
+        let rows: Vec<_> = main.into_iter().chain(sessions).chain(services).collect();
+        for row in rows.iter().take(ROWS) {
             write_to_stderr(format!("canstop: abandoned: {row}\n").as_bytes());
+        }
+        if rows.len() > ROWS {
+            let more = Event::MoreAbandoned { rows: rows.len() - ROWS };
+            write_to_stderr(format!("canstop: {more}\n").as_bytes());
         }
         !rows.is_empty()
     }

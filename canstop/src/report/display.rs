@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use crate::machine::{Activity, Event, Report, Straggler, StragglerKind};
 
+/// The most stragglers that get a line of their own: a report of thousands would take longer than its time.
+pub(crate) const ROWS: usize = 20;
+
+/// Names at most 20 stragglers, and counts the others.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for straggler in &self.stragglers {
+        for straggler in self.stragglers.iter().take(ROWS) {
             writeln!(f, "abandoned: {straggler}")?;
+        }
+        if self.stragglers.len() > ROWS {
+            writeln!(f, "{}", Event::MoreAbandoned { rows: self.stragglers.len() - ROWS })?;
         }
         Event::stopped(self).fmt(f)
     }
@@ -36,7 +43,7 @@ impl fmt::Display for Straggler {
         if let Some(location) = &self.location {
             write!(f, " at {location}")?;
         }
-        if let Some(function) = &self.function {
+        if let Some(function) = self.function.as_deref().filter(|function| !function.is_empty()) {
             write!(f, " in {function}")?;
         }
         if let Some(owner) = &self.owner {
@@ -92,5 +99,41 @@ impl fmt::Display for Rounded {
         } else {
             write!(f, "{seconds:.0} s")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Cause, Exit};
+
+    #[test]
+    fn a_report_of_thousands_has_twenty_rows_and_a_count() {
+        let straggler = Straggler {
+            kind: StragglerKind::Service,
+            name: Some("deaf".to_owned()),
+            location: None,
+            function: None,
+            label: None,
+            owner: None,
+            count: 1,
+            oldest: None,
+            activity: Activity::Waiting,
+        };
+        let report = Report {
+            cause: Cause::Finished,
+            duration: Duration::ZERO,
+            drained: 0,
+            cancelled: 0,
+            failed_sessions: 0,
+            stragglers: vec![straggler; 10_000],
+            services: Vec::new(),
+            ended_children: 0,
+            exit: Exit::Abandoned,
+        };
+        let text = report.to_string();
+        assert_eq!(text.matches("abandoned: service `deaf`, waiting\n").count(), ROWS, "{text}");
+        assert!(text.contains("abandoned: and 9980 more rows\n"), "{text}");
+        assert!(text.ends_with("10000 abandoned, exit code 124"), "{text}");
     }
 }

@@ -168,7 +168,10 @@ impl fmt::Display for Event {
                 if let Some(name) = name {
                     write!(f, "`{name}` ")?;
                 }
-                write!(f, "at {location} in {function}")?;
+                write!(f, "at {location}")?;
+                if !function.is_empty() {
+                    write!(f, " in {function}")?;
+                }
                 if let Some(owner) = owner {
                     write!(f, " of service `{owner}`")?;
                 }
