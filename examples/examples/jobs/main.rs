@@ -86,8 +86,10 @@ async fn main() -> anyhow::Result<()> {
 
     match command {
         Command::Run(run) => {
-            tracing::info!("running jobs of {database}, {} at once", run.workers);
+            let workers = run.workers;
             start(run, table, bar);
+            // A stop that comes before this line finds a program without services, and one after it drains them.
+            tracing::info!("running jobs of {database}, {workers} at once");
         }
         Command::Enqueue { count } => {
             table.enqueue(count).await?;
