@@ -23,7 +23,6 @@ pub(super) struct DrainStats {
     /// How many sessions of an owner had drained when the owner was abandoned.
     closed: HashMap<Owner, u64>,
     stragglers: Vec<Straggler>,
-    without_line: usize,
 }
 
 impl DrainStats {
@@ -70,16 +69,9 @@ impl DrainStats {
         for straggler in stragglers {
             if self.stragglers.len() < ROWS {
                 emit(Event::Abandoned(straggler.clone()));
-            } else {
-                self.without_line += 1;
             }
             self.stragglers.push(straggler);
         }
-    }
-
-    /// How many stragglers have no line of their own.
-    pub(super) fn without_line(&self) -> usize {
-        self.without_line
     }
 }
 

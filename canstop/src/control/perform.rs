@@ -6,7 +6,7 @@ use super::drain_stats::StragglerNaming;
 use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
-use crate::report::{ROWS, Reporter};
+use crate::report::{ROWS, Reporter, rows_without_line};
 use crate::session::{Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
 
 /// How long the values of `canstop::keep` may take to be dropped.
@@ -156,8 +156,8 @@ impl EventLoop {
     /// Emits the last line, waits until everything is written, and drops what was kept for after it. Where
     /// the subscriber stalls, the report goes to stderr past it. Returns whether it is written.
     pub(super) fn report_end(&self, urgent: bool, limit: Duration) -> bool {
-        if self.drain_stats.without_line() > 0 {
-            self.emit(Event::MoreAbandoned { rows: self.drain_stats.without_line() }, urgent);
+        if let Some(more) = rows_without_line(self.drain_stats.stragglers().len()) {
+            self.emit(more, urgent);
         }
         // Callbacks of the last line read the last numbers.
         self.publish_numbers();
@@ -198,8 +198,7 @@ impl EventLoop {
         for row in rows.iter().take(ROWS) {
             write_to_stderr(format!("canstop: abandoned: {row}\n").as_bytes());
         }
-        if rows.len() > ROWS {
-            let more = Event::MoreAbandoned { rows: rows.len() - ROWS };
+        if let Some(more) = rows_without_line(rows.len()) {
             write_to_stderr(format!("canstop: {more}\n").as_bytes());
         }
         !rows.is_empty()

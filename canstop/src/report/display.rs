@@ -8,14 +8,19 @@ use crate::machine::{Activity, Event, Report, Straggler, StragglerKind};
 /// The most stragglers that get a line of their own: a report of thousands would take longer than its time.
 pub(crate) const ROWS: usize = 20;
 
+/// Counts the rows, of this many, that have no line of their own.
+pub(crate) fn rows_without_line(rows: usize) -> Option<Event> {
+    (rows > ROWS).then(|| Event::MoreAbandoned { rows: rows - ROWS })
+}
+
 /// Names at most 20 stragglers, and counts the others.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for straggler in self.stragglers.iter().take(ROWS) {
             writeln!(f, "abandoned: {straggler}")?;
         }
-        if self.stragglers.len() > ROWS {
-            writeln!(f, "{}", Event::MoreAbandoned { rows: self.stragglers.len() - ROWS })?;
+        if let Some(more) = rows_without_line(self.stragglers.len()) {
+            writeln!(f, "{more}")?;
         }
         Event::stopped(self).fmt(f)
     }

@@ -7,5 +7,5 @@ mod quiet;
 mod stderr;
 mod reporter;
 
-pub(crate) use display::{ROWS, Rounded};
+pub(crate) use display::{ROWS, Rounded, rows_without_line};
 pub(crate) use reporter::{ReportThread, Reporter};

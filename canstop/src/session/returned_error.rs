@@ -69,6 +69,12 @@ impl Inspectors {
     }
 }
 
+impl fmt::Debug for Inspectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspectors").finish_non_exhaustive()
+    }
+}
+
 /// What came of the callbacks.
 #[derive(Debug, Default)]
 #[must_use = "a panic of a callback belongs into the error's text"]
@@ -85,11 +91,5 @@ impl Inspected {
             text.push(')');
         }
         text
-    }
-}
-
-impl fmt::Debug for Inspectors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inspectors").finish_non_exhaustive()
     }
 }
