@@ -12,12 +12,16 @@ const DIVERGING: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 
 /// Returns true if this block or closure ends in a loop without an exit, in a statement, or in a panic.
 pub(super) fn has_no_output(work: &[TokenTree]) -> bool {
-    let gives_nothing = |body: TokenStream| !may_leave(body.clone()) && ends_in_nothing(body);
-    let block = match work.last() {
-        Some(TokenTree::Group(block)) if is_inline(work) && block.delimiter() == Delimiter::Brace => block.stream(),
-        _ => return bare_body(work).is_some_and(gives_nothing),
-    };
-    gives_nothing(block) || bare_body(work).is_some_and(gives_nothing)
+    let bodies = [braced_body(work), bare_body(work)];
+    bodies.into_iter().flatten().any(|body| !may_leave(body.clone()) && ends_in_nothing(body))
+}
+
+/// What the braces of a block or closure hold.
+fn braced_body(work: &[TokenTree]) -> Option<TokenStream> {
+    match work.last()? {
+        TokenTree::Group(body) if is_inline(work) && body.delimiter() == Delimiter::Brace => Some(body.stream()),
+        _ => None,
+    }
 }
 
 /// The body of a closure that is an expression and needs no braces, as in `|| panic!("no")`.
