@@ -26,8 +26,7 @@ fn main() -> ExitCode {
             spawn_session!(async { Lifecycle::current().stopping().await });
         }),
         "no-grace-and-deaf" => {
-            let pending = Service::new("deaf", |_: Lifecycle| pending::<()>());
-            app.grace(Duration::ZERO).service(pending).service(server()).run(async {})
+            app.grace(Duration::ZERO).service(deaf("deaf".to_owned())).service(server()).run(async {})
         }
         "code-after-run" => {
             let code = app.service(server()).run(async {});
