@@ -1,10 +1,16 @@
 //! Instructions per session, counted by callgrind, as ratios to `tokio::spawn`.
 //!
+//! What an allocation costs depends on where the heap starts, which the length of an environment variable moves:
+//! glibc searches for a place that is aligned to the 128 bytes of a task, and gives pages back. So everything is
+//! counted from several starts of the heap, and the mean counts.
+//!
 //! `--check` compares canstop's ratios with the committed baseline, `--bless` rewrites the baseline, `--files`
 //! prints the instructions of a session by source file, and `--quick` leaves out everything but canstop.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 use std::process::ExitCode;
+use std::thread;
 
 use canstop::Flavor;
 use canstop_benches::arguments::{Arguments, read};
@@ -19,6 +25,12 @@ use canstop_benches::ways;
 /// One-time work happens in the run of few, so the difference between few and many does not contain it.
 const FEW: usize = 5 * BATCH;
 const MANY: usize = 30 * BATCH;
+
+/// How many starts of the heap there are.
+const STARTS: usize = 8;
+
+/// How far they are apart: so they differ both in their page and within the 128 bytes that a task is aligned to.
+const APART: usize = 4096 + 16;
 
 /// How many turns of its task a wait takes.
 const WAITS: [(&str, u32); 2] = [("one wait", 1), ("ten waits", 10)];
@@ -77,7 +89,7 @@ fn ways(only_own: bool) -> (Table, Figures) {
     let mut figures = Figures::new();
     let mut floor = Vec::new();
     for way in ways::all().into_iter().filter(|way| way.is_own || !only_own) {
-        let each = instructions_each(&["way", way.name]);
+        let each = totals(counts_each(&["way", way.name]));
         let cells = if floor.is_empty() {
             floor = each;
             floor.iter().map(|count| format!("{count:.0}")).collect()
@@ -96,13 +108,14 @@ fn show(ratios: &[f64]) -> Vec<String> {
     ratios.iter().map(|ratio| format!("{ratio:.3}")).collect()
 }
 
-/// A wait for a future or the stop, whichever is first, compared with the wait alone.
+/// A wait for a future or the stop, whichever is first, compared with the wait alone. None of them allocates, so
+/// one start of the heap is enough.
 fn races() -> (Table, Figures) {
     let mut table = Table::new([""].into_iter().chain(WAITS.map(|(name, _)| name)));
     let mut figures = Figures::new();
     let mut floor = Vec::new();
     for race in Race::ALL {
-        let each = instructions_each(&["race", race.name()]);
+        let each = totals(counts_from(APART, &["race", race.name()]));
         if race.is_floor() {
             table.row([race.name().to_owned()].into_iter().chain(each.iter().map(|count| format!("{count:.0}"))));
             floor = each;
@@ -118,13 +131,40 @@ fn races() -> (Table, Figures) {
     (table, figures)
 }
 
-/// The instructions of each, in the order of execution.
-fn instructions_each(part: &[&str]) -> Vec<f64> {
-    counts_each(part).into_iter().map(|count| count.values().sum()).collect()
+fn totals(counts: Vec<BTreeMap<String, f64>>) -> Vec<f64> {
+    counts.into_iter().map(|count| count.values().sum()).collect()
 }
 
-/// The same by source file.
+/// The instructions of each shape by source file, in the order of execution: the mean over all starts of the heap.
 fn counts_each(part: &[&str]) -> Vec<BTreeMap<String, f64>> {
+    let mut means: Vec<BTreeMap<String, f64>> = Vec::new();
+    for counts in counts_by_start(part) {
+        means.resize_with(counts.len(), BTreeMap::new);
+        for (mean, counts) in means.iter_mut().zip(counts) {
+            for (file, count) in counts {
+                *mean.entry(file).or_default() += count / STARTS as f64;
+            }
+        }
+    }
+    means
+}
+
+/// The counts from each start of the heap, as many at a time as there are cores.
+fn counts_by_start(part: &[&str]) -> Vec<Vec<BTreeMap<String, f64>>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let starts: Vec<_> = (1..=STARTS).map(|number| number * APART).collect();
+    let mut counts = Vec::new();
+    for starts in starts.chunks(cores) {
+        thread::scope(|scope| {
+            let counting: Vec<_> = starts.iter().map(|&start| scope.spawn(move || counts_from(start, part))).collect();
+            counts.extend(counting.into_iter().map(|one| one.join().expect("the part has been counted")));
+        });
+    }
+    counts
+}
+
+/// The counts behind so many bytes of the heap that are never given back.
+fn counts_from(start: usize, part: &[&str]) -> Vec<BTreeMap<String, f64>> {
     let each = |counts: &[Count]| {
         let [_warm_up, few, many] = counts else { panic!("a count is missing: {counts:?}") };
         let of_few = |file| few.get(file).copied().unwrap_or_default() as f64;
@@ -132,7 +172,7 @@ fn counts_each(part: &[&str]) -> Vec<BTreeMap<String, f64>> {
             .map(|(file, &of_many)| (file.clone(), (of_many as f64 - of_few(file)) / (MANY - FEW) as f64))
             .collect()
     };
-    callgrind::count(part).chunks(3).map(each).collect()
+    callgrind::count(&[&[start.to_string().as_str()], part].concat()).chunks(3).map(each).collect()
 }
 
 /// The instructions of a session, and of `tokio::spawn`, by canstop's source files and other crates.
@@ -170,7 +210,8 @@ fn origin(file: &str) -> &str {
 
 /// Runs the counted code, in the process under valgrind.
 fn measure(part: &[String]) {
-    let [kind, name] = part else { panic!("not a kind and a name: {part:?}") };
+    let [start, kind, name] = part else { panic!("not a start of the heap, a kind and a name: {part:?}") };
+    black_box(Vec::<u8>::with_capacity(start.parse().expect("a number of bytes"))).leak();
     supervised::run(Flavor::CurrentThread, async {
         match kind.as_str() {
             "way" => {

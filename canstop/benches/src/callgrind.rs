@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, mem};
 
 use crate::arguments::PART;
@@ -33,8 +34,7 @@ pub fn mark() {
 /// If valgrind is missing, the part fails, or there is no mark in it.
 pub fn count(part: &[&str]) -> Vec<Count> {
     let folder = Folder::new();
-    // The start of the heap depends on the length of the arguments and the environment, and so, by a few
-    // instructions, does the cost of an allocation. Therefore both are always the same.
+    // By its length the environment moves the heap, and so, by a few instructions, what an allocation costs.
     let program = folder.0.join("part");
     fs::copy(child::program(), &program).unwrap_or_else(|error| panic!("cannot write {}: {error}", program.display()));
     child::output(
@@ -98,7 +98,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let folder = env::temp_dir().join(format!("canstop-callgrind-{:010}", process::id()));
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("canstop-callgrind-{:010}-{number:03}", process::id()));
         fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
         Self(folder)
     }
