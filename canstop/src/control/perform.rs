@@ -13,6 +13,8 @@ use crate::session::{Supervisor, count, slowest_request, stop_watching_sessions,
 const KEPT_LIMIT: Duration = Duration::from_secs(1);
 /// How long they may take where the grace is used up: a part of the time that the exit has after it.
 const KEPT_LEAST: Duration = Duration::from_millis(40);
+/// How long other threads are waited for at the end, while there is time: a busy machine may not run them earlier.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl EventLoop {
     pub(super) fn perform(&mut self, action: Action) {
@@ -169,9 +171,17 @@ impl EventLoop {
         is_written
     }
 
+    /// How long a step of the end may take: more than the least as long as the time of later ones is not used up.
+    pub(super) fn patience(&self, least: Duration) -> Duration {
+        (self.time_left().saturating_sub(KEPT_LIMIT) / 2).clamp(least, PATIENCE)
+    }
+
+    fn time_left(&self) -> Duration {
+        self.state.deadline().map_or(KEPT_LIMIT, |deadline| deadline.since(self.clock.now()))
+    }
+
     fn drop_kept(&self) {
-        let left = self.state.deadline().map_or(KEPT_LIMIT, |deadline| deadline.since(self.clock.now()));
-        let dropped = self.supervisor.drop_kept(left.clamp(KEPT_LEAST, KEPT_LIMIT));
+        let dropped = self.supervisor.drop_kept(self.time_left().clamp(KEPT_LEAST, KEPT_LIMIT));
         for panic in dropped.panics {
             self.reporter
                 .write_after_last_line(&format!("a value of `canstop::keep` panicked when it was dropped: {panic}"));

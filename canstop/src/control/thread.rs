@@ -24,9 +24,9 @@ use crate::settings::LogLevel;
 
 /// How long the data plane may take to drop what it holds, once everything is decided.
 pub(crate) const DATA_PLANE_LIMIT: Duration = Duration::from_millis(80);
-/// How long the control plane waits for that.
+/// How long the control plane waits for that where the grace is used up.
 const DATA_PLANE_GONE_LIMIT: Duration = Duration::from_millis(100);
-/// How long the report may take to be written.
+/// How long the report may take to be written where the grace is used up.
 const REPORT_LIMIT: Duration = Duration::from_millis(60);
 /// How long `atexit` handlers may take when this thread ends the process.
 const EXIT_HANDLERS_LIMIT: Duration = Duration::from_millis(40);
@@ -152,8 +152,8 @@ async fn finish(event_loop: &mut EventLoop, inbox: &mut Inbox, guard: &'static E
     let exit = event_loop.state.exit();
     guard.keep_report(event_loop.report());
     drop(event_loop.main.finished.take());
-    event_loop.await_runtime_shutdown(inbox, DATA_PLANE_GONE_LIMIT).await;
-    let is_written = event_loop.report_end(false, REPORT_LIMIT);
+    event_loop.await_runtime_shutdown(inbox, event_loop.patience(DATA_PLANE_GONE_LIMIT)).await;
+    let is_written = event_loop.report_end(false, event_loop.patience(REPORT_LIMIT));
     guard.end_program();
     // The main thread may have more to do after `App::run`: the guard holds it to the deadline.
     if is_written && event_loop.data_plane_is_gone() && event_loop.main.exit.send(exit).is_ok() {

@@ -223,7 +223,7 @@ impl Reporter {
 
     /// Writes a line to stderr after the last line was reported. It is not an event and not logged.
     pub(crate) fn write_after_last_line(&self, line: &str) {
-        let _ = write_past_lock(format!("canstop: {line}\n"), PAST_LOCK_LIMIT);
+        let _ = write_past_lock(format!("canstop: {line}\n").as_bytes(), PAST_LOCK_LIMIT);
     }
 
     /// Waits until everything is reported, at most `limit`. Returns true if the subscriber and the callbacks
@@ -236,7 +236,7 @@ impl Reporter {
         let is_reported = self.wait_until_reported(deadline);
         let stderr = Stderr::of_process();
         if !stderr.flush(deadline) {
-            let _ = write_past_lock(stderr.take_waiting(), PAST_LOCK_LIMIT);
+            let _ = write_past_lock(stderr.take_waiting().as_bytes(), PAST_LOCK_LIMIT);
         }
         is_reported
     }
@@ -262,7 +262,7 @@ impl Reporter {
         if lost > 0 {
             lines.insert_str(0, &format!("canstop: {}\n", Event::Missed { count: lost }));
         }
-        write_past_lock(lines, PAST_LOCK_LIMIT)
+        write_past_lock(lines.as_bytes(), PAST_LOCK_LIMIT)
     }
 }
 

@@ -4,9 +4,8 @@
 //! What it has not written at the end of the program is written past the lock.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -119,27 +118,73 @@ impl Stderr {
     }
 }
 
-/// Writes to stderr without its lock, and waits at most `limit` for that. Returns true if it is written.
-pub(super) fn write_past_lock(text: String, limit: Duration) -> bool {
-    let (written, is_written) = mpsc::channel();
+/// Writes to stderr without Rust's lock on it, which a stuck thread may hold, and on this thread, because a busy
+/// machine may not run another one in time. Waits at most `limit` for the reader. Returns false if some of it is not
+/// written, and true if nobody can read it.
+#[cfg(unix)]
+pub(crate) fn write_past_lock(text: &[u8], limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    let mut left = text;
+    while !left.is_empty() {
+        let waits = deadline.saturating_duration_since(Instant::now());
+        // A pipe that is writable at all takes this much at once.
+        match write_part(&left[..left.len().min(libc::PIPE_BUF)], waits) {
+            Ok(written) => left = &left[written..],
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock if !waits.is_zero() => {}
+                io::ErrorKind::WouldBlock => return false,
+                _ => return true,
+            },
+        }
+    }
+    true
+}
+
+/// Writes some of a text once stderr takes it.
+///
+/// # Errors
+///
+/// `WouldBlock` if it takes nothing for so long; otherwise nobody reads it.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "std's handle of stderr has a lock, and cannot be asked whether it would block")]
+fn write_part(text: &[u8], waits: Duration) -> io::Result<usize> {
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    let waits = libc::c_int::try_from(waits.as_millis()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the pointers and lengths are those of a local and of a slice that outlives the calls, and each
+    // call may be given any file descriptor.
+    unsafe {
+        match libc::poll(&mut stderr, 1, waits) {
+            0 => return Err(io::ErrorKind::WouldBlock.into()),
+            1 => {}
+            _ => return Err(io::Error::last_os_error()),
+        }
+        // A socket may be writable and have less room than this.
+        let sent = libc::send(libc::STDERR_FILENO, text.as_ptr().cast(), text.len(), libc::MSG_DONTWAIT);
+        if let Ok(sent) = usize::try_from(sent) {
+            return Ok(sent);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::ENOTSOCK) {
+            return Err(error);
+        }
+        let written = libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len());
+        usize::try_from(written).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+/// Writes to stderr without Rust's lock on it, which a stuck thread may hold, and waits at most `limit` for that.
+/// Returns true if it is written.
+#[cfg(windows)]
+pub(crate) fn write_past_lock(text: &[u8], limit: Duration) -> bool {
+    use std::os::windows::io::AsHandle;
+    let text = text.to_vec();
+    let (written, is_written) = std::sync::mpsc::channel();
     let write = move || {
-        let _ = duplicate().and_then(|mut stderr| stderr.write_all(text.as_bytes()));
+        let duplicate = io::stderr().as_handle().try_clone_to_owned();
+        let _ = duplicate.and_then(|stderr| std::fs::File::from(stderr).write_all(&text));
         let _ = written.send(());
     };
     let started = thread::Builder::new().name("canstop-stderr".to_owned()).spawn(write);
     started.is_ok() && is_written.recv_timeout(limit).is_ok()
-}
-
-/// Stderr without its lock.
-#[cfg(unix)]
-fn duplicate() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(File::from(io::stderr().as_fd().try_clone_to_owned()?))
-}
-
-/// Stderr without its lock.
-#[cfg(windows)]
-fn duplicate() -> io::Result<File> {
-    use std::os::windows::io::AsHandle;
-    Ok(File::from(io::stderr().as_handle().try_clone_to_owned()?))
 }

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
             println!("after run");
             exit
         }
+        #[cfg(target_os = "linux")]
+        "stalled-without-threads" => app.flavor(canstop::Flavor::CurrentThread).run(stalled_without_threads()),
         "fails-to-display" => app.run(fails(|| Unprintable)),
         "circle" => app.run(fails(|| Circle)),
         "own-hook" => app.run(own_hook()),
@@ -88,6 +90,22 @@ async fn stalled() {
     fail_sessions(200_000).await;
     println!("grown by {} KiB", resident_kib().saturating_sub(before));
     lifecycle.shutdown("enough");
+}
+
+/// A log that stalls, and a system that has no thread to write past it.
+#[cfg(target_os = "linux")]
+async fn stalled_without_threads() {
+    log(tracing::Level::INFO);
+    STALLS.store(true, Ordering::Relaxed);
+    Lifecycle::current().shutdown("enough");
+    canstop::run().await;
+    // Less than the stack of a thread is left.
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("every process has one");
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("its size is the first");
+    let size = Some(pages * 4_096 + 1_024 * 1_024);
+    rustix::process::setrlimit(rustix::process::Resource::As, rustix::process::Rlimit { current: size, maximum: size })
+        .expect("a limit may be lowered");
+    assert!(std::thread::Builder::new().spawn(|| {}).is_err(), "a thread can still be had");
 }
 
 async fn fail_sessions(count: u32) {

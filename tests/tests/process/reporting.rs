@@ -34,6 +34,13 @@ fn a_stalled_log_costs_its_own_lines_and_no_memory() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_last_line_past_a_stalled_log_needs_no_other_thread() {
+    let finished = start!("reporting", "stalled-without-threads").finish();
+    finished.exited(0).ended_with(&["stopped (shutdown requested: enough)", "exit code 0"]);
+}
+
+#[test]
 fn an_error_that_fails_to_display_is_reported_and_its_sessions_drained() {
     let finished = start!("reporting", "fails-to-display").finish();
     finished.exited(1);
