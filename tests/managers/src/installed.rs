@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// `required`: a manager that is missing is a failure. `all`: so is podman, which is skipped otherwise.
+/// `required`: a manager that is missing is a failure. `all`: so are podman and Docker, which are skipped otherwise.
 const VARIABLE: &str = "CANSTOP_MANAGERS";
 /// Where Debian has a manager's program that is not in an ordinary user's `PATH`.
 const SYSTEM: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
