@@ -30,6 +30,7 @@ const UNSAFE: &[&str] = &[
     "canstop/src/listen/kernel.rs",
     "canstop/src/listen/passed.rs",
     "canstop/src/notify/ready_fd.rs",
+    "canstop/src/report/stderr.rs",
     "canstop/src/session/data_plane.rs",
     "canstop/src/session/forked.rs",
     "canstop/src/session/membarrier.rs",

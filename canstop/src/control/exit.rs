@@ -1,17 +1,16 @@
 //! Writing and ending without waiting for anything.
 
+use std::time::Duration;
+
 use crate::machine::Exit;
+use crate::report::write_past_lock;
+
+/// How long that may take. Elsewhere than on Unix another thread writes, and must be waited for.
+const WRITE_LIMIT: Duration = if cfg!(unix) { Duration::ZERO } else { Duration::from_millis(30) };
 
 /// Writes past Rust's lock on stderr, as much as is taken without waiting.
-#[cfg(unix)]
 pub(super) fn write_to_stderr(text: &[u8]) {
-    let _ = crate::report::write_past_lock(text, std::time::Duration::ZERO);
-}
-
-#[cfg(not(unix))]
-pub(super) fn write_to_stderr(text: &[u8]) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(text);
+    let _ = write_past_lock(text, WRITE_LIMIT);
 }
 
 /// Ends the process without running what may be stuck.

@@ -9,5 +9,4 @@ mod reporter;
 
 pub(crate) use display::{ROWS, Rounded, rows_without_line};
 pub(crate) use reporter::{ReportThread, Reporter};
-#[cfg(unix)]
 pub(crate) use stderr::write_past_lock;

@@ -120,7 +120,7 @@ impl Stderr {
 
 /// Writes to stderr without Rust's lock on it, which a stuck thread may hold, and on this thread, because a busy
 /// machine may not run another one in time. Waits at most `limit` for the reader. Returns false if some of it is not
-/// written, and true if nobody can read it.
+/// written, and true if stderr has no reader.
 #[cfg(unix)]
 pub(crate) fn write_past_lock(text: &[u8], limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
@@ -129,6 +129,7 @@ pub(crate) fn write_past_lock(text: &[u8], limit: Duration) -> bool {
         let waits = deadline.saturating_duration_since(Instant::now());
         // A pipe that is writable at all takes this much at once.
         match write_part(&left[..left.len().min(libc::PIPE_BUF)], waits) {
+            Ok(0) => return true,
             Ok(written) => left = &left[written..],
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
@@ -145,7 +146,7 @@ pub(crate) fn write_past_lock(text: &[u8], limit: Duration) -> bool {
 ///
 /// # Errors
 ///
-/// `WouldBlock` if it takes nothing for so long; otherwise nobody reads it.
+/// `WouldBlock` if it takes nothing for so long; otherwise it has no reader.
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "std's handle of stderr has a lock, and cannot be asked whether it would block")]
 fn write_part(text: &[u8], waits: Duration) -> io::Result<usize> {
