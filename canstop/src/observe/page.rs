@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::status::{ServiceStatus, SessionStatus, Status};
 use super::words::word_of_state;
 use crate::machine::Phase;
-use crate::report::Rounded;
+use crate::report::{Left, Rounded};
 use crate::session::Numbers;
 
 /// What a page shows beside the status.
@@ -85,7 +85,7 @@ impl Status {
     pub(crate) fn to_text(&self, moment: &Moment) -> String {
         let mut text = String::new();
         if let Some((stopping, left)) = stop_times(&moment.numbers) {
-            let _ = writeln!(text, "stopping for {}, {} left", Rounded(stopping), Rounded(left));
+            let _ = writeln!(text, "stopping for {}{}", Rounded(stopping), Left(left));
             for Step { name, progress, left } in &moment.steps {
                 let _ = match progress {
                     Progress::Current => {
@@ -109,7 +109,7 @@ impl Status {
         let class = if numbers.ready { "ready" } else { "starting" };
         let _ = write!(page, "<h1 class=\"{class}\">{}</h1>", headline(numbers));
         if let Some((stopping, left)) = stop_times(numbers) {
-            let _ = write!(page, "<p>stopping for {}, {} left</p><ol>", Rounded(stopping), Rounded(left));
+            let _ = write!(page, "<p>stopping for {}{}</p><ol>", Rounded(stopping), Left(left));
             for Step { name, progress, left } in &moment.steps {
                 let _ = write!(page, "<li class=\"{}\">{}", progress.word(), Html(name));
                 if *progress == Progress::Current {
@@ -166,7 +166,7 @@ fn stop_times(numbers: &Numbers) -> Option<(Duration, Duration)> {
 /// What the current step waits for.
 fn waits(waiting_for: &[String], left: Duration) -> String {
     let what = if waiting_for.is_empty() { "its end".to_owned() } else { waiting_for.join(", ") };
-    format!("waiting for {what}, {} left", Rounded(left))
+    format!("waiting for {what}{}", Left(left))
 }
 
 fn strings(texts: &[String]) -> String {

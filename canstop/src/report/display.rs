@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::machine::{Activity, Event, Report, Straggler, StragglerKind};
+use crate::settings::Plain;
 
 /// The most stragglers that get a line of their own: a report of thousands would take longer than its time.
 pub(crate) const ROWS: usize = 20;
@@ -107,10 +108,39 @@ impl fmt::Display for Rounded {
     }
 }
 
+/// A limit of ten years or more is none: that of `Duration::MAX`, for example.
+const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+
+/// The grace of a stop, as the first line of it says it.
+pub(super) struct Within(pub(super) Duration);
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < NO_LIMIT { write!(f, "within {}", Plain(self.0)) } else { f.write_str("without a limit") }
+    }
+}
+
+/// The time that is left, after a comma. Nothing where there is no limit.
+pub(crate) struct Left(pub(crate) Duration);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < NO_LIMIT { write!(f, ", {} left", Rounded(self.0)) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::{Cause, Exit};
+
+    #[test]
+    fn a_time_without_a_limit_has_no_figure() {
+        assert_eq!(Within(Duration::from_secs(5)).to_string(), "within 5 s");
+        assert_eq!(Within(Duration::MAX).to_string(), "without a limit");
+        assert_eq!(Left(Duration::from_millis(4_200)).to_string(), ", 4.2 s left");
+        assert_eq!(Left(Duration::MAX - Duration::from_secs(60)).to_string(), "");
+    }
 
     #[test]
     fn a_report_of_thousands_has_twenty_rows_and_a_count() {

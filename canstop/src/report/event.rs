@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::display::Rounded;
+use super::display::{Left, Rounded, Within};
 use crate::machine::{Event, Exit, ExitReason};
 use crate::settings::Plain;
 
@@ -180,7 +180,7 @@ impl fmt::Display for Event {
             Event::ListenerWarning { listener, warning } => write!(f, "listener `{listener}`: {warning}"),
             Event::MainFailed { error } => write!(f, "main failed: {error}"),
             Event::StopRequested { cause, grace, grace_source, drain_delay, drain_delay_source } => {
-                write!(f, "stopping ({cause}), within {} ({grace_source})", Plain(*grace))?;
+                write!(f, "stopping ({cause}), {} ({grace_source})", Within(*grace))?;
                 if drain_delay.is_zero() {
                     return Ok(());
                 }
@@ -211,7 +211,7 @@ impl fmt::Display for Event {
                 if waited_for.is_empty() {
                     waited_for.push("the drain delay".to_owned());
                 }
-                write!(f, "waiting for {}, {} left", waited_for.join(", "), Rounded(*remaining))?;
+                write!(f, "waiting for {}{}", waited_for.join(", "), Left(*remaining))?;
                 match slowest {
                     Some(request) => write!(f, "; the slowest request is {request}"),
                     None => Ok(()),

@@ -7,6 +7,6 @@ mod quiet;
 mod stderr;
 mod reporter;
 
-pub(crate) use display::{ROWS, Rounded, rows_without_line};
+pub(crate) use display::{Left, ROWS, Rounded, rows_without_line};
 pub(crate) use reporter::{ReportThread, Reporter};
 pub(crate) use stderr::write_past_lock;

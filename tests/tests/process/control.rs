@@ -24,6 +24,7 @@ fn number_after(words: &str, finished: &Finished) -> u64 {
 fn a_grace_without_end_overflows_nothing() {
     let finished = terminate(start!("control", "grace-without-end"));
     finished.exited(0).within(PROMPTLY);
+    finished.logged(&["stopping (SIGTERM), without a limit (code)"]);
 }
 
 #[test]
