@@ -10,6 +10,8 @@ use super::time::Time;
 const MARGIN: Duration = Duration::from_secs(1);
 /// While the program starts it asks for more time this often.
 const EXTEND_EVERY: Duration = Duration::from_secs(1);
+/// A watchdog may be fed this much early: a tick that comes a moment before its time would leave it to the next one.
+const EARLY: Duration = Duration::from_millis(50);
 /// As much as fits in one line of `systemctl status`.
 const STATUS_LENGTH: usize = 240;
 
@@ -112,7 +114,8 @@ impl NotifyPlan {
             watchdog.fed = Some(now);
             return Feed::Again;
         }
-        let due = watchdog.fed.is_none_or(|fed| now.since(fed) >= watchdog.limit / 3);
+        let every = watchdog.limit / 3;
+        let due = watchdog.fed.is_none_or(|fed| now.since(fed) >= every - EARLY.min(every / 4));
         if due {
             watchdog.fed = Some(now);
             return Feed::Now;
@@ -219,6 +222,16 @@ mod tests {
         assert_eq!(plan.beat_every(), Some(ms(150)));
         let fed: Vec<_> = (0..1_000).step_by(100).filter(|&now| plan.feed(at(now), ms(100)) == Feed::Now).collect();
         assert_eq!(fed, [0, 300, 600, 900]);
+    }
+
+    #[test]
+    fn a_tick_a_moment_early_does_not_leave_the_watchdog_to_the_next_one() {
+        let mut plan = NotifyPlan::new(Some(ms(900)));
+        let ticks = [1, 150, 300, 449, 599, 750, 898];
+        assert_eq!(
+            ticks.map(|now| plan.feed(at(now), ms(10)) == Feed::Now),
+            [true, false, true, false, true, false, true]
+        );
     }
 
     #[test]
