@@ -7,6 +7,7 @@
 
 mod daemon;
 mod events;
+mod haproxy;
 mod installed;
 mod ports;
 mod service;
@@ -14,6 +15,7 @@ mod systemd;
 
 pub use daemon::Daemon;
 pub use events::{Events, Lock};
+pub use haproxy::HAPROXY_DEFAULTS;
 pub use installed::{command, is_installed, runs_all};
 pub use ports::free_port;
 pub use service::{Service, eventually, output_of};

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use canstop_examples::ScratchFolder;
-use canstop_managers::{Daemon, command, eventually, free_port, is_installed};
+use canstop_managers::{Daemon, HAPROXY_DEFAULTS, command, eventually, free_port, is_installed};
 
 use crate::{Balancer, DRAIN_DELAY, Site, fails_no_request, fails_requests, start_balancer};
 
@@ -55,13 +55,7 @@ impl Haproxy {
         let conf = format!(
             "global\n\
              \x20 stats socket {}\n\
-             defaults\n\
-             \x20 mode http\n\
-             \x20 timeout connect 5s\n\
-             \x20 timeout client 30s\n\
-             \x20 timeout server 30s\n\
-             \x20 timeout check 2s\n\
-             \x20 retries 0\n\
+             {HAPROXY_DEFAULTS}\
              listen site\n\
              \x20 bind {address}\n\
              \x20 balance roundrobin\n\

@@ -9,7 +9,7 @@ mod swarm;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use canstop_managers::{Daemon, Events, eventually, is_installed, runs_all};
+use canstop_managers::{Daemon, Events, HAPROXY_DEFAULTS, eventually, is_installed, runs_all};
 
 use crate::swarm::Swarm;
 
@@ -48,13 +48,7 @@ fn start_balancer(swarm: &Swarm, learns: Learns) -> Daemon {
         Learns::Late => ("5s", "check port 9000 inter 1m"),
     };
     let conf = format!(
-        "defaults\n\
-         \x20 mode http\n\
-         \x20 timeout connect 5s\n\
-         \x20 timeout client 30s\n\
-         \x20 timeout server 30s\n\
-         \x20 timeout check 2s\n\
-         \x20 retries 0\n\
+        "{HAPROXY_DEFAULTS}\
          resolvers docker\n\
          \x20 nameserver dns 127.0.0.11:53\n\
          \x20 timeout resolve 300ms\n\
