@@ -100,9 +100,7 @@ async fn stalled_without_threads() {
     Lifecycle::current().shutdown("enough");
     canstop::run().await;
     // Less than the stack of a thread is left.
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("every process has one");
-    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("its size is the first");
-    let size = Some(pages * 4_096 + 1_024 * 1_024);
+    let size = Some((memory_kib(0) + 1_024) * 1_024);
     rustix::process::setrlimit(rustix::process::Resource::As, rustix::process::Rlimit { current: size, maximum: size })
         .expect("a limit may be lowered");
     assert!(std::thread::Builder::new().spawn(|| {}).is_err(), "a thread can still be had");
@@ -120,8 +118,13 @@ async fn fail_sessions(count: u32) {
 }
 
 fn resident_kib() -> u64 {
+    memory_kib(1)
+}
+
+/// A field of statm: the first is the whole size of the process, the second what of it is in memory.
+fn memory_kib(field: usize) -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4
+    statm.split(' ').nth(field).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4
 }
 
 #[derive(Debug)]
