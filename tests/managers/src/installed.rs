@@ -26,7 +26,8 @@ pub fn is_installed(package: &str, programs: &[&str]) -> bool {
 /// # Panics
 ///
 /// As [`is_installed`].
-pub(crate) fn refuse(why: &str) -> bool {
+#[must_use]
+pub fn refuse(why: &str) -> bool {
     assert!(!is_required(), "{VARIABLE} requires it, and {why}");
     skip(why);
     false

@@ -16,7 +16,7 @@ mod systemd;
 pub use daemon::Daemon;
 pub use events::{Events, Lock};
 pub use haproxy::HAPROXY_DEFAULTS;
-pub use installed::{command, is_installed, runs_all};
+pub use installed::{command, is_installed, refuse, runs_all};
 pub use ports::free_port;
 pub use service::{Service, eventually, output_of};
 pub use systemd::Systemd;

@@ -7,6 +7,8 @@ use std::process::{self, Command, Stdio};
 use canstop_examples::ScratchFolder;
 use canstop_managers::{Daemon, eventually};
 
+use crate::shell::{output, run};
+
 const TRACKER: &str = env!("CARGO_BIN_EXE_managed_tracker");
 const SERVICE: &str = "web";
 /// The container whose network the balancer and the clients use.
@@ -24,13 +26,6 @@ struct Node {
     namespace: String,
     socket: PathBuf,
     engine: Option<Daemon>,
-}
-
-/// Runs a command of the system.
-#[track_caller]
-fn run(program: &str, arguments: &str) {
-    let status = Command::new(program).args(arguments.split(' ')).stdin(Stdio::null()).status();
-    assert!(status.is_ok_and(|status| status.success()), "{program} {arguments}");
 }
 
 impl Node {
@@ -69,13 +64,6 @@ impl Node {
     fn has_tasks(&self) -> bool {
         !self.docker(&format!("ps --quiet --filter name={SERVICE}.")).is_empty()
     }
-}
-
-#[track_caller]
-fn output(command: &mut Command) -> String {
-    let output = command.output().expect("it is installed");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 impl Swarm {
@@ -139,7 +127,7 @@ impl Swarm {
             node.docker("tag tracker:1 tracker:2");
         }
         let [manager, _] = &self.nodes;
-        let data = self.folder().join("data");
+        let data = self.data();
         fs::create_dir(&data).expect("a folder");
         manager.docker("network create --driver overlay --attachable app");
         let system = "--mount type=bind,src=/usr,dst=/usr,readonly";
@@ -185,11 +173,9 @@ impl Swarm {
         self.folder.path()
     }
 
-    /// The databases of all tasks that there were.
-    pub(crate) fn databases(&self) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.folder().join("data")).expect("a folder");
-        let files = files.map(|file| file.expect("an entry").path());
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "db")).collect()
+    /// Where each task that there was has its database.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder().join("data")
     }
 }
 
