@@ -347,7 +347,7 @@ where
     F: Future,
     F::Output: MainOutput<Kind>,
 {
-    let name = supervisor.root().body();
+    let name = || supervisor.root().body();
     let reason = {
         let mut body = slot.as_mut().as_pin_mut().expect("it is taken only below");
         tokio::select! {
@@ -357,16 +357,17 @@ where
             returned = poll_fn(|context| {
                 // This thread is none of the runtime's.
                 supervisor.thread_wakes();
+                body.as_mut().rename(name());
                 poll_to_end(supervisor, body.as_mut(), context)
             }) => match returned {
                 None => return ExitReason::Done,
-                Some(Ok(returned)) => name.run(|| reason_of_main(returned)).unwrap_or_else(|panic| panic),
+                Some(Ok(returned)) => name().run(|| reason_of_main(returned)).unwrap_or_else(|panic| panic),
                 Some(Err(panic)) => panic,
             },
         }
     };
     // The body's destructors run within its time, and their panic counts as its own.
-    name.run(|| slot.set(None)).map_or_else(|panic| panic, |()| reason)
+    name().run(|| slot.set(None)).map_or_else(|panic| panic, |()| reason)
 }
 
 fn reason_of_main<Kind>(returned: impl MainOutput<Kind>) -> ExitReason {

@@ -1,6 +1,5 @@
 //! Serving an axum router (feature `axum`).
 
-#[cfg(feature = "ws")]
 mod websocket;
 
 use std::io;
@@ -13,7 +12,6 @@ use tower_service::Service;
 
 use crate::http::{Accept, NamedRequest, Server};
 
-#[cfg(feature = "ws")]
 pub use websocket::WebSocketUpgrade;
 
 /// Serves a router as [`http::serve`](crate::http::serve) does. Reports name each request by the template of its

@@ -102,8 +102,7 @@
 //! |---|---|---|
 //! | `systemd` | notifications to systemd, on Linux, where `NOTIFY_SOCKET` is set | yes |
 //! | `http` | `canstop::http`: serving tower services over HTTP/1 and HTTP/2 | no |
-//! | `axum` | `canstop::axum`: the same for a router, with routes in reports | no |
-//! | `ws` | `canstop::axum::WebSocketUpgrade`: an extractor of websockets whose work is a session | no |
+//! | `axum` | `canstop::axum`: the same for a router, with routes in reports, and websockets that are sessions | no |
 //! | `metrics` | the numbers of [`metrics()`] for the recorder of the `metrics` crate, once a second | no |
 //! | `fd_store` | listeners that systemd keeps open during a restart, on Linux, where `NOTIFY_SOCKET` is set | no |
 //! | `handover` | `canstop::hand_over`, and SIGUSR2: a new process takes the listeners over, on Unix | no |

@@ -336,6 +336,8 @@ impl EventLoop {
     pub(super) fn step_at(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
         let actions = self.state.handle(self.now, input);
+        // Whoever an action wakes reads the phase in which it is woken.
+        self.supervisor.numbers().phase = self.state.phase();
         for action in actions {
             self.perform(action);
         }

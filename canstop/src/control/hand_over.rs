@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::signals::unblock;
 use crate::handover::{Predecessor, Program, Successor};
 use crate::machine::HandOver;
 use crate::session::{HandOverAnswer, Message, Supervisor};
@@ -43,6 +44,8 @@ impl HandOvers {
     /// Listens for the signal, and to the old process.
     pub(super) fn start(setup: HandOverSetup, supervisor: &'static Supervisor) -> io::Result<Self> {
         let mut requests = signal(SignalKind::user_defined2())?;
+        // The parent may have blocked it.
+        unblock([SignalKind::user_defined2().as_raw_value()])?;
         tokio::spawn(async move {
             while requests.recv().await.is_some() {
                 supervisor.send(Message::HandOver(None));

@@ -28,6 +28,7 @@ impl EventLoop {
                 let root = self.supervisor.root();
                 self.supervisor.request_stop(root, root.run_id(), self.clock.instant(until));
             }
+            Action::RenewRoot => self.supervisor.renew_root(),
             Action::WatchSessions => {
                 watch_sessions();
                 self.recount_soon();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::event_loop::{EventLoop, RECOUNT_SOONEST};
-use crate::machine::{Input, Owner, Time};
+use crate::machine::{Input, Owner, Phase, Time};
 use crate::session::{Count, GroupGrace, Scope};
 
 /// The longest one: a session that ended while a count began may not have announced it.
@@ -21,6 +21,10 @@ impl EventLoop {
             if alive == self.alive { (self.recount_after * 2).min(RECOUNT_LATEST) } else { RECOUNT_SOONEST };
         self.alive = alive;
         self.supervisor.listen_for_changes(self.state.watches_sessions() && alive <= FEW);
+        let is_of_main = |count: &Count| count.scope.home().owner == Owner::Root && count.finished > 0;
+        if self.state.phase() == Phase::SettingUp && counts.iter().any(is_of_main) {
+            self.step_at(now, Input::MainListens);
+        }
         let gone = self.owners_gone(&counts);
         let counted = counts.iter().map(|count| (count.scope.owner, count.alive)).chain(gone).collect();
         self.step_at(now, Input::SessionsCounted(counted));

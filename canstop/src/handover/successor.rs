@@ -169,9 +169,12 @@ fn spawn(mut command: Command, theirs: UnixStream, ours: &UnixStream) -> io::Res
     };
     // SAFETY: the closure makes system calls that are safe between fork and exec, and allocates nothing.
     unsafe { command.pre_exec(prepare) };
-    let between = command.spawn()?.wait()?;
-    if !between.success() {
-        return Err(io::Error::other(format!("the process that forks it failed: {between}")));
+    match command.spawn()?.wait() {
+        Ok(between) if between.success() => {}
+        Ok(between) => return Err(io::Error::other(format!("the process that forks it failed: {between}"))),
+        // Where the parent has ignored SIGCHLD, nothing is left to wait for.
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {}
+        Err(error) => return Err(error),
     }
     let mut pid = [0; 4];
     (&*ours).read_exact(&mut pid)?;

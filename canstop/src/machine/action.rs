@@ -14,6 +14,8 @@ pub(crate) enum Action {
     StopService { id: ServiceId, run: RunId, until: Time },
     /// Signal `main` and the root's sessions to stop by `until`.
     StopRoot { until: Time },
+    /// Sessions of the root were abandoned: what it spawns from now on is counted apart from them.
+    RenewRoot,
     /// Count sessions from now on, and watch for their ends.
     WatchSessions,
     /// Counting sessions is no longer needed.

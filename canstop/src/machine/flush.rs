@@ -26,7 +26,9 @@ impl State {
             return;
         }
         let until = now + self.closing.flush_limit(self.allowance.grace);
-        self.closing.flush_until = Some(until.min(self.deadline().unwrap_or(until)).max(now + FIRST_POLL));
+        let until = until.min(self.deadline().unwrap_or(until)).max(now + FIRST_POLL);
+        self.closing.flush_until = Some(until);
+        self.resume_root(until);
         self.actions.push(Action::Flush);
     }
 

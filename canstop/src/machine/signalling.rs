@@ -22,6 +22,26 @@ impl State {
         self.signal_groups(now, Owner::Root);
     }
 
+    /// Gives the root time once more, for what the code after `run()` and the flush hooks spawn. Sessions that were
+    /// abandoned before do not belong to it any longer.
+    pub(super) fn resume_root(&mut self, until: Time) {
+        let groups = self.groups_of(Owner::Root).to_vec();
+        let is_spent = |group: &Group| group.sessions.abandoned || group.cancelled;
+        if self.root_sessions.abandoned || groups.iter().any(|&group| is_spent(&self.groups[group])) {
+            self.root_sessions = Sessions::default();
+            for &group in &groups {
+                self.change_group(group, |group| {
+                    group.sessions = Sessions::default();
+                    group.cancelled = false;
+                });
+            }
+            self.actions.push(Action::RenewRoot);
+        }
+        self.stop.iter_mut().for_each(|stop| stop.root_until = Some(until));
+        self.actions.push(Action::StopRoot { until });
+        self.signal_groups(self.now, Owner::Root);
+    }
+
     /// Until when the root's sessions and the body of `main` have time, once they were signalled.
     pub(super) fn root_until(&self) -> Option<Time> {
         self.stop.as_ref().and_then(|stop| stop.root_until)

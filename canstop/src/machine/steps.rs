@@ -54,13 +54,13 @@ const TEARDOWN: Step = Step {
     drained: |state, _| matches!(state.main, Main::Ended | Main::Abandoned) && state.is_drained_up_to(usize::MAX),
 };
 
-/// Flush hooks run.
+/// Flush hooks run, and the sessions that they spawn.
 const FLUSH: Step = Step {
     starts: State::flush,
-    decides: |_, _| {},
-    until: |state| state.closing.flush_until,
+    decides: State::abandon_overdue,
+    until: |state| state.closing.flush_until.filter(|_| state.closing.hooks > 0),
     abandons: State::abandon_flush,
-    drained: |state, _| state.closing.hooks == 0,
+    drained: |state, _| state.closing.hooks == 0 && state.are_sessions_drained(Owner::Root),
 };
 
 /// The end.
@@ -159,11 +159,12 @@ impl State {
     }
 
     fn return_from_run(&mut self, now: Time) {
-        if let Some(stop) = &mut self.stop {
-            let budget = stop.schedule.budget();
-            stop.teardown_until = Some(budget.until(now, budget.deadline()));
-        }
+        let Some(stop) = &mut self.stop else { return };
+        let budget = stop.schedule.budget();
+        let until = budget.until(now, budget.deadline());
+        stop.teardown_until = Some(until);
         if self.main == Main::InRun {
+            self.resume_root(until);
             self.main = Main::TearingDown;
             self.actions.push(Action::ReturnFromRun);
         }
@@ -212,7 +213,8 @@ impl State {
     pub(super) fn set_timers(&mut self) {
         let is_waiting = self.phase.is_stopping() && self.phase < Phase::Flushing;
         let stop = self.stop.as_ref().filter(|_| is_waiting);
-        let root_stop = stop.and_then(|stop| stop.root_until).filter(|_| !self.root_is_drained());
+        let is_over = self.phase == Phase::Finished || self.root_is_drained();
+        let root_stop = self.root_until().filter(|_| !is_over);
         let waiting_line = stop.map(|stop| stop.next_waiting_line);
         let deadline = stop.map(|stop| stop.schedule.budget().hard_deadline());
         let step_ends = step(self.phase).and_then(|step| (step.until)(self));

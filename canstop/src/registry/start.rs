@@ -1,6 +1,7 @@
 //! Starting services, and waiting for the end of the program.
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use super::handle::ServiceHandle;
 use super::service::{AnyService, Service};
@@ -121,7 +122,13 @@ pub async fn run() -> Report {
     let (done, drained) = oneshot::channel();
     scope.hub.send(Message::Run(done));
     match drained.await {
-        Ok(report) => report,
+        Ok(report) => {
+            if scope.is_spent() {
+                // The root has begun anew, and `main` belongs to it from its next poll on.
+                yield_now().await;
+            }
+            report
+        }
         // The supervisor is over, and the process is about to be.
         Err(_) => std::future::pending().await,
     }

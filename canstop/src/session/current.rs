@@ -74,6 +74,14 @@ pub(super) fn attach(runtime: Id, scope: &'static Scope) {
     lock_attached().push((runtime, scope));
 }
 
+/// Lets what belongs to one scope belong to another.
+pub(super) fn attach_anew(before: &'static Scope, scope: &'static Scope) {
+    lock_attached()
+        .iter_mut()
+        .filter(|(_, attached)| ptr::eq(*attached, before))
+        .for_each(|(_, attached)| *attached = scope);
+}
+
 /// Reverts [`attach`] for all runtimes of this scope.
 pub(super) fn detach_all(scope: &'static Scope) {
     lock_attached().retain(|(_, attached)| !ptr::eq(*attached, scope));
@@ -218,6 +226,15 @@ pin_project! {
 impl<F> Body<F> {
     pub(crate) fn new(name: BodyName, future: F) -> Self {
         Self { future: Some(future), name, registered: None }
+    }
+
+    /// From now on it is polled under this name.
+    pub(crate) fn rename(self: Pin<&mut Self>, name: BodyName) {
+        let body = self.project();
+        if !ptr::eq(body.name.0, name.0) {
+            *body.registered = None;
+            *body.name = name;
+        }
     }
 }
 

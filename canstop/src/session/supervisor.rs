@@ -3,7 +3,8 @@
 use std::ops::Deref;
 use std::panic;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use tokio::runtime::Handle;
@@ -19,6 +20,7 @@ use super::scope::{Kind, Registered, Scope, StopCallback};
 use super::scope_pool::ScopePool;
 use super::service_snapshot::SnapshotReceiver;
 use super::site;
+use super::static_ref::StaticRef;
 use super::table::{self, Wakings};
 use super::thread::{Role, visit};
 use super::tracked::BlockingSession;
@@ -41,7 +43,7 @@ pub(crate) struct ServiceRecord {
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     hub: Hub,
-    root: OnceLock<&'static Scope>,
+    root: StaticRef<Scope>,
     /// Those in use, without their groups.
     scopes: Mutex<Vec<&'static Scope>>,
     retired: ScopePool,
@@ -73,7 +75,7 @@ impl Supervisor {
         let (hub, inbox) = Hub::new();
         let supervisor: &'static Self = Box::leak(Box::new(Self {
             hub,
-            root: OnceLock::new(),
+            root: StaticRef::none(),
             scopes: Mutex::new(Vec::new()),
             retired: ScopePool::default(),
             services: Mutex::new(Vec::new()),
@@ -81,13 +83,26 @@ impl Supervisor {
             wakings: Wakings::default(),
         }));
         supervisor.hub.set_supervisor(supervisor);
-        supervisor.root();
+        supervisor.begin_root();
         (supervisor, inbox)
     }
 
+    fn begin_root(&'static self) {
+        let root = self.new_scope(Owner::Root, "main", Location { file: "main", line: 0 }, RunId(1));
+        self.root.store(Some(root), Ordering::Release);
+    }
+
     /// The owner of everything that belongs to no service.
-    pub(crate) fn root(&'static self) -> &'static Scope {
-        self.root.get_or_init(|| self.new_scope(Owner::Root, "main", Location { file: "main", line: 0 }, RunId(1)))
+    pub(crate) fn root(&self) -> &'static Scope {
+        self.root.load(Ordering::Acquire).expect("a supervisor is made with its root")
+    }
+
+    /// Lets the root begin anew. Its abandoned sessions stay where they are, as those of a service's earlier run do.
+    pub(crate) fn renew_root(&'static self) {
+        let before = self.root();
+        self.begin_root();
+        self.retire_scope(before);
+        current::attach_anew(before, self.root());
     }
 
     /// A scope for this owner, new or reused.

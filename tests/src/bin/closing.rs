@@ -44,6 +44,13 @@ fn main() -> ExitCode {
                 canstop::flush("other", || println!("other"));
             }
             "hangs" => canstop::flush("stuck", || thread::sleep(Duration::from_secs(60))),
+            "spawns" => canstop::flush("spawner", || {
+                spawn_session!(async {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    println!("the session of a hook has ended");
+                });
+            }),
+            "leaves" => canstop::flush("spawner", || drop(spawn_session!(std::future::pending::<()>()))),
             "panics" => canstop::flush("broken", || panic!("no connection")),
             other => panic!("no scenario {other}"),
         }

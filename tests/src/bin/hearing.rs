@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use canstop::{Lifecycle, spawn_session};
+use canstop::{Lifecycle, Service, spawn_session};
 use canstop_tests::{READY, scenario};
 use tokio::runtime::Builder;
 
@@ -103,6 +104,19 @@ async fn drains(lifecycle: Lifecycle) {
     println!("at the stop {}", states());
 }
 
+/// More than are signalled before the first of them runs.
+const SERVICES: usize = 300;
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Prints in which phase the program is when it hears the stop.
+async fn sees_the_phase(lifecycle: Lifecycle) {
+    if STARTED.fetch_add(1, Ordering::Relaxed) + 1 == SERVICES {
+        println!("{READY}");
+    }
+    lifecycle.stopping().await;
+    println!("told to stop in the phase {}", canstop::metrics().phase);
+}
+
 #[canstop::main(grace = "2s", drain_delay = "100ms", worker_threads = 1)]
 async fn main() {
     let lifecycle = Lifecycle::current();
@@ -111,6 +125,12 @@ async fn main() {
         "blocking" => lifecycle.start(reader()),
         "elsewhere" => lifecycle.start(blocked()),
         "wakers" => lifecycle.start(watcher()),
+        "phases" => {
+            for number in 1..SERVICES {
+                lifecycle.start(Service::new("service", sees_the_phase).name(format!("service-{number}")));
+            }
+            lifecycle.start(Service::new("service", sees_the_phase))
+        }
         other => panic!("no scenario {other}"),
     };
 }

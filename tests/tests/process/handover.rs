@@ -28,10 +28,16 @@ struct Program {
 impl Program {
     /// Starts the first process, and waits until it is ready.
     fn start(name: &str, address: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_by(&[], name, address, variables)
+    }
+
+    /// The same by a command that becomes the program.
+    fn start_by(command: &[&str], name: &str, address: &str, variables: &[(&str, &str)]) -> Self {
         let plan = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("handover-{name}-{}", std::process::id()));
         fs::write(&plan, "").expect("a file");
-        let arguments = [address, plan.to_str().expect("a plain path")];
-        let probe = Probe::start_in(Audience::Listens, PROGRAM, &arguments, variables);
+        let words = [command, &[PROGRAM, address, plan.to_str().expect("a plain path")]].concat();
+        let (program, arguments) = words.split_first().expect("it has words");
+        let probe = Probe::start_in(Audience::Listens, program, arguments, variables);
         let pid = probe.id();
         let mut program = Self { probe: probe.patiently(Duration::from_secs(300)), plan, pid, address: String::new() };
         program.address = program.probe.wait_for_start("listening on ");
@@ -155,6 +161,15 @@ fn hand_overs_under_load_refuse_and_reset_nothing() {
     assert_eq!(finished.times_logged("stopped (handed over to process "), rounds() as usize, "{finished}");
     finished.logged(&["stopping (handed over to process "]);
     finished.logged(&[&format!("took over from process {first}")]);
+}
+
+#[test]
+fn what_the_parent_did_to_signals_keeps_no_hand_over_from_working() {
+    let parent = ["env", "--block-signal=USR2", "--ignore-signal=CHLD,USR2"];
+    let mut program = Program::start_by(&parent, "parent", "127.0.0.1:0", &[]);
+    program.hand_over();
+    assert_eq!(ask(program.address()), program.pid);
+    program.terminate().exited(0);
 }
 
 #[test]

@@ -14,6 +14,14 @@ fn draining_begins_at_the_request_and_stopping_after_the_delay() {
 }
 
 #[test]
+fn a_service_that_is_told_to_stop_sees_the_drain_delay_over() {
+    let finished = terminate(start!("hearing", "phases"));
+    finished.exited(0);
+    let phases: Vec<_> = finished.printed_after("told to stop in the phase ").collect();
+    assert_eq!(phases, ["stopping"; 300]);
+}
+
+#[test]
 fn a_callback_wakes_a_service_that_blocks_in_recv() {
     let finished = terminate(start!("hearing", "blocking"));
     finished.exited(0).within(DEADLINE).printed("the channel is closed");

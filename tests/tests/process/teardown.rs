@@ -25,6 +25,29 @@ fn the_teardown_runs_even_if_something_was_abandoned() {
 }
 
 #[test]
+fn sessions_of_the_teardown_run_where_others_of_main_were_abandoned() {
+    for (scenario, sessions) in [
+        ("root-straggler", &["a session of the teardown"][..]),
+        ("root-group", &["a session of the teardown", "the last session"]),
+    ] {
+        let finished = terminate(start!("teardown", scenario));
+        finished.exited(124).within(DEADLINE);
+        for session in sessions {
+            finished.printed(&format!("{session} has finished"));
+        }
+        finished.printed("torn down").ended_with(&["1 abandoned, exit code 124"]);
+    }
+}
+
+#[test]
+fn a_session_of_the_teardown_that_does_not_end_is_named() {
+    let finished = terminate(start!("teardown", "teardown-straggler"));
+    finished.exited(124).within(DEADLINE).printed("torn down");
+    finished.logged(&["abandoned: session at tests/src/bin/teardown.rs"]);
+    finished.ended_with(&["1 abandoned, exit code 124"]);
+}
+
+#[test]
 fn an_endless_teardown_is_abandoned_at_the_deadline() {
     let finished = terminate(start!("teardown", "endless-teardown"));
     finished.exited(124).within(DEADLINE);

@@ -10,6 +10,8 @@ mod platform;
 
 #[cfg(windows)]
 pub(super) use platform::Signals;
+#[cfg(all(unix, feature = "handover"))]
+pub(super) use platform::unblock;
 pub(super) use platform::{Waiter, replaced_handler};
 
 /// A signal, and when and how it was delivered. The time of its delivery is the start of the grace,

@@ -155,7 +155,10 @@ impl Waiter {
             }
             INSTALLED[index].store(handler_of(signal)?, Ordering::Relaxed);
         }
-        unblock()
+        let installed = SIGNALS.into_iter().zip(&INSTALLED);
+        unblock(
+            installed.filter(|(_, installed)| installed.load(Ordering::Relaxed) != 0).map(|(signal, _)| number(signal)),
+        )
     }
 
     /// Waits until a signal is delivered, [`nudge`](Self::nudge) is called, or this time is over.
@@ -215,17 +218,15 @@ fn handler_of(signal: Signal) -> io::Result<libc::sighandler_t> {
     }
 }
 
-/// Unblocks the signals that have a handler, on the thread that calls it.
+/// Unblocks signals that have a handler, on the thread that calls it.
 #[expect(unsafe_code, reason = "std does not know of signal masks")]
-fn unblock() -> io::Result<()> {
+pub(in crate::control) fn unblock(signals: impl IntoIterator<Item = libc::c_int>) -> io::Result<()> {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: the pointer is valid, and `sigemptyset` initialises the set before the other calls read it.
     let failed = unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for (signal, installed) in SIGNALS.into_iter().zip(&INSTALLED) {
-            if installed.load(Ordering::Relaxed) != 0 {
-                libc::sigaddset(set.as_mut_ptr(), number(signal));
-            }
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal);
         }
         libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut())
     };

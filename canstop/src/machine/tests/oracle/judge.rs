@@ -44,6 +44,7 @@ impl Oracle {
                 self.judge_signalled(id, run, until)
             }
             &Action::StopRoot { until } => self.judge_root_signalled(until),
+            Action::RenewRoot => self.judge_root_renewed(),
             Action::BeginStop => {
                 law!(self.stop.is_none(), "a stop begins twice");
                 Ok(())

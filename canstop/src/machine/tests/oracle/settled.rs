@@ -176,7 +176,8 @@ impl Settled<'_> {
             }
         }
         if oracle.flushing {
-            law!(oracle.hooks > 0, "every hook has ended, and the machine has not finished");
+            let waits = oracle.hooks > 0 || !oracle.all_is_drained();
+            law!(waits, "every hook has ended, and the machine has not finished");
         } else if oracle.all_is_drained() && !oracle.any_waits() {
             law!(oracle.main.in_run && !oracle.main.ended, "all is drained, and the machine has not finished");
             law!(oracle.main.returned, "all is drained, and run() has not returned");

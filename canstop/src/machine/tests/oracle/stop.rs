@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::seen::{Group, Sessions};
 use super::sessions::TAIL;
 use super::{Broken, Oracle, law};
 use crate::machine::action::Abandoned;
@@ -89,14 +90,22 @@ impl Oracle {
         let now = self.call.now;
         self.divide_anew();
         let given_back = self.call.gave_back && self.root_stop_by == Some(until);
-        law!(self.root_stop_by.is_none() || given_back, "the root is signalled twice");
-        if given_back {
-            return Ok(());
-        }
         let Some(stop) = &self.stop else {
             return Err(Broken("the root is signalled without a stop request".to_owned()));
         };
         law!(until <= stop.deadline + TAIL, "the root has time beyond the deadline");
+        if self.root_may_resume() {
+            self.root_stop_by = Some(until);
+            for group in self.groups.iter_mut().filter(|group| group.home == Owner::Root) {
+                group.stop_by = None;
+            }
+            self.pass_on(Owner::Root, until);
+            return Ok(());
+        }
+        law!(self.root_stop_by.is_none() || given_back, "the root is signalled twice");
+        if given_back {
+            return Ok(());
+        }
         law!(until >= self.with_first_poll(Time::default()), "the root is signalled when its time is already up");
         law!(until + ROUNDING >= stop.front_ends, "the root has less time than is left unreserved: {until:?}");
         let nothing_left = self.all_is_drained() && !self.any_waits();
@@ -104,6 +113,27 @@ impl Oracle {
         self.root_stop_by = Some(until);
         self.note_no_restarts();
         self.pass_on(Owner::Root, until);
+        Ok(())
+    }
+
+    /// Returns true where `run()` is about to return in `main`, or flush hooks are about to run: what they spawn has
+    /// time again.
+    fn root_may_resume(&self) -> bool {
+        let main_is_over = self.main.ended || self.main.abandoned;
+        let goes_on = if self.main.in_run && !main_is_over { !self.main.returned } else { self.hooks > 0 };
+        goes_on && !self.flushing && self.root_stop_by.is_some() && self.all_is_drained() && !self.any_waits()
+    }
+
+    pub(super) fn judge_root_renewed(&mut self) -> Result<(), Broken> {
+        law!(self.root_may_resume(), "the root is renewed, and nothing of it goes on");
+        let is_of_root = |group: &&mut Group| group.home == Owner::Root;
+        let groups = self.groups.iter_mut().filter(is_of_root).map(|group| &mut group.sessions);
+        let mut abandoned = false;
+        for sessions in groups.chain([&mut self.root]) {
+            abandoned |= sessions.abandoned;
+            *sessions = Sessions::default();
+        }
+        law!(abandoned, "the root is renewed, and none of its sessions were abandoned");
         Ok(())
     }
 

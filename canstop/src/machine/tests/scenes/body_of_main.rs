@@ -98,7 +98,8 @@ fn a_main_that_calls_run_in_a_stop_has_its_teardown() {
     let mut program = program([]);
     program.handle(Input::MainListens);
     program.handle(shutdown());
-    assert_eq!(deeds(&program.handle(Input::RunCalled)), [&Action::ReturnFromRun]);
+    let until = at(5_000);
+    assert_eq!(deeds(&program.handle(Input::RunCalled)), [&Action::StopRoot { until }, &Action::ReturnFromRun]);
     program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(program.state.exit(), Exit::Clean);
 }

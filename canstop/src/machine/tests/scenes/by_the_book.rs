@@ -58,7 +58,8 @@ fn dependencies_start_first_and_stop_last() {
     assert_eq!(deeds(&actions), [&Action::StopService { id: WRITER, run: FIRST, until: at(64_900) }]);
 
     program.now = at(60_300);
-    assert_eq!(deeds(&program.handle(ended(0, 1, ExitReason::Done))), [&Action::ReturnFromRun]);
+    let actions = program.handle(ended(0, 1, ExitReason::Done));
+    assert_eq!(deeds(&actions), [&Action::StopRoot { until: at(65_000) }, &Action::ReturnFromRun]);
 
     let actions = program.handle(Input::MainEnded(ExitReason::Done));
     assert_eq!(actions, [Action::Finish]);

@@ -1,12 +1,13 @@
 //! Flush hooks and kept values, after everything has stopped.
 
-use super::super::build::{TERMINATE, at, ended, ms, service, signal};
+use super::super::build::{TERMINATE, at, ended, ms, root_sessions, service, signal};
 use super::super::harness::{Watched, events};
 use super::{is_over, running, stop_by};
-use crate::machine::action::Action;
+use crate::machine::action::{Abandoned, Action};
 use crate::machine::cause::Signal;
 use crate::machine::event::Event;
 use crate::machine::exit::Exit;
+use crate::machine::id::Owner;
 use crate::machine::input::{ExitReason, Input};
 
 fn flushed(panic: Option<&str>) -> Input {
@@ -98,4 +99,27 @@ fn kept_values_have_reserved_time() {
     program.handle(Input::Kept);
     let actions = program.handle(TERMINATE);
     assert!(actions.contains(&Action::StopRoot { until: at(4_400) }), "{actions:?}");
+}
+
+#[test]
+fn what_a_hook_spawns_is_waited_for_within_the_time_of_hooks() {
+    let mut program = with_hooks(1);
+    stop_all(&mut program);
+    program.pass(ms(100));
+    program.handle(root_sessions(1));
+    assert_eq!(program.handle(flushed(None)), []);
+    assert_eq!(program.handle(root_sessions(0)), [Action::Finish]);
+    assert_eq!(program.state.exit(), Exit::Clean);
+}
+
+#[test]
+fn what_a_hook_leaves_behind_is_abandoned() {
+    let mut program = with_hooks(1);
+    stop_all(&mut program);
+    program.handle(root_sessions(1));
+    program.handle(flushed(None));
+    let actions = program.pass(ms(1_000));
+    let left = Abandoned { sessions: vec![(Owner::Root, 1)], ..Abandoned::default() };
+    assert_eq!(actions, [Action::Abandon(left), Action::Finish]);
+    assert_eq!(program.state.exit(), Exit::Abandoned);
 }

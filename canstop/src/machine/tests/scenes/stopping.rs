@@ -131,3 +131,17 @@ fn the_stop_ends_at_the_deadline_without_any_answer() {
     assert!(is_over(&program));
     assert_eq!(program.state.exit(), Exit::Abandoned);
 }
+
+#[test]
+fn the_root_begins_anew_for_the_teardown_once_its_sessions_were_abandoned() {
+    let mut program = running([service("http", &[])]);
+    program.all([root_sessions(1), TERMINATE, ended(0, 1, ExitReason::Done)]);
+    let actions = program.pass(ms(4_900));
+    let until = at(5_000);
+    let last: Vec<_> = deeds(&actions).into_iter().rev().take(3).collect();
+    assert_eq!(last, [&Action::ReturnFromRun, &Action::StopRoot { until }, &Action::RenewRoot]);
+    program.all([root_sessions(1), Input::MainEnded(ExitReason::Done)]);
+    assert!(!is_over(&program), "a session of the teardown is waited for");
+    program.handle(root_sessions(0));
+    assert!(is_over(&program));
+}

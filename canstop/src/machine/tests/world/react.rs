@@ -20,6 +20,7 @@ impl Play<'_> {
                 }
                 self.signal_sessions(Owner::Service(ServiceId(id)));
             }
+            Action::RenewRoot => self.forget_abandoned(Owner::Root),
             Action::StopRoot { .. } => {
                 self.signal_sessions(Owner::Root);
                 if let Some(after) = self.world.main.obeys {
