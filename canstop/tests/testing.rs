@@ -27,6 +27,26 @@ async fn a_session_leaked_after_the_stop_fails_its_test(mut sup: Supervisor) {
 }
 
 #[canstop::test]
+async fn a_flush_hook_has_its_real_time_on_the_paused_clock(mut sup: Supervisor) {
+    canstop::flush("exporter", || std::thread::sleep(ms(100)));
+    assert_eq!(sup.stop().await.exit, Exit::Clean);
+}
+
+#[canstop::test]
+async fn kept_values_are_dropped_at_the_end_of_the_program(mut sup: Supervisor) {
+    struct Guard(Arc<AtomicBool>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let dropped = Arc::new(AtomicBool::new(false));
+    canstop::keep(Guard(Arc::clone(&dropped)));
+    assert_eq!(sup.stop().await.exit, Exit::Clean);
+    assert!(dropped.load(Ordering::Relaxed));
+}
+
+#[canstop::test]
 async fn a_second_signal_ends_the_program_and_not_the_test(mut sup: Supervisor) {
     sup.start(Service::new("deaf", |_| pending::<()>()));
     sup.advance(ms(1)).await;

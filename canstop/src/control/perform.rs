@@ -7,7 +7,7 @@ use super::event_loop::{EventLoop, Over};
 use super::exit::write_to_stderr;
 use crate::machine::{Abandoned, Action, Cause, Event, Report, ServiceReport, Stage};
 use crate::report::{ROWS, Reporter, rows_without_line};
-use crate::session::{Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
+use crate::session::{HookThreads, Supervisor, count, slowest_request, stop_watching_sessions, watch_sessions};
 
 /// How long the values of `canstop::keep` may take to be dropped.
 const KEPT_LIMIT: Duration = Duration::from_secs(1);
@@ -62,7 +62,9 @@ impl EventLoop {
                     self.compare_passed_sockets();
                 }
             }
-            Action::Flush => self.supervisor.run_flush_hooks(),
+            // A test has no process to guard. Its clock stands still while the blocking pool works.
+            Action::Flush if self.guard.is_none() => self.supervisor.run_flush_hooks(HookThreads::BlockingPool),
+            Action::Flush => self.supervisor.run_flush_hooks(HookThreads::Own),
             Action::AbandonFlush => {
                 let stragglers = self.supervisor.unfinished_flushes();
                 self.drain_stats.enter(stragglers, |event| emit(self.supervisor, &self.reporter, event, false));
@@ -181,7 +183,8 @@ impl EventLoop {
         self.state.deadline().map_or(KEPT_LIMIT, |deadline| deadline.since(self.clock.now()))
     }
 
-    fn drop_kept(&self) {
+    /// Drops the values of `canstop::keep`.
+    pub(crate) fn drop_kept(&self) {
         let dropped = self.supervisor.drop_kept(self.time_left().clamp(KEPT_LEAST, KEPT_LIMIT));
         for panic in dropped.panics {
             self.reporter

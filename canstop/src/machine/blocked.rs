@@ -31,16 +31,18 @@ pub(crate) struct BlockedThreads {
     reported: HashMap<u32, HeldThread>,
     /// When each site was reported last.
     sites: HashMap<Location, Time>,
+    /// How many were held for that long at the last look, reported or not.
+    count: u64,
 }
 
 impl BlockedThreads {
     pub(crate) fn new(after: Option<Duration>) -> Self {
-        Self { after, reported: HashMap::new(), sites: HashMap::new() }
+        Self { after, reported: HashMap::new(), sites: HashMap::new(), count: 0 }
     }
 
-    /// How many threads are reported as blocked.
+    /// How many threads were blocked at the last look, whether their site was reported or not.
     pub(crate) fn count(&self) -> u64 {
-        self.reported.len() as u64
+        self.count
     }
 
     /// Takes note of every thread that is held at this moment, and returns what there is to report.
@@ -59,7 +61,9 @@ impl BlockedThreads {
             is_held
         });
         self.sites.retain(|_, last| now.since(*last) < AGAIN_AFTER);
+        self.count = 0;
         for held in held.iter().filter(|held| now.since(held.since) >= after) {
+            self.count += 1;
             if self.reported.contains_key(&held.thread) || self.sites.contains_key(&held.place) {
                 continue;
             }

@@ -117,7 +117,7 @@ pub(crate) use service_snapshot::{ServiceSnapshot, SnapshotReceiver, SnapshotSen
 pub(crate) use site::site_of;
 pub(crate) use snapshot::SessionGroup;
 pub(crate) use spans::{in_current_span, in_service_span};
-pub(crate) use supervisor::{ServiceRecord, Supervisor};
+pub(crate) use supervisor::{HookThreads, ServiceRecord, Supervisor};
 pub(crate) use table::{stop_watching_sessions, watch_sessions};
 pub(crate) use tagged::TICK;
 pub(crate) use task::spawn_on;

@@ -36,6 +36,14 @@ pub(crate) struct ServiceRecord {
     pub(crate) snapshot: SnapshotReceiver,
 }
 
+/// Where flush hooks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookThreads {
+    /// Each has a thread, whatever the blocking pool does.
+    Own,
+    BlockingPool,
+}
+
 /// There is one per program, and one per test. It is never freed, so that sessions that outlast it are still
 /// counted.
 ///
@@ -272,8 +280,8 @@ impl Supervisor {
         self.hub.run_off_control(move || session.run());
     }
 
-    /// Runs every flush hook, each on a thread of its own that may use the data plane. Reports the end of each.
-    pub(crate) fn run_flush_hooks(&'static self) {
+    /// Runs every flush hook, each on a thread that may use the data plane. Reports the end of each.
+    pub(crate) fn run_flush_hooks(&'static self, place: HookThreads) {
         for (number, name, hook) in self.begin_flush_hooks() {
             let run = {
                 let name = name.clone();
@@ -285,7 +293,12 @@ impl Supervisor {
                     self.flush_ended(number, name, panic);
                 }
             };
-            if let Err(error) = thread::Builder::new().name("canstop-flush".to_owned()).spawn(run) {
+            let pool = self.data_plane().filter(|_| place == HookThreads::BlockingPool);
+            let spawned = match pool {
+                Some(data_plane) => Ok(drop(data_plane.spawn_blocking(run))),
+                None => thread::Builder::new().name("canstop-flush".to_owned()).spawn(run).map(drop),
+            };
+            if let Err(error) = spawned {
                 self.flush_ended(number, name, Some(format!("cannot start its thread: {error}")));
             }
         }

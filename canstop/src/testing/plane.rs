@@ -38,6 +38,7 @@ impl Plane {
             event_loop.run(async || next_signal(&mut delivered).await, &mut inbox).await;
             let known = event_loop.report();
             event_loop.emit(Event::stopped(&known), false);
+            event_loop.drop_kept();
             report.send_replace(Some(known));
             // Services that are handed over later learn that they never start.
             drop(inbox);

@@ -233,7 +233,7 @@ fn status_shows_the_stop_and_metrics_show_blocked_threads() {
     program.probe.say("block");
     wait_for_code(program.health, "/livez", 503);
     let numbers = program.get("/metrics").body;
-    assert!(numbers.contains("canstop_blocked_threads 1\n"), "one site is reported once in ten seconds: {numbers}");
+    assert!(numbers.contains("canstop_blocked_threads 2\n"), "both sessions of the site: {numbers}");
     assert!(numbers.contains("canstop_service_state{service=\"blocks\",state=\"ready\"} 1\n"), "{numbers}");
     assert!(numbers.contains("canstop_sessions_started_total 3\n"), "{numbers}");
     let stall = numbers.lines().find_map(|line| line.strip_prefix("canstop_stall_seconds ")).expect("a stall");
