@@ -319,15 +319,6 @@ impl EventLoop {
         self.publish_phase();
     }
 
-    fn count_sessions(&mut self) {
-        self.count_sessions_at(self.clock.now());
-    }
-
-    /// Sessions were signalled or abandoned just now, and may end soon.
-    pub(super) fn recount_soon(&mut self) {
-        self.recount_after = RECOUNT_SOONEST;
-    }
-
     pub(super) fn step(&mut self, input: Input) {
         let now = self.clock.now();
         self.step_at(now, input);
@@ -336,7 +327,7 @@ impl EventLoop {
     pub(super) fn step_at(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
         let actions = self.state.handle(self.now, input);
-        // Whoever an action wakes reads the phase in which it is woken.
+        // What an action wakes reads the phase in which it is woken.
         self.supervisor.numbers().phase = self.state.phase();
         for action in actions {
             self.perform(action);

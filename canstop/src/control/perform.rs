@@ -62,7 +62,7 @@ impl EventLoop {
                     self.compare_passed_sockets();
                 }
             }
-            // A test has no process to guard. Its clock stands still while the blocking pool works.
+            // A test has no process to guard. Its clock does not move while the blocking pool works.
             Action::Flush if self.guard.is_none() => self.supervisor.run_flush_hooks(HookThreads::BlockingPool),
             Action::Flush => self.supervisor.run_flush_hooks(HookThreads::Own),
             Action::AbandonFlush => {

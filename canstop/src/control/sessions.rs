@@ -13,6 +13,15 @@ const RECOUNT_LATEST: Duration = Duration::from_millis(5);
 const FEW: u64 = 2_048;
 
 impl EventLoop {
+    pub(super) fn count_sessions(&mut self) {
+        self.count_sessions_at(self.clock.now());
+    }
+
+    /// Sessions were signalled or abandoned just now, and may end soon.
+    pub(super) fn recount_soon(&mut self) {
+        self.recount_after = RECOUNT_SOONEST;
+    }
+
     pub(super) fn count_sessions_at(&mut self, now: Time) {
         let counts = self.sessions.count(self.supervisor);
         self.introduce_groups();

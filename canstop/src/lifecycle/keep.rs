@@ -6,7 +6,7 @@ use crate::session::expect_scope;
 /// dropped, before the process exits.
 ///
 /// This is for what the report itself needs, such as the guard of a log that writes in the background.
-/// A local of `main` lives until then only where `main` neither calls [`run()`](crate::run) nor returns an error.
+/// A local of `main` is kept until then only where `main` neither calls [`run()`](crate::run) nor returns an error.
 /// Values are dropped in the reverse order, on a thread of their own, and have a second together, or what
 /// is left of the grace. A second stop signal, which ends the program at once, does not wait for them.
 ///

@@ -295,7 +295,10 @@ impl Supervisor {
             };
             let pool = self.data_plane().filter(|_| place == HookThreads::BlockingPool);
             let spawned = match pool {
-                Some(data_plane) => Ok(drop(data_plane.spawn_blocking(run))),
+                Some(data_plane) => {
+                    data_plane.spawn_blocking(run);
+                    Ok(())
+                }
                 None => thread::Builder::new().name("canstop-flush".to_owned()).spawn(run).map(drop),
             };
             if let Err(error) = spawned {

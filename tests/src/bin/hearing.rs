@@ -114,7 +114,7 @@ async fn sees_the_phase(lifecycle: Lifecycle) {
         println!("{READY}");
     }
     lifecycle.stopping().await;
-    println!("told to stop in the phase {}", canstop::metrics().phase);
+    println!("asked to stop in the phase {}", canstop::metrics().phase);
 }
 
 #[canstop::main(grace = "2s", drain_delay = "100ms", worker_threads = 1)]

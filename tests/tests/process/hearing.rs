@@ -14,10 +14,10 @@ fn draining_begins_at_the_request_and_stopping_after_the_delay() {
 }
 
 #[test]
-fn a_service_that_is_told_to_stop_sees_the_drain_delay_over() {
+fn a_service_that_is_asked_to_stop_sees_the_drain_delay_over() {
     let finished = terminate(start!("hearing", "phases"));
     finished.exited(0);
-    let phases: Vec<_> = finished.printed_after("told to stop in the phase ").collect();
+    let phases: Vec<_> = finished.printed_after("asked to stop in the phase ").collect();
     assert_eq!(phases, ["stopping"; 300]);
 }
 
