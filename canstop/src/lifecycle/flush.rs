@@ -6,8 +6,9 @@ use crate::session::expect_scope;
 /// there: for exporters of traces, buffers and batches that have taken in the last words of every service.
 ///
 /// Hooks run side by side, each on a thread of its own, which may block and may use the runtime. They have a
-/// second together, or a fifth of a shorter grace, which is reserved: nothing before them can use it up. One
-/// that does not end in time is named in the report, and one that panics makes the program fail. A second stop
+/// second together, or a fifth of a shorter grace, which is reserved: nothing before them can use it up. The
+/// sessions that they spawn are waited for within this time. One that does not end in time is named in the report,
+/// as such a session is, and one that panics makes the program fail. A second stop
 /// signal, which ends the program at once, does not wait for them, and a hook that is added while they run
 /// comes too late.
 ///
