@@ -10,14 +10,14 @@ use crate::machine::{Phase, Probe, ServiceId, ServiceState, StopStep, judge};
 use crate::observe::{Metrics, Moment, Progress, Status, Step};
 
 impl EventLoop {
-    /// Lets others read at once that a stop was requested, and the rest at the next tick.
-    pub(super) fn publish_phase(&self) {
+    /// Lets others read at once how a stop goes, and the rest at the next tick.
+    pub(super) fn publish_stop(&self) {
         if self.state.phase().is_stopping() {
             self.publish_numbers();
         }
     }
 
-    /// Lets others read how the program is.
+    /// Lets others read how the program is, but for its phase, which each step publishes.
     pub(super) fn publish_numbers(&self) {
         let now = self.clock.now();
         let stop = self.state.stop_requested().zip(self.state.deadline());
@@ -28,7 +28,6 @@ impl EventLoop {
         let stalled_for = self.operations.stalled_for(now);
         let ready = judge(Probe::Ready, &self.state, stalled_for, *stall, now).is_ok();
         let mut numbers = self.supervisor.numbers();
-        numbers.phase = self.state.phase();
         numbers.ready = ready;
         numbers.blocked_threads = self.operations.blocked.count();
         numbers.stall = stalled_for;

@@ -316,7 +316,7 @@ impl EventLoop {
         self.step(input);
         self.services.publish(&mut self.state);
         self.note_start();
-        self.publish_phase();
+        self.publish_stop();
     }
 
     pub(super) fn step(&mut self, input: Input) {

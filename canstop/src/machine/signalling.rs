@@ -13,12 +13,16 @@ use super::time::Time;
 
 impl State {
     pub(super) fn signal_root(&mut self, now: Time) {
-        if let Some(stop) = &mut self.stop {
+        if let Some(stop) = &self.stop {
             let budget = stop.schedule.budget();
-            let until = budget.until(now, budget.level_ends(0));
-            stop.root_until = Some(until);
-            self.actions.push(Action::StopRoot { until });
+            self.stop_root(now, budget.until(now, budget.level_ends(0)));
         }
+    }
+
+    /// Signals `main`, the root's sessions and their groups to stop by `until`.
+    fn stop_root(&mut self, now: Time, until: Time) {
+        self.stop.iter_mut().for_each(|stop| stop.root_until = Some(until));
+        self.actions.push(Action::StopRoot { until });
         self.signal_groups(now, Owner::Root);
     }
 
@@ -37,9 +41,7 @@ impl State {
             }
             self.actions.push(Action::RenewRoot);
         }
-        self.stop.iter_mut().for_each(|stop| stop.root_until = Some(until));
-        self.actions.push(Action::StopRoot { until });
-        self.signal_groups(self.now, Owner::Root);
+        self.stop_root(self.now, until);
     }
 
     /// Until when the root's sessions and the body of `main` have time, once they were signalled.
