@@ -19,4 +19,4 @@ pub use haproxy::HAPROXY_DEFAULTS;
 pub use installed::{command, is_installed, refuse, runs_all};
 pub use ports::free_port;
 pub use service::{Service, eventually, output_of};
-pub use systemd::Systemd;
+pub use systemd::{NAMESPACES, Systemd};

@@ -10,6 +10,9 @@ use canstop_examples::ScratchFolder;
 use crate::installed::refuse;
 use crate::{Daemon, Service, eventually, is_installed, output_of};
 
+/// What `unshare` is to make for a manager whose processes end with it.
+pub const NAMESPACES: [&str; 7] =
+    ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"];
 const BOOT: &str = include_str!("boot.sh");
 const JOURNAL: &str = "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n";
 
@@ -144,7 +147,7 @@ fn may_mount() -> bool {
 /// A command in namespaces of its own.
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(NAMESPACES);
     command
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use canstop_managers::Events;
+use canstop_managers::{Events, eventually};
 
 /// The program.
 pub(crate) const LOAD: &str = env!("CARGO_BIN_EXE_load_tracker");
@@ -42,6 +42,13 @@ impl Clients {
             created: created.lines().map(str::to_owned).collect(),
         }
     }
+}
+
+/// Asks a tracker for its statistics until it answers. `curl` is that of the clients' network.
+#[track_caller]
+pub(crate) fn wait_until_served(mut curl: Command, address: &str) {
+    curl.args(["--fail", "--silent", "--output", "/dev/null"]).arg(format!("http://{address}/stats"));
+    assert!(eventually(|| curl.status().is_ok_and(|status| status.success())), "nothing is ready at {address}");
 }
 
 /// Those of these events that are in no database of this folder.

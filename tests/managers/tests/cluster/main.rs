@@ -5,6 +5,7 @@
 #![cfg(target_os = "linux")]
 
 mod clients;
+mod image;
 mod kubernetes;
 mod shell;
 mod swarm;

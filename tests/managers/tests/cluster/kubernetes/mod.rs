@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use canstop_managers::{eventually, is_installed, refuse, runs_all};
 
 use self::node::Node;
-use crate::clients::{Clients, LOAD, Update, lost};
+use crate::clients::{Clients, LOAD, Update, lost, wait_until_served};
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_managed_tracker");
 const TRACKER_ON_TOKIO: &str = env!("CARGO_BIN_EXE_managed_tracker_tokio");
@@ -30,6 +30,7 @@ fn start() -> Option<Node> {
         ("iproute2", &["ip"]),
         ("util-linux", &["nsenter", "unshare"]),
         ("openssl", &["openssl"]),
+        ("curl", &["curl"]),
     ];
     let is_here =
         runs_all() && is_built(&built) && packages.iter().all(|(package, programs)| is_installed(package, programs));
@@ -84,9 +85,7 @@ spec:
         data.display()
     ));
     node.kubectl("rollout status deployment/web --timeout=90s");
-    let mut curl = node.inside("curl");
-    curl.args(["--fail", "--silent", "--output", "/dev/null"]).arg(format!("http://{ADDRESS}/stats"));
-    assert!(eventually(|| curl.status().is_ok_and(|status| status.success())), "the service has no pod");
+    wait_until_served(node.inside("curl"), ADDRESS);
 }
 
 /// Where each pod that there was has its database.

@@ -1,13 +1,13 @@
 //! A node of Kubernetes.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use canstop_examples::ScratchFolder;
-use canstop_managers::{Daemon, eventually};
+use canstop_managers::{Daemon, NAMESPACES, eventually};
 
+use crate::image::make_image;
 use crate::shell::{output, run};
 
 const BOOT: &str = include_str!("boot.sh");
@@ -43,7 +43,7 @@ impl Node {
 
         let log = File::create(path.join("boot.log")).expect("a file");
         let mut command = node.inside("unshare");
-        command.args(["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.args(NAMESPACES);
         command.arg("bash").arg(path.join("boot.sh")).arg(path).arg(&node.programs).arg(ADDRESS);
         node.namespaces = Some(Daemon::start(command.stdout(log.try_clone().expect("a file")).stderr(log)));
         let takes_pods = || {
@@ -91,13 +91,8 @@ impl Node {
 /// The archive of an image with three names. There is only a program that does nothing in it, for the sandbox of a pod;
 /// a container mounts the machine's own `/usr`, read-only, and its program.
 fn write_image(folder: &Path) {
-    let image = folder.join("image");
-    for name in ["usr", "etc", "proc", "sys", "dev", "tmp", "data", "archive"] {
-        fs::create_dir_all(image.join(name)).expect("a folder");
-    }
-    for name in ["bin", "sbin", "lib", "lib64"] {
-        symlink(format!("usr/{name}"), image.join(name)).expect("a link");
-    }
+    let image = make_image(folder);
+    fs::create_dir(image.join("archive")).expect("a folder");
     fs::copy("/bin/busybox", image.join("busybox")).expect("it is installed");
     let layer = image.join("archive/layer.tar");
     run("tar", &format!("--create --exclude archive --file {} --directory {} .", layer.display(), image.display()));

@@ -7,6 +7,7 @@ use std::process::{self, Command, Stdio};
 use canstop_examples::ScratchFolder;
 use canstop_managers::{Daemon, eventually};
 
+use crate::image::make_image;
 use crate::shell::{output, run};
 
 const TRACKER: &str = env!("CARGO_BIN_EXE_managed_tracker");
@@ -111,13 +112,7 @@ impl Swarm {
     ///
     /// The image is empty: the machine's own `/usr` and the program are mounted read-only.
     pub(crate) fn deploy(&self, tasks: u32) {
-        let image = self.folder().join("image");
-        for name in ["usr", "etc", "proc", "sys", "dev", "tmp", "data"] {
-            fs::create_dir_all(image.join(name)).expect("a folder");
-        }
-        for name in ["bin", "sbin", "lib", "lib64"] {
-            std::os::unix::fs::symlink(format!("usr/{name}"), image.join(name)).expect("a link");
-        }
+        let image = make_image(self.folder());
         let archive = self.folder().join("image.tar");
         let (from, to) = (image.display(), archive.display());
         run("tar", &format!("--create --file {to} --directory {from} ."));

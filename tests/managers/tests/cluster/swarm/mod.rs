@@ -5,13 +5,14 @@ mod engines;
 use std::fs;
 use std::process::Stdio;
 
-use canstop_managers::{Daemon, HAPROXY_DEFAULTS, eventually, is_installed, runs_all};
+use canstop_managers::{Daemon, HAPROXY_DEFAULTS, is_installed, runs_all};
 
 use self::engines::Swarm;
-use crate::clients::{Clients, LOAD, Update, lost};
+use crate::clients::{Clients, LOAD, Update, lost, wait_until_served};
 
 /// Where HAProxy listens, in the network of the services.
 const ADDRESS: &str = "127.0.0.1:9090";
+
 /// How HAProxy learns that a task has ended.
 enum Learns {
     /// By its readiness, or by its name, which Docker takes away before it sends the signal.
@@ -59,12 +60,7 @@ fn start_balancer(swarm: &Swarm, learns: Learns) -> Daemon {
     fs::write(&path, conf).expect("a file");
     let mut command = swarm.inside("haproxy");
     let balancer = Daemon::start(command.arg("-db").arg("-f").arg(path).stdout(Stdio::null()).stderr(Stdio::null()));
-    let asks = || {
-        let mut curl = swarm.inside("curl");
-        let curl = curl.args(["--fail", "--silent", "--output", "/dev/null"]).arg(format!("http://{ADDRESS}/stats"));
-        curl.status().is_ok_and(|status| status.success())
-    };
-    assert!(eventually(asks), "no task is ready behind HAProxy");
+    wait_until_served(swarm.inside("curl"), ADDRESS);
     balancer
 }
 
