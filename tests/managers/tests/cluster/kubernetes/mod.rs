@@ -13,8 +13,8 @@ use crate::clients::{Clients, LOAD, Update, lost, wait_until_served};
 const TRACKER: &str = env!("CARGO_BIN_EXE_managed_tracker");
 const TRACKER_ON_TOKIO: &str = env!("CARGO_BIN_EXE_managed_tracker_tokio");
 const PODS: usize = 3;
-/// The address of the service, for the clients.
-const ADDRESS: &str = "10.96.0.80:80";
+/// The address of the service, whose port is 80.
+const ADDRESS: &str = "10.96.0.80";
 
 /// Starts a node, if everything that it needs is there.
 fn start() -> Option<Node> {
@@ -51,7 +51,7 @@ fn deploy(node: &Node, program: &str, probes: &str) {
 apiVersion: v1
 kind: Service
 metadata: {{ name: web }}
-spec: {{ clusterIP: 10.96.0.80, selector: {{ app: web }}, ports: [{{ port: 80, targetPort: 8080 }}] }}
+spec: {{ clusterIP: {ADDRESS}, selector: {{ app: web }}, ports: [{{ port: 80, targetPort: 8080 }}] }}
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -85,6 +85,7 @@ spec:
         data.display()
     ));
     node.kubectl("rollout status deployment/web --timeout=90s");
+    node.wait_until_forwarded(ADDRESS);
     wait_until_served(node.inside("curl"), ADDRESS);
 }
 
@@ -95,7 +96,7 @@ fn data(node: &Node) -> PathBuf {
 
 /// Replaces every pod under load, and waits until the old ones have ended.
 fn update(node: &Node, image: &str) -> Update {
-    let clients = Clients::start(node.inside(LOAD), ADDRESS, node.folder());
+    let clients = Clients::start(node.inside(LOAD), &format!("{ADDRESS}:80"), node.folder());
     node.kubectl(&format!("set image deployment/web web={image}"));
     node.kubectl("rollout status deployment/web --timeout=90s");
     wait_for_pods(node, PODS);

@@ -12,6 +12,8 @@ use crate::shell::{output, run};
 
 const BOOT: &str = include_str!("boot.sh");
 const ADDRESS: &str = "10.200.0.1";
+/// Where kube-proxy keeps the addresses of services that have pods.
+const RULES: &str = "iptables --table nat --list-rules KUBE-SERVICES";
 /// Where containerd makes the control groups of its containers.
 const GROUP: &str = "k8s.io";
 
@@ -85,6 +87,20 @@ impl Node {
         let file = self.folder().join("manifest.yaml");
         fs::write(&file, manifest).expect("a file");
         self.kubectl(&format!("apply --filename {}", file.display()));
+    }
+
+    /// Waits until kube-proxy forwards connections to the service of this address.
+    ///
+    /// The kernel keeps for two minutes where a connection goes. One that is made before would take a later one from the
+    /// same port with it to nowhere.
+    #[track_caller]
+    pub(crate) fn wait_until_forwarded(&self, address: &str) {
+        let rule = format!(" -d {address}/32 ");
+        let is_forwarded = || {
+            let output = self.inside("xtables-legacy-multi").args(RULES.split(' ')).output();
+            output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&rule))
+        };
+        assert!(eventually(is_forwarded), "kube-proxy does not forward to {address}");
     }
 }
 
