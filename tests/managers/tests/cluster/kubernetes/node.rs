@@ -12,7 +12,7 @@ use crate::shell::{output, run};
 
 const BOOT: &str = include_str!("boot.sh");
 const ADDRESS: &str = "10.200.0.1";
-/// Where kube-proxy keeps the addresses of services that have pods.
+/// Lists the addresses of the services that have pods, as kube-proxy has them.
 const RULES: &str = "iptables --table nat --list-rules KUBE-SERVICES";
 /// Where containerd makes the control groups of its containers.
 const GROUP: &str = "k8s.io";
