@@ -13,7 +13,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::settings::Settings;
 use crate::lifecycle::{Lifecycle, Stopping};
-use crate::session::requests::{Exchange, Phase};
+use crate::session::request_phase::Phase;
+use crate::session::requests::Exchange;
 
 /// A client that transfers this many bytes within a timeout is not stalled.
 pub(super) const PROGRESS: u64 = 16 * 1024;

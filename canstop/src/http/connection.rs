@@ -19,7 +19,8 @@ use super::io::{Io, Protocol};
 use super::service::{App, Handler};
 use super::settings::Settings;
 use crate::lifecycle::{Lifecycle, Stopping};
-use crate::session::requests::{Exchange, Phase};
+use crate::session::request_phase::Phase;
+use crate::session::requests::Exchange;
 use crate::session::{NotAResult, Session, Site};
 
 type BoxError = Box<dyn Error + Send + Sync>;

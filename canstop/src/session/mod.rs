@@ -83,6 +83,8 @@ mod label;
 #[cfg(feature = "http")]
 mod request_name;
 #[cfg(feature = "http")]
+pub(crate) mod request_phase;
+#[cfg(feature = "http")]
 pub(crate) mod requests;
 mod named;
 mod spawn;

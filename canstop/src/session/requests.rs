@@ -9,6 +9,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::request_name::RequestName;
+use super::request_phase::Phase;
 use super::scope::Scope;
 use super::site::Site;
 use super::split::Named;
@@ -30,53 +31,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Milliseconds since some moment of this process.
 pub(crate) fn now() -> u64 {
     u64::try_from(BASE.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Who acts next on a connection, or for one request of an HTTP/2 connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    /// The client has sent nothing yet.
-    Fresh,
-    /// The last request was answered.
-    Idle,
-    /// A part of a request's head has come.
-    Head,
-    /// The handler runs.
-    Handler,
-    /// The handler waits for the client's body.
-    Receiving,
-    /// The handler's answer has begun, and it makes the rest of the body.
-    Body,
-    /// The answer is written as fast as the client reads it.
-    Sending,
-    /// It no longer speaks HTTP, and the task that has it is no session.
-    Upgraded,
-}
-
-impl Phase {
-    fn from_bits(bits: u8) -> Self {
-        const PHASES: [Phase; 8] = [
-            Phase::Fresh,
-            Phase::Idle,
-            Phase::Head,
-            Phase::Handler,
-            Phase::Receiving,
-            Phase::Body,
-            Phase::Sending,
-            Phase::Upgraded,
-        ];
-        PHASES[usize::from(bits)]
-    }
-
-    /// Returns true if code of the user's acts next.
-    pub(crate) fn is_running(self) -> bool {
-        matches!(self, Self::Handler | Self::Body)
-    }
-
-    fn is_request(self) -> bool {
-        matches!(self, Self::Handler | Self::Receiving | Self::Body | Self::Sending | Self::Upgraded)
-    }
 }
 
 /// A connection, and over HTTP/1 the request that it is in; or one request of an HTTP/2 connection.
@@ -329,4 +283,28 @@ pub(super) fn requests(is_meant: impl Fn(&'static Scope) -> bool) -> Vec<Named> 
         Named { site: exchange.site, scope: exchange.scope, name, age: exchange.age(), activity }
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SITE, service};
+    use super::*;
+
+    #[test]
+    fn a_connection_is_running_while_one_of_its_requests_is() {
+        let connection = Exchange::enter(&SITE, service(), None);
+        let [first, second] = [(); 2].map(|()| {
+            let request = Exchange::enter(&SITE, service(), Some(Arc::clone(&connection)));
+            request.begin(&Method::POST, &Uri::from_static("/"));
+            request
+        });
+        first.move_phase(Phase::Handler, Phase::Receiving);
+        assert!(connection.is_running(), "the second request is");
+        second.move_phase(Phase::Handler, Phase::Receiving);
+        assert!(!connection.is_running(), "both wait for their clients");
+        second.move_phase(Phase::Handler, Phase::Body);
+        assert_eq!(second.phase(), Phase::Receiving, "it was not in the first of the two phases");
+        second.move_phase(Phase::Receiving, Phase::Handler);
+        assert!(connection.is_running());
+    }
 }

@@ -103,8 +103,17 @@ async fn block_every_worker(writer: fn(Writer) -> Service<anyhow::Result<()>>) {
     tokio::join!(canstop::run(), block);
 }
 
+/// Stops after the collector, and has a session until then.
+#[canstop::service(restart = "never")]
+async fn store(lifecycle: Lifecycle, has_session: oneshot::Sender<()>) {
+    let stopping = lifecycle.stopping();
+    spawn_session!("of the store", stopping);
+    let _ = has_session.send(());
+    lifecycle.stopping().await;
+}
+
 /// Collects until every sender is dropped.
-#[canstop::service(own_runtime, restart = "never")]
+#[canstop::service(own_runtime, after(store), restart = "never")]
 async fn collector(_lifecycle: Lifecycle, mut records: mpsc::Receiver<[u8; 100]>) {
     while records.recv().await.is_some() {}
 }
@@ -112,11 +121,14 @@ async fn collector(_lifecycle: Lifecycle, mut records: mpsc::Receiver<[u8; 100]>
 /// Every worker is blocked by a session, and a session that is queued behind them has the last sender.
 async fn hold_up_the_collector() {
     let (sender, records) = mpsc::channel(RECORDS);
+    let (has_session, store_has_session) = oneshot::channel();
+    canstop::start(store(has_session));
     canstop::start(collector(records));
     canstop::start(
         Service::new("front", |lifecycle: Lifecycle| async move { lifecycle.stopping().await }).after("collector"),
     );
     let block = async move {
+        store_has_session.await.expect("the store starts");
         block_workers();
         spawn_session!("holds a sender", async move {
             Lifecycle::current().stopping().await;

@@ -69,6 +69,8 @@ fn what_holds_up_a_service_with_its_own_runtime_is_named() {
     let line = finished.logged(&["service `collector` has its own runtime, and may wait for abandoned sessions"]);
     assert!(line.contains("session `holds a sender` at tests/src/bin/own_runtime.rs:"), "{line}");
     assert!(line.contains("queued"), "{line}");
+    finished.logged(&["abandoned: ", "session `of the store`", "of service `store`"]);
+    assert!(!line.contains("of the store"), "that session is abandoned later: {line}");
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn start() -> Option<Node> {
 
 /// Returns true if Kubernetes has been built. Debian has its source, and of its programs only `kubectl`.
 fn is_built(folder: &Path) -> bool {
-    folder.join("kubelet").exists() || refuse("Kubernetes is not built; to build it, .ci/kubernetes, half an hour")
+    folder.join("kubelet").exists()
+        || refuse("Kubernetes is not built; to build it, .ci/kubernetes, up to half an hour")
 }
 
 /// Starts the pods of a program, and waits until they serve.
