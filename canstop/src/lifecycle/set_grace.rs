@@ -10,7 +10,8 @@ use crate::session::expect_scope;
 ///
 /// It replaces the `grace` of [`main`](macro@crate::main) and [`App`](crate::App). The variable
 /// `CANSTOP_GRACE` still beats it, and a stop that was requested before keeps the grace that it had. The drain
-/// delay is part of the grace: a platform's is shortened to a fifth of it if need be, any other must be shorter.
+/// delay is part of the grace: a platform's is shortened to a fifth of it if need be, with a warning; any other must be
+/// shorter.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;

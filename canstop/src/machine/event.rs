@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::input::ExitReason;
 use super::location::Location;
 use super::report::{Report, Straggler};
-use super::source::SettingSource;
+use super::source::{Platform, SettingSource};
 
 #[doc = include_str!("../../docs/events.md")]
 ///
@@ -145,6 +145,19 @@ pub enum Event {
         drain_delay: Duration,
         /// Where that was set.
         drain_delay_source: SettingSource,
+    },
+    /// The platform's drain delay was shortened, because the grace is shorter than the platform's. Requests may still
+    /// arrive when the services are stopped. Emitted when the program begins to run.
+    #[non_exhaustive]
+    DrainDelayShortened {
+        /// The platform.
+        platform: Platform,
+        /// What is left of its drain delay: a fifth of the grace.
+        drain_delay: Duration,
+        /// The grace.
+        grace: Duration,
+        /// Where that was set.
+        grace_source: SettingSource,
     },
     /// A signal that changes nothing: it came too close to the first, or a stop was requested already.
     #[non_exhaustive]
@@ -362,6 +375,7 @@ impl Event {
             Event::ListenerWarning { .. } => "listener_warning",
             Event::MainFailed { .. } => "main_failed",
             Event::StopRequested { .. } => "stop_requested",
+            Event::DrainDelayShortened { .. } => "drain_delay_shortened",
             Event::DuplicateSignal { .. } => "duplicate_signal",
             Event::SignalHandlerReplaced { .. } => "signal_handler_replaced",
             Event::ServicesNotLinked { .. } => "services_not_linked",

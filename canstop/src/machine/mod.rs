@@ -5,12 +5,12 @@
 mod time;
 mod id;
 mod location;
-mod source;
 mod cause;
 mod exit;
 mod phase;
 mod stage;
 mod budget;
+mod source;
 mod backoff;
 mod restart;
 mod spec;

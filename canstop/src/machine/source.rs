@@ -1,6 +1,9 @@
 //! Where the value of a setting comes from.
 
 use std::fmt;
+use std::time::Duration;
+
+use super::budget::Allowance;
 
 /// A place where programs run that has rules of its own about how they stop.
 ///
@@ -20,6 +23,27 @@ pub enum Platform {
     Nomad,
     /// Fly.io: SIGINT, 5 seconds later SIGKILL.
     Fly,
+}
+
+impl Platform {
+    /// What the stop of a program may take there, if nothing else is set.
+    pub(crate) fn allowance(self) -> Allowance {
+        match self {
+            // Both kill after 30 s. Requests arrive until every proxy and load balancer has been notified of the stop.
+            Platform::Kubernetes | Platform::Ecs => {
+                Allowance { grace: Duration::from_secs(25), drain_delay: Duration::from_secs(5) }
+            }
+            // Both kill after 5 s, and take an instance out of their proxy before they signal it.
+            Platform::Nomad | Platform::Fly => {
+                Allowance { grace: Duration::from_millis(4_500), drain_delay: Duration::ZERO }
+            }
+        }
+    }
+
+    /// Its drain delay, which is chosen for its own grace. With a shorter grace it shrinks to a fifth of that.
+    pub(crate) fn drain_delay_within(self, grace: Duration) -> Duration {
+        self.allowance().drain_delay.min(grace / 5)
+    }
 }
 
 impl fmt::Display for Platform {

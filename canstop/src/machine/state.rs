@@ -250,9 +250,11 @@ impl State {
         if self.takes_grace() {
             self.allowance.grace = grace;
             self.sources.grace = SettingSource::Code;
-            // A platform's delay was chosen for its own grace. With a shorter one it keeps its share.
-            if matches!(self.sources.drain_delay, SettingSource::Platform(_)) {
-                self.allowance.drain_delay = self.allowance.drain_delay.min(grace / 5);
+            if let SettingSource::Platform(platform) = self.sources.drain_delay {
+                self.allowance.drain_delay = platform.drain_delay_within(grace);
+            }
+            if self.phase == Phase::Running {
+                self.report_short_drain_delay();
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Taking services in, and starting them when they may.
 
 use super::action::Action;
+use super::budget::Allowance;
 use super::cause::Cause;
 use super::event::Event;
 use super::facts::Facts;
@@ -10,6 +11,7 @@ use super::names::PlanEntry;
 use super::phase::Phase;
 use super::plan::{AFTER, BOUND_TO, Plan, check_own_options};
 use super::service::{Service, Sessions};
+use super::source::{SettingSource, StopSources};
 use super::spec::{Ready, ServiceSpec};
 use super::stage::{ServiceOutcome, Stage};
 use super::state::State;
@@ -104,8 +106,20 @@ impl State {
             Ok(plan) => {
                 self.plan = plan;
                 self.index_anew();
+                self.report_short_drain_delay();
             }
             Err(faults) => self.request_stop(now, Cause::StartFailed(faults)),
+        }
+    }
+
+    /// Reports a drain delay that is shorter than the platform's. Without services there is nothing that gets requests.
+    pub(super) fn report_short_drain_delay(&mut self) {
+        let Allowance { grace, drain_delay } = self.allowance;
+        let StopSources { grace: grace_source, drain_delay: SettingSource::Platform(platform) } = self.sources else {
+            return;
+        };
+        if !self.services.is_empty() && drain_delay < platform.allowance().drain_delay {
+            self.emit(Event::DrainDelayShortened { platform, drain_delay, grace, grace_source });
         }
     }
 

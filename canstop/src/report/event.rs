@@ -22,7 +22,8 @@ impl Event {
             Event::ServiceRefused { .. } | Event::MainFailed { .. } => Level::ERROR,
             Event::StopRequested { cause, .. } if cause.is_failure() => Level::ERROR,
             Event::StopRequested { .. } | Event::Waiting { .. } => Level::INFO,
-            Event::DuplicateSignal { .. }
+            Event::DrainDelayShortened { .. }
+            | Event::DuplicateSignal { .. }
             | Event::ReadyIgnored { .. }
             | Event::WaitsForItself { .. }
             | Event::ListenerWarning { .. } => Level::WARN,
@@ -81,6 +82,12 @@ impl Event {
                 grace_source = %grace_source,
                 drain_delay_ms = milliseconds(*drain_delay),
                 drain_delay_source = %drain_delay_source,
+            ),
+            Event::DrainDelayShortened { platform, drain_delay, grace, grace_source } => event!(
+                %platform,
+                drain_delay_ms = milliseconds(*drain_delay),
+                grace_ms = milliseconds(*grace),
+                grace_source = %grace_source,
             ),
             Event::DuplicateSignal { signal } | Event::SignalHandlerReplaced { signal } => event!(%signal,),
             Event::ServicesNotLinked { services } => event!(services = services.join(", "),),
@@ -185,6 +192,18 @@ impl fmt::Display for Event {
                     return Ok(());
                 }
                 write!(f, ", drain delay {} ({drain_delay_source})", Plain(*drain_delay))
+            }
+            Event::DrainDelayShortened { platform, drain_delay, grace, grace_source } => {
+                let wanted = platform.allowance();
+                write!(
+                    f,
+                    "the drain delay is {}, where {platform} needs {}, because the grace is {} ({grace_source}): requests that \
+                     still arrive may fail; set `CANSTOP_GRACE={:?}`, or `CANSTOP_DRAIN_DELAY`",
+                    Plain(*drain_delay),
+                    Plain(wanted.drain_delay),
+                    Plain(*grace),
+                    wanted.grace,
+                )
             }
             Event::SignalHandlerReplaced { signal } => write!(
                 f,
@@ -303,7 +322,7 @@ mod tests {
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
     use super::*;
-    use crate::machine::{Activity, Cause, Location, SettingSource, Signal, Straggler, StragglerKind};
+    use crate::machine::{Activity, Cause, Location, Platform, SettingSource, Signal, Straggler, StragglerKind};
 
     /// An event as a subscriber received it: the kind, the level and the names of the fields.
     #[derive(Clone, Default)]
@@ -375,6 +394,12 @@ mod tests {
                 grace_source: SettingSource::Default,
                 drain_delay: ms(1_000),
                 drain_delay_source: SettingSource::Environment("CANSTOP_DRAIN_DELAY"),
+            },
+            Event::DrainDelayShortened {
+                platform: Platform::Kubernetes,
+                drain_delay: ms(1_000),
+                grace: ms(5_000),
+                grace_source: SettingSource::Code,
             },
             Event::DuplicateSignal { signal: Signal::Interrupt },
             Event::SignalHandlerReplaced { signal: Signal::Interrupt },

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::platform::{self, Stop};
+use super::platform;
 use super::value::{self, LogLevel, Plain};
 use super::world::World;
 use crate::machine::{Platform, SettingSource};
@@ -72,23 +72,20 @@ impl Resolved {
     /// The first invalid setting: its name, its value and what to write instead.
     pub(crate) fn decide(code: &InCode, world: &World<'_>) -> Result<Self, Fault> {
         let platform = read_platform(world)?;
-        let of_platform = |part: fn(Stop) -> Duration| {
-            let part =
-                move |platform| Setting::new(part(platform::stop_of(platform)), SettingSource::Platform(platform));
-            platform.map(part)
+        let of_platform = |choose: &dyn Fn(Platform) -> Duration| {
+            platform.map(|platform| Setting::new(choose(platform), SettingSource::Platform(platform)))
         };
         let grace = first(
             (GRACE_VARIABLE, read(world, GRACE_VARIABLE, value::positive)?),
             code.grace,
-            of_platform(|stop| stop.grace).unwrap_or(Setting::new(DEFAULT_GRACE, SettingSource::Default)),
+            of_platform(&|platform| platform.allowance().grace)
+                .unwrap_or(Setting::new(DEFAULT_GRACE, SettingSource::Default)),
         );
-        // A platform's delay is chosen for its own grace. With a shorter grace it shrinks with it.
-        let delay_of_platform = of_platform(|stop| stop.drain_delay)
-            .map(|delay| Setting { value: delay.value.min(grace.value / 5), ..delay });
         let drain_delay = first(
             (DELAY_VARIABLE, read(world, DELAY_VARIABLE, value::duration)?),
             code.drain_delay,
-            delay_of_platform.unwrap_or(Setting::new(Duration::ZERO, SettingSource::Default)),
+            of_platform(&|platform| platform.drain_delay_within(grace.value))
+                .unwrap_or(Setting::new(Duration::ZERO, SettingSource::Default)),
         );
         if !drain_delay.value.is_zero() && drain_delay.value >= grace.value {
             return Err(Fault(format!(

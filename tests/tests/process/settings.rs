@@ -69,6 +69,20 @@ fn main_sets_the_grace_unless_the_environment_does() {
 }
 
 #[test]
+fn a_grace_that_is_too_short_for_the_platforms_drain_delay_is_named() {
+    const SHORTENED: &str = "the drain delay is";
+    let on_kubernetes = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
+    let finished = terminate(start(["100", "-"], &on_kubernetes));
+    finished.exited(0).logged(&[
+        SHORTENED,
+        "20 ms, where Kubernetes needs 5 s, because the grace is 100 ms (code)",
+        "set `CANSTOP_GRACE=25s`, or `CANSTOP_DRAIN_DELAY`",
+    ]);
+    let finished = terminate(start(["100", "10"], &on_kubernetes));
+    assert_eq!(finished.exited(0).times_logged(SHORTENED), 0, "{finished}");
+}
+
+#[test]
 fn a_drain_delay_from_the_environment_is_kept() {
     let variables = [("CANSTOP_GRACE", "2s"), ("CANSTOP_DRAIN_DELAY", "400ms")];
     let finished = terminate(start(["-", "-"], &variables));

@@ -1,8 +1,12 @@
 //! What the machine answers when the control plane asks it.
 
+use std::time::Duration;
+
 use super::super::build::{Options, TERMINATE, added, allowance, at, ended, failed, ms, ready, restart, service, stop};
 use super::super::harness::Watched;
 use super::{program, running};
+use crate::machine::action::Action;
+use crate::machine::event::Event;
 use crate::machine::id::{RunId, ServiceId};
 use crate::machine::input::{ExitReason, Input};
 use crate::machine::phase::Phase;
@@ -152,13 +156,45 @@ fn code_sets_the_grace_unless_the_operator_did() {
     assert!(!program.takes_grace(), "a stop keeps what it was allowed");
 }
 
+const KUBERNETES: SettingSource = SettingSource::Platform(Platform::Kubernetes);
+
 #[test]
-fn a_platforms_drain_delay_keeps_its_share_of_a_shorter_grace() {
-    let platform = SettingSource::Platform(Platform::Kubernetes);
-    for (source, ends) in [(platform, 400), (SettingSource::Code, 1_000)] {
+fn a_platforms_drain_delay_keeps_its_share_of_a_grace_from_code() {
+    for (source, grace, ends) in [
+        (KUBERNETES, 2_000, 400),
+        (KUBERNETES, 10_000, 2_000),
+        (KUBERNETES, 60_000, 5_000),
+        (SettingSource::Code, 2_000, 1_000),
+    ] {
         let mut program = from(SettingSource::Default, source);
-        let inputs = [added(service("http", &[])), Input::RunCalled, Input::SetGrace(ms(2_000)), TERMINATE];
+        let inputs = [added(service("http", &[])), Input::RunCalled, Input::SetGrace(ms(grace)), TERMINATE];
         inputs.into_iter().for_each(|input| drop(program.handle(at(0), input)));
         assert_eq!(program.stop_steps()[0], step(Phase::DrainDelay, &[], ends));
     }
+}
+
+/// The drain delays that these inputs report as shortened, and the graces.
+fn shortened(source: SettingSource, inputs: impl IntoIterator<Item = Input>) -> Vec<(Duration, Duration)> {
+    let mut program = from(SettingSource::Code, source);
+    let actions = inputs.into_iter().flat_map(|input| program.handle(at(0), input));
+    let seen = actions.filter_map(|action| match action {
+        Action::Emit(Event::DrainDelayShortened { drain_delay, grace, .. }) => Some((drain_delay, grace)),
+        _ => None,
+    });
+    seen.collect()
+}
+
+#[test]
+fn a_drain_delay_that_is_shorter_than_the_platforms_is_reported() {
+    let start = || [added(service("http", &[])), Input::RunCalled];
+    assert_eq!(shortened(KUBERNETES, start()), [(ms(1_000), ms(5_000))]);
+    let early = [Input::SetGrace(ms(2_000))].into_iter().chain(start());
+    assert_eq!(shortened(KUBERNETES, early), [(ms(400), ms(2_000))]);
+    let late = start().into_iter().chain([Input::SetGrace(ms(2_000))]);
+    assert_eq!(shortened(KUBERNETES, late), [(ms(1_000), ms(5_000)), (ms(400), ms(2_000))]);
+    let enough = [Input::SetGrace(ms(25_000))].into_iter().chain(start());
+    assert_eq!(shortened(KUBERNETES, enough), []);
+    assert_eq!(shortened(KUBERNETES, [Input::RunCalled]), [], "nothing gets requests");
+    assert_eq!(shortened(SettingSource::Code, start()), [], "it is what code wants");
+    assert_eq!(shortened(SettingSource::Platform(Platform::Fly), start()), [], "Fly has none");
 }

@@ -85,6 +85,8 @@ until ctr --namespace k8s.io images import image.tar; do sleep .2; done
 start kubelet --config kubelet.json --kubeconfig kubeconfig --container-runtime remote \
     --container-runtime-endpoint unix:///run/containerd/containerd.sock --hostname-override node \
     --node-ip "$address" --cert-dir certificates
+# As late as that of a busy cluster: after a burst of two it changes its rules every three seconds only.
 start kube-proxy --kubeconfig kubeconfig --hostname-override node --cluster-cidr 10.244.0.0/16 \
+    --iptables-min-sync-period 3s \
     --conntrack-max-per-core 0 --conntrack-tcp-timeout-established 0 --conntrack-tcp-timeout-close-wait 0
 wait

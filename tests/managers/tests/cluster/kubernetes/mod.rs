@@ -43,8 +43,16 @@ fn is_built(folder: &Path) -> bool {
         || refuse("Kubernetes is not built; to build it, .ci/kubernetes, up to half an hour")
 }
 
-/// Starts the pods of a program, and waits until they serve.
-fn deploy(node: &Node, program: &str, probes: &str) {
+/// The pods of a program.
+struct Pods {
+    program: &'static str,
+    /// Its `CANSTOP_GRACE`. The platform has 25 seconds; of a shorter grace the drain delay is a fifth.
+    grace: &'static str,
+    probes: &'static str,
+}
+
+/// Starts pods, and waits until they serve.
+fn deploy(node: &Node, Pods { program, grace, probes }: Pods) {
     let data = data(node);
     fs::create_dir_all(&data).expect("a folder");
     node.apply(&format!(
@@ -77,6 +85,7 @@ spec:
             - {{ name: DATABASE_URL, value: "sqlite:/data/$(POD).db" }}
             - {{ name: LISTEN, value: "0.0.0.0:8080" }}
             - {{ name: CANSTOP_HEALTH, value: "0.0.0.0:9000" }}
+            - {{ name: CANSTOP_GRACE, value: {grace} }}
           ports: [{{ name: health, containerPort: 9000 }}, {{ name: http, containerPort: 8080 }}]
           volumeMounts:
             - {{ name: usr, mountPath: /usr, readOnly: true }}
@@ -130,7 +139,7 @@ fn a_rolling_update_of_kubernetes_fails_no_request() {
           readinessProbe: { httpGet: { path: /stats, port: http }, periodSeconds: 1, failureThreshold: 1 }
 ";
     let Some(node) = start() else { return };
-    deploy(&node, TRACKER, PROBES);
+    deploy(&node, Pods { program: TRACKER, grace: "25s", probes: PROBES });
     let mut created = Vec::new();
     for image in ["tracker:2", "tracker:1"] {
         let update = update(&node, image);
@@ -139,7 +148,14 @@ fn a_rolling_update_of_kubernetes_fails_no_request() {
     }
     remove(&node);
 
-    deploy(&node, TRACKER_ON_TOKIO, PROBES_ON_TOKIO);
+    // They drain for one second. kube-proxy may need three.
+    deploy(&node, Pods { program: TRACKER, grace: "5s", probes: PROBES });
+    let brief = update(&node, "tracker:2");
+    assert!(brief.has_failures, "the control with a brief drain delay must fail");
+    created.extend(brief.created);
+    remove(&node);
+
+    deploy(&node, Pods { program: TRACKER_ON_TOKIO, grace: "25s", probes: PROBES_ON_TOKIO });
     let control = update(&node, "tracker:2");
     assert!(control.has_failures, "the control must fail");
     remove(&node);
