@@ -17,7 +17,7 @@
 //!     Ok(())
 //! }
 //!
-//! #[canstop::main(grace = "5s")]
+//! #[canstop::main]
 //! async fn main() -> anyhow::Result<()> {
 //!     tracing_subscriber::fmt().init();
 //!     Ok(())

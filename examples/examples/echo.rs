@@ -47,7 +47,7 @@ async fn serve(socket: Stream) -> std::io::Result<()> {
     Ok(())
 }
 
-#[canstop::main(grace = "5s")]
+#[canstop::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().init();
     Ok(())

@@ -27,7 +27,7 @@ async fn report(tick: u32) {
     println!("tick {tick} is reported");
 }
 
-#[canstop::main(grace = "5s")]
+#[canstop::main]
 async fn main() {
     tracing_subscriber::fmt().init();
 }
