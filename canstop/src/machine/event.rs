@@ -147,7 +147,7 @@ pub enum Event {
         drain_delay_source: SettingSource,
     },
     /// The platform's drain delay was shortened, because the grace is shorter than the platform's. Requests may still
-    /// arrive when the services are stopped. Emitted when the program begins to run.
+    /// arrive when the services are stopped. Emitted when the program begins to run, and if it sets such a grace later.
     #[non_exhaustive]
     DrainDelayShortened {
         /// The platform.
